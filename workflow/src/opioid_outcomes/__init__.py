@@ -1,0 +1,1 @@
+"""Survival and hyperalgesia analyses of long-term opioid therapy in chronic pain cohorts."""

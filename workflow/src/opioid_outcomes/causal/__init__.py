@@ -1,0 +1,1 @@
+"""General causal estimators and balance; they know nothing of opioids."""

@@ -1,0 +1,1 @@
+"""The study's configuration: pydantic models (a file per section), loading, and what is generated from them."""

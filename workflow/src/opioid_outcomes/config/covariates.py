@@ -1,0 +1,21 @@
+"""``covariates``: what is adjusted for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from opioid_outcomes.config.base import Section, key
+
+
+class Covariates(Section):
+    """What is adjusted for. Baseline values come from before each analysis's own time zero."""
+
+    baseline: list[str] = key(
+        lambda: ["age", "sex"],
+        "Confounders at entry: age, sex, pain, a shipped code list or drug class, or any further column of persons.",
+    )
+    time_varying: list[str] = key(list, "Confounders updated every 30 days in the panel.")
+    missing: Literal["mi", "indicator", "complete"] = key(
+        "indicator", "indicator: missing is a category of its own; complete: people with missing values are left out.",
+        available=("indicator", "complete"),
+    )  # fmt: skip

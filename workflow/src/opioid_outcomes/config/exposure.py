@@ -1,0 +1,48 @@
+"""``exposure``: from dispensings or self-report to dose and on/off."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from opioid_outcomes.config.base import Section, key
+
+
+class DaysSupply(Section):
+    """What to do with days_supply that is missing or implausible."""
+
+    max: int = key(365, "Longer supplies are implausible and repaired.", ge=1)
+
+
+class Buprenorphine(Section):
+    """How buprenorphine counts. On an analgesic indication it is on, with MME missing, never zero."""
+
+    sublingual_without_indication: Literal["opioid_use_disorder", "pain"] = key(
+        "opioid_use_disorder", "What sublingual buprenorphine is for when no indication is recorded."
+    )
+
+
+class Exposure(Section):
+    """From dispensings or self-report to dose and on/off."""
+
+    mme_factors: str = key(
+        "cdc_2022", "Factor table: cdc_2022, or a CSV (ingredient, route, form, unit, factor, source)."
+    )
+    drug_dictionary: str | None = key(
+        None, "CSV of product codes: code, vocabulary, ingredient, route, release, strength, strength_unit."
+    )
+    gap_days: int = key(30, "Episodes merge over gaps up to this; describes episodes only, never person-time.", ge=0)
+    carry_over_days: int = key(
+        30,
+        "Days after the end of supply that still count as on, so that a death that stops the refills is inside.",
+        ge=0,
+    )
+    stockpile_cap_days: int = key(30, "Left-over days of one product that an early refill may carry on; 0: none.", ge=0)
+    stays: Literal["extend", "ignore"] = key(
+        "ignore", "extend: supply is not used up in hospital; ignore: it is.", available=("ignore",)
+    )
+    washout_days: int = key(180, "Observed days without opioids that make a user new.", ge=0)
+    report_valid_days: int = key(365, "Days for which one self-report of use is believed.", ge=1)
+    dose_bands: list[float] = key(lambda: [20, 50, 90], "Lower bounds of dose bands in MME/day, rising.", min_length=1)
+    long_term_definition: str = key("d90_in_365", "Definition of long-term therapy.", available=("d90_in_365",))
+    days_supply: DaysSupply = key(DaysSupply, "Implausible days_supply.")
+    buprenorphine: Buprenorphine = key(Buprenorphine, "How buprenorphine counts.")

@@ -1,0 +1,28 @@
+"""``hyperalgesia``: does pain rise or fall after a dose escalation."""
+
+from __future__ import annotations
+
+from opioid_outcomes.config.base import Section, key
+
+
+class Escalation(Section):
+    """What counts as an escalation of stable long-term therapy."""
+
+    min_rise: float = key(0.2, "Smallest relative rise of the prescribed daily dose.", gt=0)
+    min_mme: float = key(5, "Smallest absolute rise, MME/day.", gt=0)
+    stable_days: int = key(90, "Days of stable dose (+/-20 %) needed before the decision.", ge=1)
+    grace_days: int = key(7, "Days after the visit within which the rise must be dispensed.", ge=0)
+
+
+class Hyperalgesia(Section):
+    """Does pain rise (hyperalgesia) or fall (relief, then tolerance) after a dose escalation."""
+
+    escalation: Escalation = key(Escalation, "What counts as an escalation.")
+    windows_days: list[tuple[int, int]] = key(
+        lambda: [(1, 30), (31, 90), (91, 180), (181, 365)], "Outcome windows, days after the visit (inclusive).",
+        min_length=1,
+    )  # fmt: skip
+    smallest_effect: float = key(0.5, "Smallest difference in pain that matters, 0-10 scale.", gt=0)
+    reliability: float | None = key(None, "Reliability of the pain score.", available=(None,))
+    error_sd: float | None = key(None, "Error SD of the pain score.", available=(None,))
+    step_mme: float = key(20, "Dose step per which effects are expressed, MME/day.", gt=0)

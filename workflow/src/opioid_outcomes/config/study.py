@@ -1,0 +1,15 @@
+"""``study``: what the study is called."""
+
+from __future__ import annotations
+
+from opioid_outcomes.config.base import Section, key
+
+NAME = r"^[a-z0-9][a-z0-9_-]{0,40}$"
+
+
+class Study(Section):
+    """What the study is called, and the seed from which every random draw follows."""
+
+    name: str = key("study", "Short name; results go to data/derived/<name>/ and reports/<name>/.", pattern=NAME)
+    title: str = key("", "Title printed on the report; empty prints the name.")
+    seed: int = key(20260101, "Any whole number; change it only to see how much a result owes to chance.", ge=0)

@@ -1,0 +1,1 @@
+"""The tables that stages hand to each other: columns, types, units and data-quality caveats."""

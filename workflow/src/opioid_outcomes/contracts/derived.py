@@ -1,0 +1,141 @@
+"""The patient-level tables that exposure and cohort derive; they never leave the derived folder."""
+
+from __future__ import annotations
+
+from opioid_outcomes.contracts.canonical import DISPENSINGS, PERSON, day
+from opioid_outcomes.contracts.columns import Column, Table
+
+USE_STATES = ("on", "never", "recent", "former", "treatment", "unknown")
+
+REJECTED = Table(
+    "rejected",
+    "one input row that is in no canonical table",
+    (
+        Column("table", "text", "the input table", required=True),
+        Column("row", "int", "row number in the input file, counting data rows from 1", required=True),
+        Column("rule", "text", "the rule that rejected it", required=True),
+    ),
+)
+DISPENSINGS_CLEAN = Table(
+    "dispensings_clean",
+    "one fill of an opioid",
+    (
+        *DISPENSINGS.columns,
+        Column("product", "text", "product key: ingredient|strength in mg|route|release"),
+        Column(
+            "mme_per_day",
+            "float",
+            "strength x quantity / days_supply x factor; null = unknown dose, not zero",
+        ),
+        Column("repair", "text", "rule that repaired the fill; null = as recorded"),
+        Column("analgesic", "int", "1 enters daily dose, 0 kept apart", required=True),
+        Column("reason", "text", "why a fill is kept apart or its dose is unknown"),
+    ),
+)
+DAILY_DOSE = Table(
+    "daily_dose",
+    "a stretch of days with one daily dose; days without supply are absent",
+    (
+        PERSON,
+        day("start", "first day"),
+        day("stop", "first day after (half-open)"),
+        Column("mme", "float", "MME/day, the sum of the known parts; null = on, dose unknown"),
+        Column("mme_incomplete", "int", "1 where a product active that day has no factor", required=True),
+        Column("on_buprenorphine", "int", "1 where buprenorphine is active", required=True),
+        Column("repaired", "int", "1 where the stretch rests on a repaired fill", required=True),
+    ),
+)
+EPISODES = Table(
+    "episodes",
+    "active days merged over gaps of at most gap_days (descriptive only)",
+    (
+        PERSON,
+        Column("episode", "int", "1, 2, ... within person", required=True),
+        day("start", "first day"),
+        day("stop", "first day after supply ends (half-open)"),
+        Column("days_active", "int", "days with supply", required=True),
+        Column("mean_mme", "float", "mean MME/day over active days with a known part"),
+    ),
+)
+OPIOID_STATUS = Table(
+    "opioid_status",
+    "a stretch of days in one state of opioid use, as known on each day from the past only",
+    (
+        PERSON,
+        day("start", "first day"),
+        day("stop", "first day after (half-open)"),
+        Column("state", "category", "on, former, recent, treatment (of opioid use disorder) or unknown; absent = never", required=True, values=USE_STATES),
+        Column("mme", "float", "daily dose; the last one held during carry-over; 0 when off; null = on, dose unknown"),
+        Column("on_since", "day", "first day of the present uninterrupted stretch on; null when off"),
+        Column("supply_end", "day", "last known end of supply; null before any"),
+    ),
+)  # fmt: skip
+ATTRITION = Table(
+    "attrition",
+    "one step from raw persons to the analysed cohort",
+    (
+        Column("step", "int", "0, 1, ...", required=True),
+        Column("rule", "text", "who is kept", required=True),
+        Column("persons_kept", "int", "persons left after the step", required=True),
+        Column("persons_dropped", "int", "persons removed by the step", required=True),
+    ),
+)
+COHORT = Table(
+    "cohort",
+    "one eligible person",
+    (
+        PERSON,
+        day("entry", "time zero"),
+        day("exit", "first day no longer followed (half-open)"),
+        Column("death", "int", "1 if follow-up ends in death", required=True),
+        Column("cause", "text", "cause group of death; null = alive or unknown cause"),
+        Column("exit_reason", "category", "why follow-up ends", required=True, values=("death", "end of observation", "max follow-up", "study end")),
+        Column("baseline_user", "int", "1 on opioids at time zero, 0 not, null unknown"),
+        Column("survey_weight", "float", "sampling weight"),
+        Column("stratum", "text", "sampling stratum"),
+        Column("cluster", "text", "primary sampling unit"),
+    ),
+    caveats="The baseline covariates named in the config follow these columns.",
+)  # fmt: skip
+PERSON_TIME = Table(
+    "person_time",
+    "a stretch of a person's follow-up in which nothing analysed changes",
+    (
+        PERSON,
+        Column("start", "int", "days since entry, exclusive: time is (start, stop]", required=True),
+        Column("stop", "int", "days since entry, inclusive", required=True),
+        Column("death", "int", "1 if the person dies at stop", required=True),
+        Column("cause", "text", "cause group of that death; null where it is not known"),
+        Column("on_opioid", "int", "1 on, 0 off, null neither (treatment of opioid use disorder) or not known"),
+        Column("use_state", "category", "state of use", required=True, values=USE_STATES),
+        Column("mme", "float", "MME/day; 0 off; null = on, dose unknown"),
+        Column("dose_band", "category", "band of mme; none = off, unknown = on at unknown dose", required=True),
+        Column("days_since_start", "int", "days since the present stretch on began, at start; null off"),
+        Column("baseline_user", "int", "1 on opioids at time zero, 0 not, null unknown"),
+        Column("survey_weight", "float", "sampling weight"),
+        Column("stratum", "text", "sampling stratum"),
+        Column("cluster", "text", "primary sampling unit"),
+    ),
+    caveats="The baseline covariates named in the config follow these columns.",
+)
+PANEL = Table(
+    "panel",
+    "a person's 30-day period",
+    (
+        PERSON,
+        Column("period", "int", "0, 1, ...: days [30k, 30k+30) since entry", required=True),
+        Column("pain", "float", "mean score of the 30 days strictly before the period's first day, 0-10"),
+        Column("pain_observed", "int", "1 if pain was recorded in those days", required=True),
+        Column("mme", "float", "MME/day on the period's first day"),
+        Column("on_opioid", "int", "status on the period's first day"),
+        Column("death", "int", "1 if the person dies within the period", required=True),
+    ),
+    caveats="The covariates named in the config follow these columns.",
+)
+
+DERIVED: dict[str, Table] = {
+    table.name: table
+    for table in (
+        REJECTED, DISPENSINGS_CLEAN, DAILY_DOSE, EPISODES, OPIOID_STATUS, ATTRITION, COHORT, PERSON_TIME, PANEL,
+    )
+}  # fmt: skip

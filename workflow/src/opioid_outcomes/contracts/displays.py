@@ -1,0 +1,69 @@
+"""Displays: the frames behind tables and figures, and which of their columns are counts of people.
+
+A display leaves only through ``disclosure``, which reads these declarations: in a row in which any count is small,
+the counts and the values go together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Display:
+    """One display. ``kind`` picks the disclosure rule: cells row by row, a survival curve, or attrition."""
+
+    name: str
+    keys: tuple[str, ...]
+    counts: tuple[str, ...]
+    values: tuple[str, ...]
+    description: str
+    kind: Literal["cells", "curve", "attrition"] = "cells"
+    person_years: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.keys, *self.counts, *self.person_years, *self.values)
+
+
+DISPLAYS: dict[str, Display] = {
+    display.name: display
+    for display in (
+        Display(
+            "attrition", ("step", "rule"), ("persons_kept", "persons_dropped"), (),
+            "from raw persons to the analysed cohort", kind="attrition",
+        ),
+        Display(
+            "quality", ("table", "into"), ("rows_in", "canonical", "rejected", "merged", "not_selected"), (),
+            "what became of every input row",
+        ),
+        Display("quality_rules", ("table", "rule"), ("rows",), (), "rows rejected, by rule"),
+        Display(
+            "exposure_ledger", ("item", "label"), ("fills", "persons"), (),
+            "fills by ingredient, by reason kept apart, by repair, and products not recognised",
+        ),
+        Display(
+            "table_one", ("variable", "level", "statistic", "group"), ("persons", "of_persons"),
+            ("mean", "sd", "share", "smd"),
+            "covariates by exposure; smd is set on the rows of the exposed group",
+        ),
+        Display(
+            "survival", ("exposure", "group", "day"), ("at_risk", "entered", "events", "left"),
+            ("survival", "ci_low", "ci_high"),
+            "survival by current (or baseline) exposure; entered, events, left are cumulative", kind="curve",
+        ),
+        Display(
+            "dose_distribution", ("dose_band",), ("persons",), ("share_of_time",),
+            "person-time on opioids by dose band", person_years=("person_years",),
+        ),
+        Display(
+            "dose_trajectory", ("month",), ("persons", "persons_on"), ("share_on", "p25", "median", "p75", "mean"),
+            "monthly mean MME/day among people on opioids, by month since entry",
+        ),
+        Display(
+            "pain_escalation", ("arm", "month"), ("persons",), ("mean", "ci_low", "ci_high"),
+            "mean pain by 30-day month before and after the decision, by arm",
+        ),
+    )
+}  # fmt: skip

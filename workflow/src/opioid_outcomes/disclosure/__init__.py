@@ -1,0 +1,1 @@
+"""The one door out: small cells suppressed and counts rounded before anything reaches reports."""

@@ -1,0 +1,1 @@
+"""Dispensings or self-report to daily dose, episodes and on/off."""

@@ -1,0 +1,1 @@
+"""The pain analyses, one file each."""

@@ -1,0 +1,1 @@
+"""Raw files to canonical tables; every input row ends in a canonical table or in rejected.parquet."""

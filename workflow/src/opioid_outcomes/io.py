@@ -1,0 +1,76 @@
+"""The only reading and writing of tables: days become dates at the edge, and files appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes.contracts.columns import Table
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary sibling of ``path`` that takes its place on success; an orphaned job never leaves half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_frame(frame: pl.DataFrame, path: Path) -> None:
+    """A frame as it is, by the file's ending: .csv or .parquet."""
+    with replacing(path) as temporary:
+        if path.suffix == ".csv":
+            frame.write_csv(temporary)
+        else:
+            frame.write_parquet(temporary)
+
+
+def write_table(frame: pl.DataFrame, path: Path, table: Table, *, calendar: bool) -> None:
+    """A table of the contract: its columns first, in order, then any others; days as dates if the cohort has them."""
+    missing = [name for name in table.names if name not in frame.columns]
+    if missing:
+        raise ValueError(f"{table.name} lacks columns {missing}")
+    further = [name for name in frame.columns if name not in table.names]
+    frame = frame.select(*table.names, *further)
+    if calendar:
+        days = [column.name for column in table.columns if column.kind == "day"]
+        frame = frame.with_columns(pl.col(days).cast(pl.Int32).cast(pl.Date))
+    write_frame(frame, path)
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A table written by ``write_table``: dates come back as integer days since 1970-01-01."""
+    frame = pl.read_parquet(path)
+    return frame.with_columns(pl.col(name).cast(pl.Int32) for name, dtype in frame.schema.items() if dtype == pl.Date)
+
+
+def is_calendar(path: Path, day: str) -> bool:
+    """Whether a written table holds dates (a calendar cohort) rather than day offsets."""
+    return pl.read_parquet_schema(path)[day] == pl.Date

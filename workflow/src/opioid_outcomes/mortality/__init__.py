@@ -1,0 +1,1 @@
+"""The mortality analyses, one file each, built from survival and causal."""

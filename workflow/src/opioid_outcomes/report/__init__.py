@@ -1,0 +1,1 @@
+"""Released estimates to figures, tables, html and pdf; reads nothing about persons."""

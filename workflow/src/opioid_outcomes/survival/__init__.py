@@ -1,0 +1,1 @@
+"""General survival estimators; they know nothing of opioids."""

@@ -1,0 +1,1 @@
+"""Cohorts pooled, and what was planted beside what was found."""

@@ -1,0 +1,1 @@
+"""Monthly dose and its course over time."""
