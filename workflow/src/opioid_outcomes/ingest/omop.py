@@ -1,0 +1,133 @@
+"""OMOP CDM 5.2 to 5.4 from a folder of CSV or Parquet files, to rows on their way to the canonical tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from opioid_outcomes.errors import Problem, UserError
+from opioid_outcomes.ingest import omop_clinical, omop_drugs
+from opioid_outcomes.ingest.omop_concepts import concept_id, read_concepts
+from opioid_outcomes.ingest.omop_files import CdmFolder, open_folder
+from opioid_outcomes.ingest.raw import Raw
+
+REQUIRED_TABLES = ("person", "observation_period")
+
+# The columns read: those a table must have, and those that may be absent
+COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "person": (("person_id", "gender_concept_id", "year_of_birth"), ("race_concept_id",)),
+    "observation_period": (("person_id", "observation_period_start_date", "observation_period_end_date"), ()),
+    "drug_exposure": (
+        ("person_id", "drug_concept_id", "drug_exposure_start_date"),
+        ("quantity", "days_supply", "route_concept_id", "drug_source_value", "drug_source_concept_id"),
+    ),
+    "condition_occurrence": (
+        ("person_id", "condition_concept_id", "condition_start_date"),
+        ("condition_source_value", "condition_source_concept_id"),
+    ),
+    "measurement": (
+        ("person_id", "measurement_concept_id", "measurement_date", "value_as_number"),
+        ("measurement_source_value",),
+    ),
+    "observation": (
+        ("person_id", "observation_concept_id", "observation_date", "value_as_number"),
+        ("observation_source_value",),
+    ),
+    "death": (("person_id", "death_date"), ("cause_source_value", "cause_source_concept_id")),
+    "visit_occurrence": (("person_id", "visit_concept_id", "visit_start_date", "visit_end_date"), ()),
+}
+
+# What it costs when a table is missing, or has no rows
+COSTS = {
+    "drug_exposure": "no drug_exposure: nobody's opioid use is known, and nothing about opioids can be estimated",
+    "condition_occurrence": "no condition_occurrence: chronic pain, exclusions and comorbidity are not known",
+    "measurement": "no measurement: pain scores are read from observation alone",
+    "observation": "no observation: scores are read from measurement alone",
+    "death": "no death: mortality cannot be estimated",
+    "visit_occurrence": "no visit_occurrence: inpatient stays are not known",
+    "concept": "no concept: products have no names and conditions no codes; scores are found by source value",
+    "drug_strength": "no drug_strength: strengths are read from the products' names",
+    "concept_ancestor": "no concept_ancestor: ingredients are read from drug_strength and from the products' names",
+}
+
+
+@dataclass(frozen=True)
+class OmopRead:
+    """The rows of the eight CDM tables that are used, and what is missing."""
+
+    raws: list[Raw]
+    warnings: list[str]
+    costs: list[str]
+
+
+def read(folder: Path) -> OmopRead:
+    """Reads a CDM folder. Each row of the tables in ``COLUMNS`` is in exactly one ``Raw``, usable or set aside.
+
+    UserError when the folder, a required table or a required column is missing. One pass over each file; of the
+    vocabularies only the concepts in use are kept.
+    """
+    cdm = open_folder(folder)
+    missing = [table for table in REQUIRED_TABLES if not cdm.has(table)]
+    if missing:
+        raise UserError(
+            Problem(
+                f"OMOP table {', '.join(missing)} is missing",
+                where=str(folder),
+                fix="export it from the CDM as .csv, .csv.gz or .parquet, named like the table",
+            )
+        )
+    tables = {table: _read_table(cdm, table) for table in COLUMNS if cdm.has(table)}
+    strength = _drug_strength(cdm)
+    concepts = read_concepts(cdm, _concepts_used([*tables.values(), strength]))
+    known = omop_drugs.strengths(strength, concepts)
+    return OmopRead(_raws(tables, concepts, known), [], _costs(cdm, tables, concepts, known))
+
+
+def _read_table(cdm: CdmFolder, table: str) -> pl.DataFrame:
+    required, optional = COLUMNS[table]
+    rows = cdm.read(table, required, optional)
+    return rows.with_columns(concept_id(name) for name in rows.columns if name.endswith("_concept_id"))
+
+
+def _drug_strength(cdm: CdmFolder) -> pl.DataFrame:
+    columns = omop_drugs.STRENGTH_COLUMNS
+    if not cdm.has("drug_strength"):
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.Int64))
+    rows = cdm.read("drug_strength", columns[:2], columns[2:]).drop("row")
+    return rows.with_columns(concept_id(name) for name in columns if name.endswith("_concept_id"))
+
+
+def _concepts_used(frames: list[pl.DataFrame]) -> pl.Series:
+    columns = [frame[name] for frame in frames for name in frame.columns if name.endswith("_concept_id")]
+    return pl.concat([column.drop_nulls().unique().rename("concept_id") for column in columns])
+
+
+def _raws(tables: dict[str, pl.DataFrame], concepts: pl.DataFrame, known: pl.DataFrame) -> list[Raw]:
+    raws = [
+        omop_clinical.persons(tables["person"], concepts),
+        omop_clinical.observation(tables["observation_period"]),
+    ]
+    if "drug_exposure" in tables:
+        raws.append(omop_drugs.dispensings(tables["drug_exposure"], concepts, known))
+    if "condition_occurrence" in tables:
+        raws.append(omop_clinical.diagnoses(tables["condition_occurrence"], concepts))
+    for table in ("measurement", "observation"):
+        if table in tables:
+            raws.extend(omop_clinical.scores(table, tables[table], concepts))
+    if "death" in tables:
+        raws.append(omop_clinical.deaths(tables["death"], concepts))
+    if "visit_occurrence" in tables:
+        raws.append(omop_clinical.stays(tables["visit_occurrence"]))
+    return raws
+
+
+def _costs(cdm: CdmFolder, tables: dict[str, pl.DataFrame], concepts: pl.DataFrame, known: pl.DataFrame) -> list[str]:
+    absent = {table for table in COSTS if not cdm.has(table)}
+    absent |= {table for table, rows in tables.items() if rows.is_empty() and table in COSTS}
+    if concepts.is_empty():
+        absent.add("concept")
+    if known.is_empty():
+        absent.add("drug_strength")
+    return [sentence for table, sentence in COSTS.items() if table in absent]
