@@ -1,0 +1,45 @@
+"""Stretches of days of a person: half-open intervals, sorted by person and start, that do not overlap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def merge_equal(frame: pl.DataFrame, values: list[str]) -> pl.DataFrame:
+    """Joins touching stretches of a person that carry the same values (missing equals missing).
+
+    ``frame`` has person_id, start, stop and ``values``, sorted by person and start. One pass.
+    """
+    begins = (
+        pl.col("person_id").ne_missing(pl.col("person_id").shift())
+        | pl.col("start").ne_missing(pl.col("stop").shift())
+        | pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in values)
+    )
+    frame = frame.with_columns(_begins=begins)
+    first = frame.filter(pl.col("_begins")).drop("_begins")
+    stops = frame.filter(pl.col("_begins").shift(-1, fill_value=True)).get_column("stop")
+    return first.with_columns(stops)
+
+
+def latest(group: Array, day: Array, of_group: Array, of_day: Array) -> Array:
+    """Row of the latest record of the same group on or before ``day``; -1 where there is none.
+
+    ``of_group``, ``of_day`` are sorted by group, then day; groups are codes 0, 1, ... O(n log m).
+    """
+    if not len(of_group):
+        return np.full(len(group), -1, dtype=np.int64)
+    low = min(int(day.min(initial=0)), int(of_day.min()))
+    width = max(int(day.max(initial=0)), int(of_day.max())) - low + 1
+    keys = of_group.astype(np.int64) * width + (of_day.astype(np.int64) - low)
+    found = np.searchsorted(keys, group.astype(np.int64) * width + (day.astype(np.int64) - low), side="right") - 1
+    return np.where((found >= 0) & (of_group[found] == group), found, -1)
+
+
+def take(column: pl.Series, rows: Array) -> pl.Series:
+    """``column`` at ``rows``; null where the row is -1."""
+    return column.gather(pl.Series(rows, dtype=pl.Int64).replace_strict({-1: None}, default=pl.first()).cast(pl.UInt32))
