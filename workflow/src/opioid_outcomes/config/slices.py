@@ -1,0 +1,101 @@
+"""What each step reads of the config: its slice, as the one string that decides whether it runs again.
+
+A step is given its slice and nothing else, so it cannot read a key that would not rerun it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from opioid_outcomes.config import shipped
+from opioid_outcomes.config.model import Config
+
+WHOLE = tuple(Config.model_fields)
+
+# step -> dotted keys; `cohort` is the section of the step's own cohort
+SLICES: dict[str, tuple[str, ...]] = {
+    "simulate_cohort": ("cohort.path", "cohort.format", "cohort.simulate"),
+    "ingest_cohort": (
+        "cohort.format",
+        "cohort.path",
+        "cohort.date_basis",
+        "cohort.tables",
+        "privacy",
+        "quality",
+        "person_columns",
+    ),
+    "derive_exposure": (
+        "exposure.mme_factors",
+        "exposure.drug_dictionary",
+        "exposure.gap_days",
+        "exposure.carry_over_days",
+        "exposure.stockpile_cap_days",
+        "exposure.stays",
+        "exposure.report_valid_days",
+        "exposure.days_supply",
+        "exposure.buprenorphine",
+    ),
+    "build_cohort": (
+        "population",
+        "covariates",
+        "exposure.dose_bands",
+        "exposure.carry_over_days",
+        "cohort.deaths_complete_until",
+        "cohort.date_basis",
+    ),
+    "describe_trajectories": ("exposure.dose_bands",),
+    "estimate_mortality": ("mortality", "covariates.baseline", "covariates.missing"),
+    "estimate_hyperalgesia": ("hyperalgesia", "covariates.baseline", "covariates.missing"),
+    "synthesize_estimates": ("synthesis",),
+    "disclose_results": WHOLE,
+    "write_report": WHOLE,
+}
+
+
+def slice_of(config: Config, step: str, cohort: str | None = None) -> dict[str, Any]:
+    """The slice of a step as plain nested values: its keys, the study's name, the seed and the cohort's name."""
+    values = _values(config, cohort)
+    chosen: dict[str, Any] = {}
+    for dotted in SLICES[step]:
+        source, target = values, chosen
+        *sections, last = dotted.split(".")
+        for section in sections:
+            source, target = source[section], target.setdefault(section, {})
+        target[last] = source[last]
+    if SLICES[step] != WHOLE:
+        chosen |= {"study": config.study.name, "seed": config.study.seed}
+    if cohort is not None:
+        chosen["cohort_name"] = cohort
+    return chosen
+
+
+def slice_json(config: Config, step: str, cohort: str | None = None) -> str:
+    """The slice in one canonical string: equal settings, equal string."""
+    return json.dumps(slice_of(config, step, cohort), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def person_columns(config: Config) -> list[str]:
+    """Baseline covariates that only a further column of ``persons`` can give, in the config's order."""
+    known = shipped.covariates()
+    return [name for name in config.covariates.baseline if name not in known]
+
+
+def user_files(config: Config, step: str) -> list[Path]:
+    """The user's own code lists and factor tables that a step reads, so that editing one reruns it."""
+    population, exposure = config.population, config.exposure
+    named: dict[str, tuple[list[str | None], tuple[str, ...]]] = {
+        "derive_exposure": ([exposure.mme_factors, exposure.drug_dictionary], shipped.mme_factors()),
+        "build_cohort": ([population.chronic_pain_codes, *population.exclude], shipped.code_lists()),
+    }
+    names, known = named.get(step, ([], ()))
+    return [Path(name) for name in names if name and name not in known and Path(name).is_file()]
+
+
+def _values(config: Config, cohort: str | None) -> dict[str, Any]:
+    values = config.model_dump(mode="json")
+    values["person_columns"] = person_columns(config)
+    if cohort is not None:
+        values["cohort"] = values["cohorts"][cohort]
+    return values

@@ -1,0 +1,75 @@
+"""Checks of the table mappings: known tables and columns, each mapped once, and SQL that parses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from opioid_outcomes.config.cohorts import TableMapping
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.config.nearest import suggestion
+from opioid_outcomes.config.problems import KeyProblems
+from opioid_outcomes.config.yaml_loader import Key
+
+
+def mappings(config: Config, problems: KeyProblems) -> None:
+    """``cohorts.<c>.tables`` and ``privacy.waive``."""
+    for index, waiver in enumerate(config.privacy.waive):
+        if waiver.table not in _columns():
+            what = f"there is no table `{waiver.table}`"
+            problems.add(("privacy", "waive", index, "table"), what, suggestion(waiver.table, _columns()))
+    for name, cohort in config.cohorts.items():
+        key = ("cohorts", name, "tables")
+        if cohort.tables and cohort.format != "tables":
+            problems.add(key, f"format {cohort.format} needs no mapping", "take it out, or write format: tables")
+            continue
+        for table, mapping in cohort.tables.items():
+            if table not in _columns():
+                problems.add((*key, table), "there is no such table", suggestion(table, _columns()))
+            else:
+                _mapping(table, mapping, (*key, table), problems)
+
+
+def _columns() -> dict[str, list[str]]:
+    from opioid_outcomes.contracts.canonical import CANONICAL  # declares polars types
+
+    return {name: table.names for name, table in CANONICAL.items()}
+
+
+def _mapping(table: str, mapping: TableMapping, key: Key, problems: KeyProblems) -> None:
+    parts: dict[str, Mapping[str, object]] = {
+        "columns": mapping.columns,
+        "recode": mapping.recode,
+        "derive": mapping.derive,
+    }
+    seen: dict[str, str] = {}
+    for part, entries in parts.items():
+        for column in entries:
+            here = (*key, part, column)
+            if column in seen:
+                problems.add(here, f"is given by `{seen[column]}` as well", "keep one of the two")
+            elif column not in _columns()[table] and table != "persons":  # persons may have further columns
+                problems.add(here, f"{table} has no such column", suggestion(column, _columns()[table]))
+            seen[column] = part
+    for column, recode in mapping.recode.items():
+        if not recode.map:
+            problems.add((*key, "recode", column, "map"), "is empty", "write source value: contract value")
+    for column, expression in mapping.derive.items():
+        _sql((*key, "derive", column), expression, problems)
+    if mapping.where is not None:
+        _sql((*key, "where"), mapping.where, problems)
+
+
+def _sql(key: Key, expression: str, problems: KeyProblems) -> None:
+    """Parses; of the library's message only what cannot hold a value of the expression is passed on."""
+    import polars as pl
+
+    try:
+        pl.sql_expr(expression)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        place = re.search(r"Column: (\d+)", str(error))
+        function = re.search(r"unsupported function '(\w+)'", str(error))
+        what = f"this SQL has no function {function[1]}" if function else "is no SQL expression"
+        where = f" (at character {place[1]})" if place and not function else ""
+        fix = "write an expression over the source columns, as \"age >= 20 AND sex = 'F'\"; names with spaces in quotes"
+        problems.add(key, what + where, fix)
