@@ -38,8 +38,14 @@ class Simulate(Section):
 class Cohort(Section):
     """One cohort."""
 
-    format: Literal["tables", "omop"] = key("tables", "tables: plain files; omop: a folder of OMOP CDM 5.2-5.4 files.")
+    format: Literal["tables", "omop"] = key(
+        "tables",
+        "tables: plain files, one per table, or one wide file mapped to several; omop: a folder of OMOP CDM 5.2-5.4 files.",
+    )
     path: str = key(..., "Folder of the cohort's files, relative to the working directory.")
+    connection_env: str | None = key(
+        None, "Environment variable with the address of an OMOP database.", available=(None,)
+    )
     date_basis: Literal["shifted", "actual", "offset"] = key(
         "shifted",
         "shifted: dates moved per person; actual: true dates; offset: integer days. When unsure: shifted.",
@@ -47,7 +53,12 @@ class Cohort(Section):
     deaths_complete_until: str | int | None = key(
         None, "Last day up to which deaths are known for everybody; default: end of each observation."
     )
-    country: str | None = key(None, "Country of the cohort, for comparison with its general population.")
-    reference_year: int | None = key(None, "Calendar year the follow-up stands for when dates are shifted.")
+    country: str | None = key(
+        None, "Country of the cohort; recorded with the results, no analysis of this version reads it."
+    )
+    reference_year: int | None = key(
+        None,
+        "Calendar year that follow-up stands for when dates are shifted; recorded with the results, no analysis of this version reads it.",
+    )
     tables: dict[str, TableMapping] = key(dict, "Contract table: how it is read (format tables only).")
     simulate: Simulate | None = key(None, "Simulate this cohort instead of reading real data.")

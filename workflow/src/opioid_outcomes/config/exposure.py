@@ -10,7 +10,7 @@ from opioid_outcomes.config.base import Section, key
 class DaysSupply(Section):
     """What to do with days_supply that is missing or implausible."""
 
-    max: int = key(365, "Longer supplies are implausible and repaired.", ge=1)
+    max: int = key(365, "Longest believable supply in days; longer ones are repaired, and counted.", ge=1)
 
 
 class Buprenorphine(Section):
@@ -38,11 +38,11 @@ class Exposure(Section):
     )
     stockpile_cap_days: int = key(30, "Left-over days of one product that an early refill may carry on; 0: none.", ge=0)
     stays: Literal["extend", "ignore"] = key(
-        "ignore", "extend: supply is not used up in hospital; ignore: it is.", available=("ignore",)
+        "ignore", "In hospital: extend - supply is not used up; ignore - it is.", available=("ignore",)
     )
-    washout_days: int = key(180, "Observed days without opioids that make a user new.", ge=0)
+    washout_days: int = key(180, "Observed days without opioids that make a user new.", available=(180,), ge=0)
     report_valid_days: int = key(365, "Days for which one self-report of use is believed.", ge=1)
     dose_bands: list[float] = key(lambda: [20, 50, 90], "Lower bounds of dose bands in MME/day, rising.", min_length=1)
-    long_term_definition: str = key("d90_in_365", "Definition of long-term therapy.", available=("d90_in_365",))
-    days_supply: DaysSupply = key(DaysSupply, "Implausible days_supply.")
+    long_term_definition: str = key("d90_in_365", "When therapy counts as long-term.", available=("d90_in_365",))
+    days_supply: DaysSupply = key(DaysSupply, "Days of supply that cannot be.")
     buprenorphine: Buprenorphine = key(Buprenorphine, "How buprenorphine counts.")

@@ -23,6 +23,8 @@ class Hyperalgesia(Section):
         min_length=1,
     )  # fmt: skip
     smallest_effect: float = key(0.5, "Smallest difference in pain that matters, 0-10 scale.", gt=0)
-    reliability: float | None = key(None, "Reliability of the pain score.", available=(None,))
-    error_sd: float | None = key(None, "Error SD of the pain score.", available=(None,))
+    reliability: float | None = key(
+        None, "Reliability of the pain score at the eligible visits, 0-1.", available=(None,)
+    )
+    error_sd: float | None = key(None, "SD of the error of one pain score.", available=(None,))
     step_mme: float = key(20, "Dose step per which effects are expressed, MME/day.", gt=0)

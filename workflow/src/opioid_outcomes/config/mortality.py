@@ -17,8 +17,10 @@ class Mortality(Section):
         "Analyses to run; those that the data cannot support are reported as not evaluable.",
     )
     horizons_days: list[int] = key(lambda: [30, 180, 365, 1825], "Days at which survival is printed.", min_length=1)
-    lags_days: list[int] = key(lambda: [0], "Exposure lags against reverse causation.", available=([0],))
-    comparators: list[str] = key(lambda: ["non_user"], "Comparators of new users.", available=(["non_user"],))
+    lags_days: list[int] = key(
+        lambda: [0], "Days by which exposure is lagged, against reverse causation.", available=([0],)
+    )
+    comparators: list[str] = key(lambda: ["non_user"], "Whom new users are compared with.", available=(["non_user"],))
     weights: Literal["overlap", "iptw", "att", "match"] = key(
         "overlap", "Weights of the new-user design.", available=("overlap",)
     )

@@ -27,5 +27,5 @@ class Report(Section):
     """The report."""
 
     formats: list[Literal["html", "pdf", "docx"]] = key(
-        lambda: ["html", "pdf"], "Formats to write.", available=("html", "pdf")
+        lambda: ["html", "pdf"], "Formats to write.", available=("html", "pdf"), min_length=1
     )

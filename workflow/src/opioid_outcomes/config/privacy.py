@@ -18,7 +18,9 @@ class Privacy(Section):
 
     safe_harbor: bool = key(False, "true declares the data HIPAA Safe Harbor; contradicts date_basis: actual.")
     waive: list[Waiver] = key(list, "Columns that look like identity and are not, each with a reason.")
-    quasi_identifiers: list[str] = key(list, "Columns of persons to check for small classes.", available=([],))
+    quasi_identifiers: list[str] = key(
+        list, "Columns of persons that together could single somebody out.", available=([],)
+    )
 
 
 class Quality(Section):
