@@ -1,0 +1,58 @@
+"""survival.cox against R survival::coxph (tests/reference/survival/cox.R)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from opioid_outcomes.survival import cox
+
+REFERENCE = Path(__file__).parents[1] / "reference" / "survival"
+EXPECTED = json.loads((REFERENCE / "cox.json").read_text())
+EVERY = 9  # cox.R keeps every ninth residual
+
+
+def fit(name: str) -> cox.CoxFit:
+    data, ties = name.split("_")
+    if data == "heart":
+        rows, names, more = pl.read_csv(REFERENCE / "heart.csv"), ["age", "year", "surgery", "transplant"], ["id"]
+    else:
+        rows, names, more = pl.read_csv(REFERENCE / "simulated.csv"), ["x", "a", "b"], []
+    arguments: dict[str, Any] = {"cluster": rows["id"].to_numpy()} if more or data == "everything" else {}
+    if data == "everything":
+        arguments |= {
+            "weights": rows["weight"].to_numpy(),
+            "strata": rows["stratum"].to_numpy(),
+            "offset": rows["offset"].to_numpy(),
+        }
+    return cox.fit(
+        rows["start"].to_numpy(), rows["stop"].to_numpy(), rows["event"].to_numpy(), rows.select(names).to_numpy(),
+        names=names, ties=ties, **arguments,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(EXPECTED))
+def test_equals_coxph(name: str) -> None:
+    fitted, expected = fit(name), EXPECTED[name]
+    np.testing.assert_allclose(fitted.params, expected["params"], rtol=1e-8)
+    np.testing.assert_allclose(fitted.covariance, expected["covariance"], rtol=1e-6)
+    np.testing.assert_allclose(fitted.robust_covariance, expected["robust"], rtol=1e-6)
+    np.testing.assert_allclose([fitted.loglik_null, fitted.loglik], expected["loglik"], rtol=1e-11)
+
+
+@pytest.mark.parametrize("name", list(EXPECTED))
+@pytest.mark.parametrize("kind", ["martingale", "score", "dfbeta", "schoenfeld"])
+def test_residuals_equal_coxph(name: str, kind: cox.Residual) -> None:
+    ours = fit(name).residuals(kind)[::EVERY]
+    np.testing.assert_allclose(ours, np.squeeze(EXPECTED[name][kind]), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if not name.startswith("everything")])
+def test_cumulative_baseline_hazard_equals_basehaz(name: str) -> None:
+    last = fit(name).baseline_hazard().group_by("stratum", maintain_order=True).last()["cumulative_hazard"]
+    np.testing.assert_allclose(last, EXPECTED[name]["last_hazard"], rtol=1e-7)
