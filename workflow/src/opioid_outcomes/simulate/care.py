@@ -1,0 +1,302 @@
+"""Care, day by day: visits, pain, prescriptions and fills. Vectorised over persons; the loop is over days.
+
+Pain follows METHODS D2: person mean + AR(.6 a month) flare + for every past change of the prescribed dose a blip that
+depends on the months since it. Whoever decides on a dose sees the recorded score and the present dose, nothing else,
+so that adjusting for these two suffices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from opioid_outcomes.simulate.drugs import OPIOIDS
+from opioid_outcomes.simulate.people import MONTH, People
+from opioid_outcomes.simulate.world import World
+
+NEVER = np.iinfo(np.int32).max
+STEPS = 40  # dose changes remembered per person; whoever has had so many changes no more
+CAP_DAYS = 30.0  # stockpile cap, CONTRACT 7
+DAY_EPSILON = 1e-6
+STABLE_DAYS = 90
+CEILING_MME = 100.0
+
+MME = np.array([product.mme for product in OPIOIDS])
+START = np.array([product.start for product in OPIOIDS])
+STEP = np.array([product.step for product in OPIOIDS])
+LONG_SHARES = np.cumsum([product.long_term for product in OPIOIDS])
+SHORT_SHARES = np.cumsum([product.short_term for product in OPIOIDS])
+
+
+def expit(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def blip(months: np.ndarray, world: World) -> np.ndarray:
+    """Effect on pain of a +20 MME step so many months ago (METHODS D2); nothing before it, full relief at once."""
+    relief = -world.tolerance * np.exp(-np.maximum(months - 1, 0) / 2) + world.lasting
+    return np.where(months > 0, relief + world.hyperalgesia * -np.expm1(-np.maximum(months, 0) / 3), 0.0)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Every random number of care, indexed by person and visit, so that counterfactual runs share them."""
+
+    day: np.ndarray  # day of each visit, rising; beyond the observed days nothing happens
+    attended: np.ndarray
+    flare: np.ndarray
+    noise: np.ndarray
+    start: np.ndarray
+    product: np.ndarray
+    long_term: np.ndarray
+    escalate: np.ndarray
+    other: np.ndarray  # taper or stop
+    delay: np.ndarray  # days from decision to dispensing, 0-3
+    refill: np.ndarray  # how early or late the next refill is
+    refill_days: np.ndarray
+
+    def rows(self, index: np.ndarray) -> Draws:
+        return Draws(**{name: value[index] for name, value in vars(self).items()})
+
+
+def draw(people: People, rng: np.random.Generator) -> Draws:
+    n, visits = people.n, int(people.length.max()) // 26 + 2
+    shape = (n, visits)
+    gap = MONTH + rng.integers(-4, 5, shape)
+    gap[:, 0] = rng.integers(0, 20, n)
+    day = np.cumsum(gap, axis=1)
+    # stationary AR(1) with .6 per 30 days, METHODS D2: flare SD 1.5
+    flare = 1.5 * rng.standard_normal(shape)
+    for k in range(1, visits):
+        rho = 0.6 ** (gap[:, k] / MONTH)
+        flare[:, k] = rho * flare[:, k - 1] + np.sqrt(1 - rho**2) * flare[:, k]
+    refill = rng.random(shape)
+    early = -rng.integers(1, 6, shape)
+    late = rng.integers(0, 4, shape)
+    gap_days = rng.integers(5, 25, shape)
+    long_gap = rng.integers(35, 75, shape)
+    refill_days = np.select([refill < 0.55, refill < 0.88, refill < 0.985], [early, late, gap_days], long_gap)
+    return Draws(
+        day=day,
+        attended=rng.random(shape) > 0.08,
+        flare=flare,
+        noise=rng.standard_normal(shape),
+        start=rng.random(shape),
+        product=rng.random(shape),
+        long_term=rng.random(shape),
+        escalate=rng.random(shape),
+        other=rng.random(shape),
+        delay=rng.integers(0, 4, shape),
+        refill=refill,
+        refill_days=refill_days,
+    )
+
+
+@dataclass(frozen=True)
+class Forced:
+    """For each person one visit at which the decision to escalate is set."""
+
+    visit: np.ndarray
+    escalate: bool
+
+
+@dataclass(frozen=True)
+class Fills:
+    """One row per fill, sorted by person and day; ``end`` is the real-valued end of supply with stockpiling."""
+
+    person: np.ndarray
+    day: np.ndarray
+    product: np.ndarray
+    units: np.ndarray  # per day
+    days_supply: np.ndarray
+    end: np.ndarray
+
+    @property
+    def stop(self) -> np.ndarray:
+        return np.floor(self.end + DAY_EPSILON).astype(np.int64)
+
+    @property
+    def mme(self) -> np.ndarray:
+        return self.units * MME[self.product]
+
+    @property
+    def next_day(self) -> np.ndarray:
+        """The day on which the person's next fill takes over."""
+        following = np.append(self.day[1:], NEVER)
+        return np.where(np.append(self.person[1:], -1) == self.person, following, NEVER)
+
+
+@dataclass(frozen=True)
+class Care:
+    """What happened: scores and decisions by person and visit, and the fills."""
+
+    day: np.ndarray
+    score: np.ndarray  # recorded, 0-10; nan where not seen
+    probability: np.ndarray  # of escalating, given score and dose; 0 where it could not happen
+    escalated: np.ndarray
+    eligible: np.ndarray  # long-term, dose unchanged for 90 days, no long gap
+    fills: Fills
+
+
+class _Clinic:
+    def __init__(self, people: People, draws: Draws, world: World, forced: Forced | None) -> None:
+        n = people.n
+        self.people, self.draws, self.world, self.forced = people, draws, world, forced
+        self.visit = np.zeros(n, dtype=np.int64)
+        self.units = np.zeros(n)  # as last dispensed
+        self.prescribed = np.zeros(n)  # as last decided; 0: no opioid
+        self.product = np.zeros(n, dtype=np.int64)
+        self.long_term = np.zeros(n, dtype=bool)
+        self.days_supply = np.zeros(n, dtype=np.int64)
+        self.end = np.full(n, -1.0)
+        self.due = np.full(n, NEVER, dtype=np.int64)
+        self.changed = np.full(n, NEVER, dtype=np.int64)  # last change of dose or long gap
+        self.steps = np.zeros(n, dtype=np.int64)
+        self.step_day = np.full((n, STEPS), NEVER, dtype=np.int64)
+        self.step_size = np.zeros((n, STEPS))
+        shape = draws.day.shape
+        self.score = np.full(shape, np.nan)
+        self.probability = np.zeros(shape)
+        self.escalated = np.zeros(shape, dtype=bool)
+        self.eligible = np.zeros(shape, dtype=bool)
+        self.fills: list[tuple[np.ndarray, ...]] = []
+        self.risk = initiation_log_odds(people)
+
+    def run(self) -> Care:
+        self._prevalent_users()
+        next_visit = self.draws.day[:, 0].copy()
+        for today in range(int(self.people.length.max())):
+            seen = np.flatnonzero(next_visit == today)
+            if len(seen):
+                self._visits(seen, today)
+                self.visit[seen] += 1
+                next_visit[seen] = self.draws.day[seen, self.visit[seen]]
+                next_visit[seen[next_visit[seen] >= self.people.length[seen]]] = NEVER
+            filling = np.flatnonzero(self.due == today)
+            if len(filling):
+                self._fill(filling, today)
+        return Care(self.draws.day, self.score, self.probability, self.escalated, self.eligible, self._all_fills())
+
+    def _at(self, name: str, who: np.ndarray) -> np.ndarray:
+        column: np.ndarray = getattr(self.draws, name)
+        return column[who, np.minimum(self.visit[who], column.shape[1] - 1)]
+
+    def _prevalent_users(self) -> None:
+        prevalent = np.flatnonzero(self.draws.start[:, -1] < expit(self.risk + 2.4))
+        self._start(prevalent, 0)
+
+    def _visits(self, who: np.ndarray, today: int) -> None:
+        who = who[self._at("attended", who)]
+        visit = self.visit[who]
+        months = (today - self.step_day[who]) / MONTH
+        effect = (self.step_size[who] / 20 * blip(months, self.world)).sum(axis=1)
+        pain = self.people.mean_pain[who] + self._at("flare", who) + effect
+        score = np.clip(np.rint(pain + self.world.noise * self._at("noise", who)), 0, 10)
+        self.score[who, visit] = score
+        on = self.prescribed[who] > 0
+        self._decide_dose(who[on], visit[on], score[on], today)
+        off = ~on & (self.end[who] <= today) & (self.due[who] == NEVER) & (self.steps[who] < STEPS - 2)
+        starts = off & (self._at("start", who) < expit(self.risk[who] + self.world.initiation + 0.25 * (score - 5)))
+        self._start(who[starts], today)
+
+    def _start(self, who: np.ndarray, today: int) -> None:
+        long_term = self._at("long_term", who) < 0.6
+        draw = self._at("product", who)
+        by_share = np.searchsorted(LONG_SHARES / LONG_SHARES[-1], draw, side="right")
+        short = np.searchsorted(SHORT_SHARES / SHORT_SHARES[-1], draw, side="right")
+        self.long_term[who] = long_term
+        self.product[who] = np.where(long_term, by_share, short)
+        self.prescribed[who] = START[self.product[who]]
+        self.days_supply[who] = np.where(
+            long_term, np.where(draw * 1e3 % 1 < 0.6, 30, 28), 5 + (draw * 1e4 % 11).astype(int)
+        )
+        patch = np.isin(self.product[who], PATCHES)
+        self.days_supply[who[patch]] = 30
+        self.due[who] = today + self._at("delay", who)
+
+    def _decide_dose(self, who: np.ndarray, visit: np.ndarray, score: np.ndarray, today: int) -> None:
+        dose = self.prescribed[who] * MME[self.product[who]]
+        rise = STEP[self.product[who]] * MME[self.product[who]]
+        free = (self.prescribed[who] == self.units[who]) & (self.steps[who] < STEPS - 2)  # no change is under way
+        possible = free & self.long_term[who] & (rise > 0) & (dose + rise <= CEILING_MME)
+        chance = np.where(possible, expit(self.world.escalation + 0.45 * (score - 5) - 0.15 * (dose / 20 - 2)), 0.0)
+        self.probability[who, visit] = chance
+        self.eligible[who, visit] = (
+            (chance > 0) & (today - self.changed[who] >= STABLE_DAYS) & (today >= self.people.entry[who])
+        )
+        up = self._at("escalate", who) < chance
+        if self.forced is not None:
+            now = self.forced.visit[who] == visit
+            up = np.where(now, self.forced.escalate, up)
+        self.escalated[who, visit] = up
+        raised = who[up]
+        self.prescribed[raised] += STEP[self.product[raised]]
+        self.due[raised] = today + self._at("delay", raised)
+        other = self._at("other", who)
+        stopping = ~up & (other < np.where(self.long_term[who], 0.012, 0.5))
+        self._stop(who[stopping])
+        lower = dose - rise >= 15
+        tapering = ~up & ~stopping & free & self.long_term[who] & lower & (rise > 0) & (other < 0.018)
+        self.prescribed[who[tapering]] -= STEP[self.product[who[tapering]]]  # from the next refill on
+
+    def _stop(self, who: np.ndarray) -> None:
+        self.prescribed[who] = 0.0
+        # nothing is dispensed any more; the effect of the lost dose begins when the supply runs out
+        started = who[self.units[who] > 0]
+        ends = np.floor(self.end[started] + DAY_EPSILON).astype(np.int64)
+        self._record_step(started, ends, -self.units[started] * MME[self.product[started]])
+        self.units[who] = 0.0
+        self.due[who] = NEVER
+        self.changed[who] = NEVER
+
+    def _record_step(self, who: np.ndarray, day: np.ndarray | int, size: np.ndarray) -> None:
+        self.step_day[who, self.steps[who]] = day
+        self.step_size[who, self.steps[who]] = size
+        self.steps[who] += 1
+
+    def _fill(self, who: np.ndarray, today: int) -> None:
+        units, old = self.prescribed[who], self.units[who]
+        change = units != old
+        changing = who[change]
+        self._record_step(changing, today, (units - old)[change] * MME[self.product[changing]])
+        self.changed[changing] = today
+        late = who[(today - self.end[who] > MONTH) & (old > 0)]
+        self.changed[late] = today
+        left = np.clip(self.end[who] - today, 0, CAP_DAYS)
+        carried = np.where(old > 0, left * old / units, 0.0)
+        self.end[who] = today + self.days_supply[who] + carried
+        self.units[who] = units
+        self.fills.append(
+            (who, np.full(len(who), today), self.product[who], units, self.days_supply[who], self.end[who])
+        )
+        due = np.floor(self.end[who] + DAY_EPSILON).astype(np.int64) + self._at("refill_days", who)
+        self.due[who] = np.maximum(due, today + 1)
+        ending = ~self.long_term[who] & (self._at("refill", who) < 0.5)
+        self._stop(who[ending])
+
+    def _all_fills(self) -> Fills:
+        person, day, product, units, supply, end = (np.concatenate(part) for part in zip(*self.fills, strict=True))
+        order = np.lexsort((day, person))
+        fills = Fills(person[order], day[order], product[order], units[order], supply[order], end[order])
+        return keep(fills, fills.day < self.people.length[fills.person])
+
+
+PATCHES = [number for number, product in enumerate(OPIOIDS) if product.route == "transdermal"]
+
+
+def keep(fills: Fills, rows: np.ndarray) -> Fills:
+    return Fills(*(value[rows] for value in vars(fills).values()))
+
+
+def initiation_log_odds(people: People) -> np.ndarray:
+    """Confounding by indication: what also raises mortality makes opioids more likely."""
+    has = people.conditions
+    return (
+        -4.8 + 0.02 * (people.age - 55) + 0.8 * has["depression"] + 0.6 * has["fibromyalgia"]
+        + 0.7 * has["heart_failure"] + 0.6 * has["copd"] + 0.2 * has["diabetes"] + 0.7 * has["benzodiazepine"]
+    )  # fmt: skip
+
+
+def run(people: People, draws: Draws, world: World, forced: Forced | None = None) -> Care:
+    return _Clinic(people, draws, world, forced).run()

@@ -1,0 +1,32 @@
+"""Cohorts with known truth: the worlds, and the folder that holds one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from opioid_outcomes import io
+from opioid_outcomes.errors import Problem, UserError
+from opioid_outcomes.simulate import omop, tables, truth
+from opioid_outcomes.simulate.cohort import simulate
+from opioid_outcomes.simulate.world import WORLDS
+
+WRITERS = {"tables": tables.write, "omop": omop.write}
+
+
+def write(path: Path, world: str, persons: int, seed: int, format: str = "tables") -> list[dict[str, Any]]:
+    """Write a simulated cohort to ``path`` and return its truth.
+
+    Both formats hold the same people for the same seed. The truth is also written to ``truth.json``, last, one entry
+    per number: analysis, method (the one expected to recover it), outcome, contrast, window, scale, truth, se (Monte
+    Carlo error of the truth; 0 when exact), description. Cost: about 2 s for 5,000 people.
+    """
+    if world not in WORLDS:
+        raise UserError(Problem(f"there is no world {world!r}", "simulate.world", f"choose one of {', '.join(WORLDS)}"))
+    if format not in WRITERS:
+        raise UserError(Problem(f"cannot write format {format!r}", "format", f"choose one of {', '.join(WRITERS)}"))
+    cohort = simulate(WORLDS[world], persons, seed)
+    WRITERS[format](cohort.records, path)
+    known = truth.of(cohort)
+    io.write_json(path / "truth.json", known)
+    return known
