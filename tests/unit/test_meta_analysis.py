@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from opioid_outcomes.synthesis import meta_analysis
 
 R = json.loads((Path(__file__).parents[1] / "reference/synthesis/meta_analysis.json").read_text())

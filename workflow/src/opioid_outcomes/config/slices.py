@@ -49,13 +49,14 @@ SLICES: dict[str, tuple[str, ...]] = {
     "estimate_mortality": ("mortality", "covariates.baseline", "covariates.missing"),
     "estimate_hyperalgesia": ("hyperalgesia", "covariates.baseline", "covariates.missing"),
     "synthesize_estimates": ("synthesis",),
+    "check": WHOLE,
     "disclose_results": WHOLE,
     "write_report": WHOLE,
 }
 
 
 def slice_of(config: Config, step: str, cohort: str | None = None) -> dict[str, Any]:
-    """The slice of a step as plain nested values: its keys, the study's name, the seed and the cohort's name."""
+    """The slice of a step as plain nested values: its keys, the study's name and the cohort's name."""
     values = _values(config, cohort)
     chosen: dict[str, Any] = {}
     for dotted in SLICES[step]:
@@ -65,7 +66,7 @@ def slice_of(config: Config, step: str, cohort: str | None = None) -> dict[str, 
             source, target = source[section], target.setdefault(section, {})
         target[last] = source[last]
     if SLICES[step] != WHOLE:
-        chosen |= {"study": config.study.name, "seed": config.study.seed}
+        chosen["study"] = config.study.name
     if cohort is not None:
         chosen["cohort_name"] = cohort
     return chosen

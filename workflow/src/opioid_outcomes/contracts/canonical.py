@@ -140,9 +140,13 @@ THERAPIES = Table(
 CHANGES = Table(
     "changes",
     "one dose change not driven by pain",
-    (PERSON, day("date", "day"), Column("reason", "category", "why", required=True, values=("policy", "prescriber", "formulary"))),
+    (
+        PERSON,
+        day("date", "day"),
+        Column("reason", "category", "why", required=True, values=("policy", "prescriber", "formulary")),
+    ),
     optional=True,
-)  # fmt: skip
+)
 
 CANONICAL: dict[str, Table] = {
     table.name: table

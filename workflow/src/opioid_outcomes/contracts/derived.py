@@ -64,7 +64,10 @@ OPIOID_STATUS = Table(
         PERSON,
         day("start", "first day"),
         day("stop", "first day after (half-open)"),
-        Column("state", "category", "on, former, recent, treatment (of opioid use disorder) or unknown; absent = never", required=True, values=USE_STATES),
+        Column(
+            "state", "category", "on, former, recent, treatment (of opioid use disorder) or unknown; absent = never",
+            required=True, values=USE_STATES,
+        ),
         Column("mme", "float", "daily dose; the last one held during carry-over; 0 when off; null = on, dose unknown"),
         Column("on_since", "day", "first day of the present uninterrupted stretch on; null when off"),
         Column("supply_end", "day", "last known end of supply; null before any"),
@@ -89,7 +92,10 @@ COHORT = Table(
         day("exit", "first day no longer followed (half-open)"),
         Column("death", "int", "1 if follow-up ends in death", required=True),
         Column("cause", "text", "cause group of death; null = alive or unknown cause"),
-        Column("exit_reason", "category", "why follow-up ends", required=True, values=("death", "end of observation", "max follow-up", "study end")),
+        Column(
+            "exit_reason", "category", "why follow-up ends", required=True,
+            values=("death", "end of observation", "max follow-up", "study end"),
+        ),
         Column("baseline_user", "int", "1 on opioids at time zero, 0 not, null unknown"),
         Column("survey_weight", "float", "sampling weight"),
         Column("stratum", "text", "sampling stratum"),

@@ -12,15 +12,22 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Display:
-    """One display. ``kind`` picks the disclosure rule: cells row by row, a survival curve, or attrition."""
+    """One display.
+
+    ``kind`` picks the disclosure rule: cells (row by row), ledger (cell by cell), a survival curve, or attrition.
+    ``family``: the keys within which rows add up to a total that is known, so that one hidden row would be a
+    subtraction away. ``quantiles``: values that rest on few people, shown only with twice the threshold behind them.
+    """
 
     name: str
     keys: tuple[str, ...]
     counts: tuple[str, ...]
     values: tuple[str, ...]
     description: str
-    kind: Literal["cells", "curve", "attrition"] = "cells"
+    kind: Literal["cells", "ledger", "curve", "attrition"] = "cells"
     person_years: tuple[str, ...] = ()
+    family: tuple[str, ...] | None = None
+    quantiles: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -36,17 +43,18 @@ DISPLAYS: dict[str, Display] = {
         ),
         Display(
             "quality", ("table", "into"), ("rows_in", "canonical", "rejected", "merged", "not_selected"), (),
-            "what became of every input row",
+            "what became of every input row", kind="ledger",
         ),
-        Display("quality_rules", ("table", "rule"), ("rows",), (), "rows rejected, by rule"),
+        Display("quality_rules", ("table", "rule"), ("rows",), (), "rows rejected, by rule", family=("table",)),
         Display(
             "exposure_ledger", ("item", "label"), ("fills", "persons"), (),
-            "fills by ingredient, by reason kept apart, by repair, and products not recognised",
+            "fills by ingredient, by reason kept apart, by repair, and products not recognised", family=("item",),
         ),
         Display(
             "table_one", ("variable", "level", "statistic", "group"), ("persons", "of_persons"),
             ("mean", "sd", "share", "smd"),
             "covariates by exposure; smd is set on the rows of the exposed group",
+            family=("variable", "statistic", "group"),
         ),
         Display(
             "survival", ("exposure", "group", "day"), ("at_risk", "entered", "events", "left"),
@@ -55,11 +63,12 @@ DISPLAYS: dict[str, Display] = {
         ),
         Display(
             "dose_distribution", ("dose_band",), ("persons",), ("share_of_time",),
-            "person-time on opioids by dose band", person_years=("person_years",),
+            "person-time on opioids by dose band", person_years=("person_years",), family=(),
         ),
         Display(
             "dose_trajectory", ("month",), ("persons", "persons_on"), ("share_on", "p25", "median", "p75", "mean"),
             "monthly mean MME/day among people on opioids, by month since entry",
+            quantiles=("p25", "median", "p75"),
         ),
         Display(
             "pain_escalation", ("arm", "month"), ("persons",), ("mean", "ci_low", "ci_high"),

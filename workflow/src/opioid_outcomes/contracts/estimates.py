@@ -20,6 +20,28 @@ SCHEMA: dict[str, pl.DataType] = {
     "se": pl.Float64(), "p_value": pl.Float64(), "persons": pl.Int64(), "events": pl.Int64(),
     "person_years": pl.Float64(), "spec": pl.String(), "gate": pl.String(), "note": pl.String(),
 }  # fmt: skip
+DESCRIPTIONS: dict[str, str] = {
+    "study": "name of the study",
+    "cohort": "name of the cohort, or pooled",
+    "analysis": "what is estimated, by its id, e.g. mortality.current_use",
+    "method": "how: crude, adjusted (age and sex), adjusted_full (every baseline covariate), regression, ...",
+    "population": "who the number is about",
+    "outcome": "death, death:<cause>, pain, ...",
+    "contrast": "A vs B; the number compares A with B",
+    "window": "days, from-to; a horizon is 0-to; empty means all follow-up",
+    "scale": "what kind of number it is; see the scales",
+    "estimate": "the number; empty where the gate is not pass, or where too few people are behind it",
+    "ci_low": "lower 95 % confidence limit",
+    "ci_high": "upper 95 % confidence limit",
+    "se": "standard error, on the scale of the estimate",
+    "p_value": "two-sided, for no difference; no verdict rests on it",
+    "persons": "people behind the number, rounded by the disclosure profile",
+    "events": "events behind it, rounded likewise",
+    "person_years": "person-time behind it, rounded likewise",
+    "spec": "main, or the name of a sensitivity specification",
+    "gate": "pass; fail: why; not evaluable: why",
+    "note": "definitions, and what was left out",
+}
 NUMBERS = ("estimate", "ci_low", "ci_high", "se", "p_value")
 
 

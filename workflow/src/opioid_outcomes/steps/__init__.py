@@ -1,1 +1,15 @@
 """What each rule of the workflow calls, one module per stage."""
+
+STAGES = {
+    "simulate_cohort": "simulate",
+    "ingest_cohort": "ingest",
+    "check": "check",
+    "derive_exposure": "exposure",
+    "build_cohort": "cohort",
+    "describe_trajectories": "trajectories",
+    "estimate_mortality": "mortality",
+    "estimate_hyperalgesia": "hyperalgesia",
+    "synthesize_estimates": "synthesis",
+    "disclose_results": "disclosure",
+    "write_report": "report",
+}

@@ -1,0 +1,26 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/ingest.smk"
+include: "workflow/rules/exposure.smk"
+include: "workflow/rules/cohort.smk"
+include: "workflow/rules/trajectories.smk"
+include: "workflow/rules/mortality.smk"
+include: "workflow/rules/hyperalgesia.smk"
+include: "workflow/rules/synthesis.smk"
+include: "workflow/rules/disclosure.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        contract_outputs(),
+
+
+onerror:
+    exit_as_the_step_did()

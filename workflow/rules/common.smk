@@ -1,0 +1,104 @@
+# The study, and what every rule needs of it. Rules hold no logic: each hands its step the slice of the config it reads.
+import re
+from pathlib import Path
+
+from opioid_outcomes import workflow_plan
+from opioid_outcomes.config import slices
+from opioid_outcomes.provenance import step_fingerprint
+
+STUDY = workflow_plan.load_study(workflow)
+CONFIG = STUDY.config
+COHORTS = sorted(CONFIG.cohorts)
+DERIVED = f"data/derived/{CONFIG.study.name}"
+REPORTS = f"reports/{CONFIG.study.name}"
+COHORT = f"{DERIVED}/{{cohort}}"
+LOGS = f"{DERIVED}/logs"
+STEP = "../scripts/step.py"
+SIMULATED = {
+    cohort.path: name for name, cohort in CONFIG.cohorts.items() if cohort.simulate
+}
+
+
+wildcard_constraints:
+    cohort="[a-z0-9][a-z0-9_-]*",
+    folder="|".join(re.escape(path) for path in SIMULATED) or "(?!)",
+
+
+# No rule runs in a container or environment of its own: the locked environment is the one truth.
+container: None
+
+
+def for_step(name):
+    """The one param of a rule: what its step reads of the config, and a fingerprint of the code it runs.
+
+    Snakemake compares params as a set of values without names, so all of it is one canonical text.
+    """
+
+    def param(wildcards):
+        cohort = SIMULATED.get(
+            getattr(wildcards, "folder", None), getattr(wildcards, "cohort", None)
+        )
+        return step_fingerprint(CONFIG, name, cohort)
+
+    return param
+
+
+def raw_files(wildcards):
+    """What ingest reads. A simulated cohort is complete when its truth is written."""
+    cohort = CONFIG.cohorts[wildcards.cohort]
+    return (
+        f"{cohort.path}/truth.json"
+        if cohort.simulate
+        else workflow_plan.raw_files(cohort)
+    )
+
+
+def user_files(step):
+    """The user's own code lists and factor tables that a step reads: editing one reruns it."""
+    return [str(path) for path in slices.user_files(CONFIG, step)]
+
+
+def canonical(*tables):
+    return {
+        name: f"{COHORT}/canonical/{name}.parquet"
+        for name in tables or workflow_plan.CANONICAL_TABLES
+    }
+
+
+def of_every_cohort(pattern):
+    """The files of all cohorts, for the rules of the whole study."""
+    return [pattern.replace("{cohort}", cohort) for cohort in COHORTS]
+
+
+def frames_to_release():
+    """The frame behind every display, of every cohort."""
+    return {
+        name: of_every_cohort(f"{COHORT}/{path}")
+        for name, path in workflow_plan.DISPLAY_FRAMES.items()
+    }
+
+
+def released_displays():
+    """Where each display stands once it may leave."""
+    return {
+        name: f"{REPORTS}/{path}"
+        for name, path in workflow_plan.RELEASED_DISPLAYS.items()
+    }
+
+
+def truth_files():
+    return [f"{folder}/truth.json" for folder in sorted(SIMULATED)]
+
+
+def report_files():
+    return {kind: f"{REPORTS}/report.{kind}" for kind in CONFIG.report.formats}
+
+
+def contract_outputs():
+    """Everything the contract promises: a missing intermediate must never hide behind a finished report."""
+    return workflow_plan.contract_outputs(CONFIG)
+
+
+def exit_as_the_step_did():
+    """2 after a user's mistake, as from `opioid-outcomes`; Snakemake's own 1 otherwise."""
+    workflow_plan.exit_as_the_step_did(Path(LOGS))

@@ -1,0 +1,12 @@
+rule synthesize_estimates:
+    input:
+        mortality=of_every_cohort(f"{COHORT}/mortality_estimates.parquet"),
+        hyperalgesia=of_every_cohort(f"{COHORT}/hyperalgesia_estimates.parquet"),
+    output:
+        estimates=f"{DERIVED}/estimates.parquet",
+    log:
+        f"{LOGS}/synthesize_estimates.log",
+    params:
+        step=for_step("synthesize_estimates"),
+    script:
+        STEP

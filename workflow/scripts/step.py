@@ -1,0 +1,57 @@
+"""The one bridge between Snakemake and the package: hands a step its files and settings, and reports how it ended."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+import sys
+import time
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opioid_outcomes.errors import USER_ERROR_EXIT, report_and_exit_code
+from opioid_outcomes.steps import STAGES
+from opioid_outcomes.workflow_plan import MISTAKE_MARK
+
+if TYPE_CHECKING:
+    from snakemake.script import snakemake
+
+
+def named_paths(files) -> dict[str, Path | list[Path]]:
+    """Snakemake's named inputs or outputs as paths; several files under one name stay a list."""
+    return {
+        name: Path(value) if isinstance(value, str) else [Path(item) for item in value] for name, value in files.items()
+    }
+
+
+def main() -> int:
+    step, log = snakemake.rule, Path(snakemake.log[0])
+    param = json.loads(snakemake.params.step)
+    settings, derived = param["settings"], Path("data/derived") / param["study"]
+    who = settings.get("cohort_name", param["study"])
+    os.umask(0o077)
+    derived.chmod(0o700)  # patient-level tables are nobody else's to read
+    began = time.monotonic()
+    try:
+        run = getattr(importlib.import_module(f"opioid_outcomes.steps.{STAGES[step]}"), step)
+        outcome = run(named_paths(snakemake.input), named_paths(snakemake.output), settings)
+    except Exception as error:  # of an unforeseen one only type and place are told: libraries print values
+        with redirect_stderr(io.StringIO()) as message:
+            code = report_and_exit_code(error)
+        log.write_text(message.getvalue())
+        print(f"[{who}] {step} stopped:\n{message.getvalue()}", file=sys.stderr, end="", flush=True)
+        if code == USER_ERROR_EXIT:
+            (derived / "logs" / MISTAKE_MARK).touch()
+        return code
+    seconds = time.monotonic() - began
+    log.write_text(f"{outcome}\n")
+    with (derived / "timings.csv").open("a") as stream:
+        stream.write(f"{step},{who},{seconds:.2f}\n")
+    print(f"[{who}] {step}: {outcome} ({seconds:.1f} s)", file=sys.stderr, flush=True)
+    return 0
+
+
+sys.exit(main())

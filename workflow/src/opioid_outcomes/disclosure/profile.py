@@ -1,0 +1,49 @@
+"""What may leave: thresholds and rounding, and the sentence printed under every table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+HIDDEN = "withheld: 1 to {most} people or deaths behind it"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A disclosure profile. ``threshold``: the smallest count of people that may be shown (0 always may);
+    ``base``: counts and person-years are rounded to a multiple of it."""
+
+    name: str
+    threshold: int
+    base: int
+    rule: str
+
+    def small(self, column: str) -> pl.Expr:
+        """Whether a count is positive but below the threshold."""
+        return pl.col(column).is_between(1, self.threshold - 1).fill_null(value=False)
+
+    def rounded(self, column: str) -> pl.Expr:
+        """The count as it may be shown; halves go up."""
+        if self.base == 1:
+            return pl.col(column)
+        scaled = (pl.col(column) / self.base + 0.5).floor() * self.base
+        return scaled.cast(pl.Int64).alias(column)
+
+    @property
+    def reason_hidden(self) -> str:
+        return HIDDEN.format(most=self.threshold - 1)
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        # CMS cell size suppression policy (ResDAC node 1506): no cell of 1 to 10
+        Profile(
+            "cms11", 11, 5,
+            "Counts of 1 to 10 people are not shown (<11) nor anything computed from them; other counts and"
+            " person-years are rounded to 5.",
+        ),
+        Profile("none", 1, 1, "No disclosure control was applied."),
+    )
+}  # fmt: skip

@@ -1,0 +1,153 @@
+"""The one door out: frames about groups go in, what may be shown comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes.contracts.displays import Display
+from opioid_outcomes.contracts.estimates import NUMBERS
+from opioid_outcomes.disclosure import curves
+from opioid_outcomes.disclosure.profile import Profile
+
+# The parts into which every input row of a table falls.
+LEDGER_WHOLE = "canonical"
+
+
+def estimates(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """Rows of ``estimates.csv`` as they may leave.
+
+    Where a count behind a row, or what is left of its people after the events, is small, the numbers, the counts and
+    the person-time go together, and gate and note with them: they may repeat a count. Cost O(rows).
+    """
+    rest = (pl.col("persons") - pl.col("events")).is_between(1, profile.threshold - 1).fill_null(value=False)
+    hidden = profile.small("persons") | profile.small("events") | rest
+    counts = {name: profile.rounded(name) for name in ("persons", "events")}
+    counts["person_years"] = profile.rounded("person_years").cast(pl.Float64)
+    withheld = pl.lit(f"not evaluable: {profile.reason_hidden}")
+    return (
+        frame.with_columns(hidden=hidden)
+        .with_columns(
+            *(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in NUMBERS),
+            *(pl.when("hidden").then(None).otherwise(count).alias(name) for name, count in counts.items()),
+            pl.when(pl.col("hidden") & (pl.col("gate") == "pass"))
+            .then(withheld)
+            .otherwise(words("gate", profile))
+            .alias("gate"),
+            pl.when("hidden").then(pl.lit("")).otherwise(words("note", profile)).alias("note"),
+        )
+        .drop("hidden")
+    )
+
+
+def words(column: str, profile: Profile) -> pl.Expr:
+    """Sentences with small counts of people or deaths in them blurred."""
+    if profile.threshold == 1:
+        return pl.col(column)
+    small = "|".join(str(count) for count in range(1, profile.threshold))
+    people = "people|persons|deaths|events|visits|users"
+    return pl.col(column).str.replace_all(rf"\b(?:{small}) ({people})\b", f"<{profile.threshold} $1")
+
+
+def display(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
+    """A display as it may leave: the contract's columns and ``suppressed`` (1 where cells were blanked)."""
+    frame = frame.select(contract.columns)
+    match contract.kind:
+        case "curve":
+            return curves.thinned(frame, profile)
+        case "attrition":
+            return _attrition(frame, profile)
+        case "ledger":
+            return _ledger(frame, contract, profile)
+        case _:
+            return _cells(frame, contract, profile)
+
+
+def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
+    """Row by row: any small count, or a small remainder of a count in the next, takes the row's values with it."""
+    hidden = pl.any_horizontal(profile.small(name) for name in contract.counts)
+    for whole, part in _nested(contract):
+        hidden |= (pl.col(whole) - pl.col(part)).is_between(1, profile.threshold - 1).fill_null(value=False)
+    frame = frame.with_columns(hidden=hidden)
+    if contract.family is not None:
+        frame = _never_one_alone(frame, contract)
+    few = pl.col(contract.counts[-1]) < 2 * profile.threshold
+    shown = [
+        *(profile.rounded(name).alias(name) for name in contract.counts),
+        *(profile.rounded(name).cast(pl.Float64).alias(name) for name in contract.person_years),
+        *(
+            pl.when(few).then(None).otherwise(pl.col(name)).alias(name)
+            for name in contract.quantiles
+            if profile.base > 1
+        ),
+    ]
+    blank = (*contract.counts, *contract.person_years, *contract.values)
+    return (
+        frame.with_columns(shown)
+        .with_columns(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in blank)
+        .with_columns(suppressed=pl.col("hidden").cast(pl.Int8))
+        .drop("hidden")
+    )
+
+
+def _nested(contract: Display) -> list[tuple[str, str]]:
+    """Counts of which the second is a part of the first, so that their difference is a group too."""
+    pairs = (("of_persons", "persons"), ("persons", "persons_on"))
+    return [pair for pair in pairs if set(pair) <= set(contract.counts)]
+
+
+def _never_one_alone(frame: pl.DataFrame, contract: Display) -> pl.DataFrame:
+    """Where one row of a family is hidden alone, its next smallest goes with it: the total would give it back."""
+    size = pl.col(contract.counts[0])
+    family = [pl.col(name) for name in contract.family or ()] or [pl.lit(1)]
+    alone = pl.col("hidden").sum().over(family) == 1
+    candidate = pl.when(~pl.col("hidden") & (size > 0)).then(size)
+    next_smallest = candidate.rank("ordinal").over(family) == 1
+    return frame.with_columns(hidden=pl.col("hidden") | (alone & next_smallest).fill_null(value=False))
+
+
+def _ledger(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
+    """Cell by cell; with a small part goes the part that it would otherwise be subtracted from."""
+    small = {name: profile.small(name) for name in contract.counts}
+    any_small = pl.any_horizontal(small.values())
+    hidden = {name: any_small if name == LEDGER_WHOLE else rule for name, rule in small.items()}
+    return frame.with_columns(
+        *(pl.when(rule).then(None).otherwise(profile.rounded(name)).alias(name) for name, rule in hidden.items()),
+        suppressed=any_small.cast(pl.Int8),
+    )
+
+
+def _attrition(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """Steps that drop too few people are told together with the next, so that no difference reveals them."""
+    if profile.base == 1:
+        return frame.with_columns(suppressed=pl.lit(0, pl.Int8))
+    told: list[dict[str, Any]] = []
+    before, kept, rules = 0, 0, []
+    for step in frame.sort("step").iter_rows(named=True):  # a dozen steps, never people
+        kept = step["persons_kept"]
+        rules.append(step["rule"])
+        dropped = before - kept if told else step["persons_dropped"]
+        if 0 < dropped < profile.threshold:
+            continue
+        told.append({"rule": "; ".join(rules), "kept": kept, "dropped": dropped})
+        before, rules = kept, []
+    while rules and told:  # the last steps drop too few to be told alone: they join the steps before them
+        last = told.pop()
+        rules.insert(0, str(last["rule"]))
+        dropped = told[-1]["kept"] - kept if told else last["dropped"]
+        if not told or dropped >= profile.threshold:
+            told.append({"rule": "; ".join(rules), "kept": kept, "dropped": dropped})
+            rules = []
+    steps = pl.DataFrame(told, schema={"rule": pl.String(), "kept": pl.Int64(), "dropped": pl.Int64()})
+    small = profile.small("kept")
+    shown = pl.when(small).then(None).otherwise(profile.rounded("kept"))
+    return steps.select(
+        step=pl.int_range(pl.len(), dtype=pl.Int64),
+        rule="rule",
+        persons_kept=shown,
+        persons_dropped=pl.when(small | small.shift(1, fill_value=False))
+        .then(None)
+        .otherwise(profile.rounded("dropped")),
+        suppressed=small.cast(pl.Int8),
+    )

@@ -1,0 +1,113 @@
+"""What a result rests on: the code a step runs, its slice of the config, the versions, the inputs."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import platform
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.config.slices import slice_of
+from opioid_outcomes.steps import STAGES
+
+PACKAGE = Path(__file__).parent
+NAME = PACKAGE.name
+# Shipped data (under data/) that a stage reads without naming it in an import.
+STAGE_DATA = {
+    "check": ("",),
+    "ingest": ("",),
+    "exposure": ("mme", "drugs"),
+    "cohort": ("codelists", "drug_classes.csv"),
+    "report": ("report",),
+}
+REPORTED_VERSIONS = (
+    "opioid-outcomes", "polars", "numpy", "scipy", "pandas", "statsmodels", "snakemake", "altair", "vl-convert-python",
+    "typst",
+)  # fmt: skip
+
+
+def step_fingerprint(config: Config, step: str, cohort: str | None) -> str:
+    """All that a rerun of a step depends on, as one canonical text: its slice of the config and the code it runs."""
+    return canonical_json({"step": step, "settings": slice_of(config, step, cohort), "code": code_hash(STAGES[step])})
+
+
+def canonical_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+@cache
+def code_hash(stage: str) -> str:
+    """Hash of the module of a stage, of everything of ours that it imports, and of the shipped data it reads."""
+    digest = hashlib.sha256()
+    for path in sorted(import_closure(PACKAGE / "steps" / f"{stage}.py")) + _data_files(stage):
+        digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _data_files(stage: str) -> list[Path]:
+    found: list[Path] = []
+    for name in STAGE_DATA.get(stage, ()):
+        place = PACKAGE / "data" / name
+        found += [place] if place.is_file() else (path for path in place.rglob("*") if path.is_file())
+    return sorted(found)
+
+
+def import_closure(module: Path) -> set[Path]:
+    """The files of this package that a module reaches by static imports, itself included."""
+    seen: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        path = waiting.pop()
+        if path in seen or not path.exists():
+            continue
+        seen.add(path)
+        waiting += _imported(path)
+    return seen
+
+
+@cache
+def _imported(path: Path) -> tuple[Path, ...]:
+    found: list[Path] = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found += (place for name in node.names for place in _places(name.name))
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += _places(node.module)
+            found += (place for name in node.names for place in _places(f"{node.module}.{name.name}"))
+    return tuple(found)
+
+
+def _places(dotted: str) -> list[Path]:
+    parts = dotted.split(".")
+    if parts[0] != NAME:
+        return []
+    place = PACKAGE.joinpath(*parts[1:])
+    return [file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()]
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def text_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The versions a number may depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in REPORTED_VERSIONS}
+
+
+def package_hash() -> str:
+    """Hash of the whole package, code and shipped data."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,60 @@
+"""Which estimates of several cohorts may be pooled, and their pooled rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from opioid_outcomes.contracts.estimates import SCHEMA
+from opioid_outcomes.synthesis import meta_analysis
+
+# Numbers that mean the same in every cohort and are roughly normal on their scale. Rates and shares are not pooled so.
+POOLABLE = (
+    "log_hr", "log_or", "log_rate_ratio", "risk_difference", "rmst_days", "mean_difference", "mean_difference_per_step",
+)  # fmt: skip
+ESTIMAND = ["analysis", "method", "outcome", "contrast", "window", "scale", "spec"]
+
+
+def pooled_rows(estimates: pl.DataFrame, study: str) -> pl.DataFrame:
+    """One row for each estimand that passed its gate in two cohorts or more.
+
+    estimates: rows of ``estimates.csv`` of all cohorts. Counts add up over the cohorts pooled. Cost O(rows).
+    """
+    usable = estimates.filter(
+        pl.col("scale").is_in(POOLABLE) & (pl.col("gate") == "pass") & pl.col("se").is_finite() & (pl.col("se") > 0)
+    )
+    rows = [
+        _pooled(group.sort("cohort"), study)
+        for _, group in usable.group_by(ESTIMAND, maintain_order=True)
+        if group["cohort"].n_unique() == len(group) > 1
+    ]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _pooled(group: pl.DataFrame, study: str) -> dict[str, object]:
+    result = meta_analysis.pool(group["estimate"].to_numpy(), group["se"].to_numpy())
+    first = group.row(0, named=True)
+    populations = group["population"].unique(maintain_order=True).to_list()
+    return {name: first[name] for name in ESTIMAND} | {
+        "study": study, "cohort": "pooled", "population": " | ".join(populations),
+        "estimate": result.estimate, "ci_low": result.ci_low, "ci_high": result.ci_high, "se": result.se,
+        "p_value": result.p_value, "persons": _total(group["persons"]), "events": _total(group["events"]),
+        "person_years": _total(group["person_years"]), "gate": "pass", "note": _note(result, group["cohort"].to_list()),
+    }  # fmt: skip
+
+
+def _total(counts: pl.Series) -> float | int | None:
+    """A sum of cohorts, unknown if one of them is."""
+    if counts.null_count():
+        return None
+    return float(np.sum(counts.to_numpy())) if counts.dtype == pl.Float64 else int(counts.sum())
+
+
+def _note(result: meta_analysis.Pooled, cohorts: list[str]) -> str:
+    note = f"{result.method} of {len(cohorts)} cohorts: {', '.join(cohorts)}"
+    if result.tau2 is None:
+        return f"{note}; two cohorts cannot show how effects vary between cohorts"
+    note += f"; tau2 {result.tau2:.4f}, I2 {100 * (result.i2 or 0):.0f} %"
+    if result.prediction:
+        note += f"; 95 % prediction interval {result.prediction[0]:.3f} to {result.prediction[1]:.3f}"
+    return note

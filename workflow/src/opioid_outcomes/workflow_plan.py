@@ -1,0 +1,97 @@
+"""What the Snakefile asks of the config: the study, the promised outputs, the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opioid_outcomes.config.cohorts import Cohort
+from opioid_outcomes.config.load import load_config
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.contracts.canonical import CANONICAL
+from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.errors import USER_ERROR_EXIT, Problem, UserError, report_and_exit_code
+from opioid_outcomes.ingest.sources import source_files
+
+MISTAKE_MARK = ".user_mistake"
+CANONICAL_TABLES = tuple(CANONICAL)
+# Displays that are tables; the others are figures.
+TABLES = ("attrition", "quality", "quality_rules", "exposure_ledger", "table_one")
+PLAIN_CSV = ("attrition", "quality", "quality_rules")
+DISPLAY_FRAMES = {name: f"{name}.csv" if name in PLAIN_CSV else f"displays/{name}.parquet" for name in DISPLAYS}
+RELEASED_DISPLAYS = {name: f"{'tables' if name in TABLES else 'figures'}/{name}.csv" for name in DISPLAYS}
+
+
+@dataclass(frozen=True)
+class Study:
+    """The study of this run and the file that describes it."""
+
+    path: Path
+    config: Config
+
+
+def load_study(workflow: Any) -> Study:
+    """The config file of this run, read by our own loader; a user's mistake ends here with one message and exit 2."""
+    try:
+        return _load(workflow)
+    except UserError as error:
+        code = report_and_exit_code(error)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # Snakemake turns any exception of a Snakefile, SystemExit too, into a traceback and exit 1
+
+
+def _load(workflow: Any) -> Study:
+    settings = workflow.config_settings
+    if settings.config:
+        raise UserError(
+            Problem("--config is not read", fix="write the value into the config file: the file is the one truth")
+        )
+    if not workflow.configfiles:
+        raise UserError(
+            Problem(
+                "no config file",
+                fix="run `snakemake --configfile my-study.yaml`, or from the project's folder, where the profile names"
+                " the demo",
+            )
+        )
+    if len(workflow.configfiles) > 1:
+        raise UserError(Problem("more than one config file", fix="a study is one file: files are never merged"))
+    path = Path(workflow.configfiles[0])
+    return Study(path, load_config(path))
+
+
+def contract_outputs(config: Config) -> list[str]:
+    """Every file the contract promises for this study."""
+    derived, reports = f"data/derived/{config.study.name}", f"reports/{config.study.name}"
+    per_cohort = (
+        "canonical/persons.parquet", "rejected.parquet", "quality.csv", "dispensings_clean.parquet",
+        "daily_dose.parquet", "episodes.parquet", "attrition.csv", "person_time.parquet", "panel.parquet",
+    )  # fmt: skip
+    released = ["estimates.csv", "manifest.json", "config.resolved.yaml", "release.json", "tables/truth.csv"]
+    released += [f"report.{kind}" for kind in config.report.formats]
+    released += RELEASED_DISPLAYS.values()
+    return [f"{derived}/{cohort}/{name}" for cohort in sorted(config.cohorts) for name in per_cohort] + [
+        f"{reports}/{name}" for name in released
+    ]
+
+
+def raw_files(cohort: Cohort) -> list[str]:
+    """The files that ingest reads and that are there; ingest itself says what is missing."""
+    try:
+        return [str(path) for path in source_files(cohort)]
+    except UserError:
+        return []
+
+
+def exit_as_the_step_did(logs: Path) -> None:
+    """Exit 2 if a step of this run ended in a user's mistake; otherwise leave Snakemake its own exit."""
+    mark = logs / MISTAKE_MARK
+    if mark.exists():
+        mark.unlink()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(USER_ERROR_EXIT)
