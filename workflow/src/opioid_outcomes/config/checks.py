@@ -13,10 +13,12 @@ from typing import Any
 from opioid_outcomes.config import shipped, tables
 from opioid_outcomes.config.base import Section
 from opioid_outcomes.config.model import Config
+from opioid_outcomes.config.nearest import suggestion
 from opioid_outcomes.config.problems import KeyProblems
 from opioid_outcomes.config.study import NAME
 from opioid_outcomes.config.wording import NAME_RULE
 from opioid_outcomes.config.yaml_loader import Key
+from opioid_outcomes.simulate.world import WORLDS
 
 TAKEN = ("pooled", "main")
 
@@ -142,17 +144,21 @@ def contradictions(config: Config, problems: KeyProblems) -> None:
             problems.add(("cohorts", name, "path"), "reading a database is not in this version", fix)
 
 
-def simulated_paths(config: Config, problems: KeyProblems) -> None:
-    """A folder that is simulated into belongs to one cohort."""
+def simulated(config: Config, problems: KeyProblems) -> None:
+    """Worlds exist, and a folder that is simulated into belongs to one cohort."""
+    for name, cohort in config.cohorts.items():
+        if cohort.simulate is not None and cohort.simulate.world not in WORLDS:
+            what = f"there is no world `{cohort.simulate.world}`"
+            problems.add(("cohorts", name, "simulate", "world"), what, suggestion(cohort.simulate.world, WORLDS))
     owners: dict[str, list[str]] = {}
     for name, cohort in config.cohorts.items():
         owners.setdefault(os.path.abspath(cohort.path), []).append(name)
     for sharing in owners.values():
-        simulated = [name for name in sharing if config.cohorts[name].simulate]
-        if len(sharing) > 1 and simulated:
-            other = next(name for name in sharing if name != simulated[-1])
+        writing = [name for name in sharing if config.cohorts[name].simulate]
+        if len(sharing) > 1 and writing:
+            other = next(name for name in sharing if name != writing[-1])
             what = f"is simulated into the folder of cohort {other}"
-            problems.add(("cohorts", simulated[-1], "path"), what, "give each its own path")
+            problems.add(("cohorts", writing[-1], "path"), what, "give each its own path")
 
 
 def names_or_paths(config: Config, problems: KeyProblems) -> None:
@@ -183,7 +189,7 @@ CHECKS: tuple[Check, ...] = (
     order,
     days,
     contradictions,
-    simulated_paths,
+    simulated,
     names_or_paths,
     tables.mappings,
 )

@@ -40,7 +40,7 @@ class Cohort(Section):
 
     format: Literal["tables", "omop"] = key(
         "tables",
-        "tables: plain files, one per table, or one wide file mapped to several; omop: a folder of OMOP CDM 5.2-5.4 files.",
+        "tables: plain files, one per table or a wide one mapped to several; omop: a folder of OMOP CDM 5.2-5.4.",
     )
     path: str = key(..., "Folder of the cohort's files, relative to the working directory.")
     connection_env: str | None = key(
@@ -58,7 +58,7 @@ class Cohort(Section):
     )
     reference_year: int | None = key(
         None,
-        "Calendar year that follow-up stands for when dates are shifted; recorded with the results, no analysis of this version reads it.",
+        "Calendar year that shifted dates stand for; recorded with the results, no analysis of this version reads it.",
     )
     tables: dict[str, TableMapping] = key(dict, "Contract table: how it is read (format tables only).")
     simulate: Simulate | None = key(None, "Simulate this cohort instead of reading real data.")

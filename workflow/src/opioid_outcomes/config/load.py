@@ -105,7 +105,7 @@ def _fill_empty(values: Any, model: type[Section]) -> Any:
     filled = dict(values)
     for name in values.keys() & model.model_fields.keys():
         annotation = model.model_fields[name].annotation
-        section, in_dict = _section_of(annotation)
+        section, in_dict = section_of(annotation)
         if values[name] is None and (get_origin(annotation) is dict or annotation is section):
             filled[name] = {}
         elif section and in_dict and isinstance(values[name], dict):
@@ -115,7 +115,7 @@ def _fill_empty(values: Any, model: type[Section]) -> Any:
     return filled
 
 
-def _section_of(annotation: Any) -> tuple[type[Section] | None, bool]:
+def section_of(annotation: Any) -> tuple[type[Section] | None, bool]:
     """The section a type holds, and whether under names of the user's choice (a dict)."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation, False
@@ -134,7 +134,7 @@ def _model_at(key: Key) -> type[Section] | None:
         field = model.model_fields.get(name)
         if field is None:
             return None
-        model, in_names = _section_of(field.annotation)
+        model, in_names = section_of(field.annotation)
         if parts and (in_names or get_origin(field.annotation) is list):
             parts.pop(0)
     return model
