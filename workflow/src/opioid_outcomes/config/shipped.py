@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-PERSON_COVARIATES = ("age", "sex", "pain", "mme")
+PERSON_COVARIATES = ("age", "sex", "pain", "prior_mme")  # mme itself is the dose of person-time
 
 
 @cache

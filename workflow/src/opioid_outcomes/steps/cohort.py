@@ -1,0 +1,127 @@
+"""``build_cohort``: from canonical tables and exposure to the people, their time and Table 1."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes import io
+from opioid_outcomes.cohort import attrition, covariates, eligibility, panel, person_time, table_one
+from opioid_outcomes.config.covariates import Covariates
+from opioid_outcomes.config.population import Population
+from opioid_outcomes.contracts.derived import COHORT, PANEL, PERSON_TIME
+from opioid_outcomes.errors import Problem, UserError
+
+TABLES = ("persons", "observation", "dispensings", "opioid_use", "diagnoses", "pain", "deaths", "measurements")
+
+
+def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
+    """Attrition, cohort, person-time, panel, Table 1 and notes of one cohort; a line of counts for the terminal."""
+    population = Population(**settings["population"])
+    wanted = Covariates(**settings["covariates"])
+    bands = [float(bound) for bound in settings["exposure"]["dose_bands"]]
+    calendar = io.is_calendar(inputs["observation"], "start")
+    tables = {name: io.read_table(inputs[name]) for name in TABLES}
+    status, daily = io.read_table(inputs["opioid_status"]), io.read_table(inputs["daily_dose"])
+    exposure = exposure_kind(tables["dispensings"], tables["opioid_use"])
+    before_first = "never" if tables["dispensings"].height else "unknown"
+    found = eligibility.select(
+        tables["persons"], tables["observation"], diagnoses=tables["diagnoses"], deaths=tables["deaths"],
+        status=status, population=population, calendar=calendar,
+        study_start=day_of(population.study_start, "study_start", calendar=calendar),
+        study_end=day_of(population.study_end, "study_end", calendar=calendar),
+    )  # fmt: skip
+    quality = pl.read_csv(inputs["quality"])
+    io.write_frame(attrition.build(quality, tables["persons"].height, found.rules), outputs["attrition"])
+
+    ages = found.people.select("person_id", "age")
+    sources = covariates.Sources(
+        persons=tables["persons"].join(ages, on="person_id", how="left"),
+        **{name: tables[name] for name in ("diagnoses", "dispensings", "pain", "measurements")},
+        daily_dose=daily,
+    )
+    people = found.people.sort("person_id")
+    measured = covariates.measure(
+        people.select("person_id", pl.col("entry").alias("day")), wanted.baseline, sources, population.lookback_days
+    )
+    design = tables["persons"].select("person_id", "survey_weight", "stratum", "cluster")
+    state = person_time.state_at(status, people, "entry", before_first)
+    cohort = (
+        people.drop("age")
+        .join(design, on="person_id", how="left", maintain_order="left")
+        .with_columns(measured.frame.select(wanted.baseline), state.alias("state"))
+        .with_columns(person_time.on_opioid(pl.col("state")).alias("baseline_user"))
+    )
+    time = person_time.build(cohort, status, bands, wanted.baseline, before_first=before_first)
+    months = panel.build(
+        time, cohort, tables["pain"], baseline=wanted.baseline, time_varying=wanted.time_varying, sources=sources,
+        lookback=population.lookback_days,
+    )  # fmt: skip
+    io.write_table(cohort.select(*COHORT.names, *wanted.baseline), outputs["cohort"], COHORT, calendar=calendar)
+    io.write_table(time, outputs["person_time"], PERSON_TIME, calendar=calendar)
+    io.write_table(months, outputs["panel"], PANEL, calendar=calendar)
+    io.write_frame(table_one.build(cohort, time, wanted.baseline, exposure), outputs["table_one"])
+    io.write_json(outputs["notes"], notes(found, exposure, measured.costs, population))
+    return f"{cohort.height:,} of {tables['persons'].height:,} people eligible, {int(cohort['death'].sum()):,} deaths"
+
+
+def exposure_kind(dispensings: pl.DataFrame, opioid_use: pl.DataFrame) -> str:
+    """How use is known: ``time_varying``, ``baseline`` (each person at most at one interview) or ``none``."""
+    if dispensings.height:
+        return "time_varying"
+    if opioid_use.is_empty():
+        return "none"
+    return "baseline" if opioid_use["person_id"].is_unique().all() else "time_varying"
+
+
+def day_of(value: str | int | None, key: str, *, calendar: bool) -> int | None:
+    """A day of the config as an integer: an ISO date in cohorts with dates, the offset itself in others."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not calendar:
+        return value
+    try:
+        if calendar:
+            return (date.fromisoformat(str(value)) - date(1970, 1, 1)).days
+        return int(value)
+    except ValueError:
+        kind = (
+            "an ISO date, as the cohort has dates" if calendar else "a whole number of days, as the cohort has offsets"
+        )
+        raise UserError(Problem(f"{key} must be {kind}", f"population.{key}")) from None
+
+
+def notes(found: eligibility.Eligible, exposure: str, costs: list[str], population: Population) -> dict[str, Any]:
+    """What the report must say of this cohort, and the counts later steps act on; no count below 11 in a sentence."""
+    warnings = []
+    if found.people.is_empty():
+        fix = "Nobody is eligible: the attrition table says which rule left nobody."
+        if found.nobody_matched:
+            fix = (
+                f"Nobody is eligible: no diagnosis matches the code list {population.chronic_pain_codes}. Check the"
+                " vocabulary of the diagnoses, give population.chronic_pain_codes a list of your own codes, or set"
+                " population.entry to first_observation if everybody in persons has chronic pain."
+            )
+        warnings.append(fix)
+    if found.deaths_after_observation:
+        warnings.append(
+            f"Deaths known of more than {eligibility.DEATH_AFTER_OBSERVATION_DAYS} days after the last observed day "
+            f"({_about(found.deaths_after_observation)}) are not part of follow-up."
+        )
+    if exposure == "none":
+        costs = [*costs, "Neither dispensings nor reports of opioid use: nobody's exposure is known."]
+    return {
+        "warnings": warnings,
+        "costs": costs,
+        "persons": found.people.height,
+        "deaths": int(found.people["death"].sum()),
+        "deaths_after_observation": found.deaths_after_observation,
+        "exposure": exposure,
+    }
+
+
+def _about(count: int) -> str:
+    return "fewer than 11" if count < 11 else f"about {5 * round(count / 5)}"
