@@ -20,8 +20,9 @@ class Raw:
     ``table`` names the source as ``rejected.parquet`` will: the contract table in format ``tables``, the CDM table in
     lower case in format ``omop``. ``frame`` has those canonical columns of ``into`` that the source has (as text or
     already typed), further columns of persons, and ``row``, the data row in the file counted from 1. ``excluded``
-    (row, rule) holds the rows that were set aside before the rules: not selected (``where``, ``not_used``) or without
-    anything usable (any other rule name, which counts as rejected). Every source row is in one of the two, once.
+    (row, rule; for persons also ``person_id`` where it is known) holds the rows that were set aside before the rules:
+    not selected (``where``, ``not_used``) or without anything usable (any other rule name, which counts as rejected).
+    Every source row is in one of the two, once.
     """
 
     table: str

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from opioid_outcomes.contracts.canonical import CANONICAL, PERSONS
+from opioid_outcomes.errors import Problem, UserError
+from opioid_outcomes.ingest import accounting, convert, events, people
+from opioid_outcomes.ingest.batch import Batch, assemble
+from opioid_outcomes.ingest.convert import Days
+from opioid_outcomes.ingest.people import People
 from opioid_outcomes.ingest.raw import Raw
+
+LAST_YEAR = 2300  # dates shifted for privacy reach 2212 (MIMIC-IV)
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,68 @@ class Ingested:
     warnings: list[str] = field(default_factory=list)
 
 
-def canonicalise(raws: list[Raw], *, calendar: bool, person_columns: list[str], max_rejected_share: float) -> Ingested:
-    """Types, units and vocabularies of the contract, with every row accounted for."""
-    raise NotImplementedError
+def canonicalise(
+    raws: list[Raw],
+    *,
+    calendar: bool,
+    person_columns: list[str],
+    max_rejected_share: float,
+    last_year: int = LAST_YEAR,
+) -> Ingested:
+    """Types, units and vocabularies of the contract, with every row accounted for.
+
+    ``calendar``: dates rather than day offsets. ``person_columns``: covariates that persons (or measurements) must
+    offer. More than ``max_rejected_share`` of a table's selected rows rejected, or all of them, is a ``UserError``
+    naming table, rules and counts. Cost: a few passes and one sort per table.
+    """
+    days = Days.of(calendar, last_year)
+    warnings: list[str] = []
+    batches = {}
+    for table in CANONICAL.values():
+        batches[table.name], said = assemble(table, [raw for raw in raws if raw.into == table.name], days)
+        warnings += said
+    id_dtype: pl.DataType = pl.Int64() if convert.are_whole(batches["persons"].frame["person_id"]) else pl.String()
+    batches = {name: batch.with_id_type(id_dtype) for name, batch in batches.items()}
+
+    persons = people.check_persons(batches["persons"], batches["observation"], days)
+    known = People.of(persons, batches["observation"])
+    deaths = events.check_deaths(batches["deaths"], known)
+    known = known.with_deaths(deaths)
+    done: dict[str, Batch] = {"persons": persons, "deaths": deaths}
+    for name, batch in batches.items():
+        if name not in done:
+            done[name] = events.check(batch, known)
+    done["observation"], merged = people.merge_periods(done["observation"])
+    warnings += _said_of(done)
+
+    quality = accounting.quality(raws, done, merged)
+    rejected = accounting.rejected(raws, done)
+    rules = accounting.rules(rejected)
+    accounting.stop_if_too_many(raws, quality, done, max_rejected_share)
+    tables = {name: batch.canonical() for name, batch in done.items()}
+    tables["persons"], said = people.top_code(tables["persons"], tables["observation"], calendar)
+    _check_person_columns(person_columns, tables)
+    return Ingested(tables, rejected, quality, rules, warnings + said)
+
+
+def _said_of(done: dict[str, Batch]) -> Iterable[str]:
+    if done["pain"].frame.filter(pl.col("rule").is_null() & (pl.col("scale") == "VRS")).height:
+        yield "Verbal pain ratings (VRS, 0-4) were multiplied by 2.5 to lie on the 0-10 scale."
+
+
+def _check_person_columns(person_columns: list[str], tables: dict[str, pl.DataFrame]) -> None:
+    """A covariate that is no built-in one is a further column of persons, or the name of a measure."""
+    further = [name for name in tables["persons"].columns if name not in PERSONS.names]
+    measures = tables["measurements"]["measure"].unique(maintain_order=True).to_list()
+    problems = [
+        Problem(
+            f"no column {name} in persons, and no measure of that name",
+            "covariates",
+            f"map it: tables: {{persons: {{columns: {{{name}: <source column>}}}}}}; "
+            f"persons has: {', '.join(further) or 'no further columns'}",
+        )
+        for name in person_columns
+        if name not in further and name not in measures
+    ]
+    if problems:
+        raise UserError(*problems)

@@ -1,0 +1,111 @@
+"""Row accounting: rows in = canonical + rejected + merged, per source table and canonical table."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from opioid_outcomes.errors import Problem, UserError
+from opioid_outcomes.ingest.batch import Batch
+from opioid_outcomes.ingest.raw import Raw
+
+NOT_SELECTED = ("where", "person_not_selected", "not_used")
+FIXES = {
+    "unreadable_date": "write days as YYYY-MM-DD, or as whole numbers with date_basis: offset",
+    "impossible_date": "check the dates; with date_basis: offset they are day numbers",
+    "missing_date": "map the right column",
+    "unknown_person": "check that person_id is the same kind of id in every table",
+    "missing_person_id": "map the right column to person_id",
+    "duplicate_row": "remove the copies, or map the columns that tell the rows apart",
+    "unreadable_number": "recode labels to numbers, and write decimals with a point",
+    "score_out_of_range": "recode codes such as 99 to missing, and check `scale`",
+    "conflicting_person": "keep one row per person",
+    "unknown_scale": "recode it to the contract's labels (opioid-outcomes codebook)",
+}
+SMALL = 11
+
+
+def about(count: int) -> str:
+    """A count of people or rows for a sentence that may leave: small ones are not told, others are rounded to 5."""
+    return f"fewer than {SMALL}" if 0 < count < SMALL else f"about {round(count / 5) * 5}"
+
+
+def _of(raws: list[Raw], into: str) -> list[Raw]:
+    return [raw for raw in raws if raw.into == into]
+
+
+def rejected(raws: list[Raw], batches: dict[str, Batch]) -> pl.DataFrame:
+    """table, row, rule of every input row that is in no canonical table (merged periods are)."""
+    parts = []
+    for into, batch in batches.items():
+        for source, raw in enumerate(_of(raws, into)):
+            broken = batch.frame.filter(pl.col("rule").is_not_null() & (pl.col("source") == source))
+            for rows in (broken.select("row", "rule"), raw.excluded.select(pl.col("row").cast(pl.UInt32), "rule")):
+                parts.append(rows.select(pl.lit(raw.table).alias("table"), "row", "rule"))
+    empty = pl.DataFrame(schema={"table": pl.String(), "row": pl.UInt32(), "rule": pl.String()})
+    return pl.concat([empty, *parts]).cast({"row": pl.Int64}).sort("table", "row", "rule")
+
+
+def rules(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rejected rows counted by table and rule."""
+    return rows.group_by("table", "rule").agg(rows=pl.len().cast(pl.Int64)).sort("table", "rule")
+
+
+def quality(raws: list[Raw], batches: dict[str, Batch], merged: dict[int, int]) -> pl.DataFrame:
+    """What became of every input row, by source table and canonical table; ``merged`` by source of observation."""
+    lines = []
+    for into, batch in batches.items():
+        for source, raw in enumerate(_of(raws, into)):
+            rows = batch.frame.filter(pl.col("source") == source)
+            canonical = rows["rule"].null_count()
+            broken = pl.concat([rows["rule"].drop_nulls(), raw.excluded["rule"].cast(pl.String)])
+            line = {
+                "table": raw.table,
+                "into": into,
+                "rows_in": raw.frame.height + raw.excluded.height,
+                "canonical": canonical,
+                "rejected": len(broken),
+                "merged": merged.get(source, 0) if into == "observation" else 0,
+                "not_selected": int(broken.is_in(list(NOT_SELECTED)).sum()),
+            }
+            if line["rows_in"] != line["canonical"] + line["rejected"] + line["merged"]:
+                raise AssertionError(f"rows of {raw.table} do not add up")
+            lines.append(line)
+    counts = ("rows_in", "canonical", "rejected", "merged", "not_selected")
+    schema = {"table": pl.String(), "into": pl.String(), **dict.fromkeys(counts, pl.Int64())}
+    return pl.DataFrame(lines, schema=schema).sort("table", "into")
+
+
+def stop_if_too_many(raws: list[Raw], counts: pl.DataFrame, batches: dict[str, Batch], share: float) -> None:
+    """A table of which too much, or everything, breaks rules is a mistake to mend, not data to analyse."""
+    problems = []
+    for line in counts.iter_rows(named=True):
+        selected = line["rows_in"] - line["not_selected"]
+        bad = line["rejected"] - line["not_selected"]
+        if not bad or (bad < selected and bad <= share * selected):
+            continue
+        by_rule = _rules_of(raws, batches, line["table"], line["into"])
+        told = ", ".join(f"{rule} {rows}" for rule, rows in by_rule)
+        limit = f"{share:.0%} may be (quality.max_rejected_share)"
+        fix = FIXES.get(by_rule[0][0], "correct the source or its mapping")
+        what = f"{bad} of {selected} rows were rejected, {limit}: {told}"
+        into = "" if line["into"] == line["table"] else f" (to {line['into']})"
+        problems.append(Problem(what, f"table {line['table']}{into}", fix))
+    if problems:
+        raise UserError(*problems)
+
+
+def _rules_of(raws: list[Raw], batches: dict[str, Batch], table: str, into: str) -> list[tuple[str, int]]:
+    """Rules broken in one table, most frequent first, without those that only leave rows out."""
+    parts = [
+        pl.concat(
+            [
+                batches[into].frame.filter(pl.col("source") == source)["rule"].drop_nulls(),
+                raw.excluded["rule"].cast(pl.String),
+            ]
+        )
+        for source, raw in enumerate(_of(raws, into))
+        if raw.table == table
+    ]
+    broken = pl.concat(parts).rename("rule")
+    counts = broken.filter(~broken.is_in(list(NOT_SELECTED))).value_counts(name="rows")
+    return counts.sort(["rows", "rule"], descending=[True, False]).rows()

@@ -1,0 +1,115 @@
+"""Every file type, read into columns that are exactly what the file says.
+
+Text columns stay text (``00406055201`` keeps its zeros); statistical packages' files come typed. A file that cannot be
+read as it stands is one ``UserError``: what a library says about it may quote a value, so it is never passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes.errors import Problem, UserError
+from opioid_outcomes.ingest.delimited import Delimited
+
+ROW = "\0row"  # no source column can be called so
+MISSING = ("", "NA", "NaN", "NULL", ".")
+DAMAGED = "export it again: it may be cut short, damaged, or of another kind than its name says"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened file: its column names as written, and a way to read some of them."""
+
+    path: Path
+    names: list[str]
+    read_columns: Callable[[list[str]], pl.DataFrame]
+    warnings: list[str] = field(default_factory=list)
+
+    def find(self, name: str) -> str | None:
+        """The column of that name: exactly, else in any letter case. Two that differ by case only are refused."""
+        if name in self.names:
+            return name
+        wanted = name.strip().lower()
+        found = [column for column in self.names if column.strip().lower() == wanted]
+        if len(found) > 1:
+            raise UserError(
+                Problem(f"{len(found)} columns are called {name} but for letter case", str(self.path), "rename one")
+            )
+        return found[0] if found else None
+
+    def read(self, names: list[str]) -> pl.DataFrame:
+        """The named columns, missing values as nulls, with ``ROW`` counting data rows from 1."""
+        wanted = [name for name in self.names if name in set(names)]
+        twice = sorted({name for name in wanted if wanted.count(name) > 1})
+        if twice:
+            raise UserError(Problem(f"two columns are called {twice[0]}", str(self.path), "rename one of them"))
+        try:
+            frame = self.read_columns(wanted)
+        except UserError:
+            raise
+        except Exception as error:
+            raise unreadable(self.path, error) from None
+        text = pl.col(pl.String)
+        return frame.with_columns(pl.when(~text.str.strip_chars().is_in(list(MISSING))).then(text)).with_row_index(
+            ROW, offset=1
+        )
+
+
+def unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(Problem(f"cannot be read ({type(error).__name__})", str(path), DAMAGED))
+
+
+def open_source(path: Path) -> Source:
+    """Opens a file by its ending (.csv .csv.gz .parquet .sas7bdat .dta .xpt); only its header is read yet."""
+    name = path.name.lower()
+    if not path.is_file():
+        raise UserError(Problem("no such file", str(path), "correct the path in the config"))
+    if path.stat().st_size == 0:
+        raise UserError(Problem("is empty", str(path), "export it again"))
+    try:
+        if name.endswith((".csv", ".csv.gz")):
+            text = Delimited.open(path)
+            return Source(path, text.names, text.read, text.warnings)
+        if name.endswith(".parquet"):
+            return Source(path, list(pl.read_parquet_schema(path)), lambda names: _parquet(path, names))
+        return _statistical(path)
+    except UserError:
+        raise
+    except Exception as error:
+        raise unreadable(path, error) from None
+
+
+def _parquet(path: Path, names: list[str]) -> pl.DataFrame:
+    frame = pl.read_parquet(path, columns=names)
+    return frame.with_columns(
+        pl.col(name).cast(pl.String)
+        for name, dtype in frame.schema.items()
+        if isinstance(dtype, (pl.Categorical, pl.Enum))
+    )
+
+
+def _statistical(path: Path) -> Source:
+    """Files of SAS and Stata. Stored values are read, not value labels."""
+    import pyreadstat
+
+    readers: dict[str, Callable[..., Any]] = {
+        ".sas7bdat": pyreadstat.read_sas7bdat,
+        ".dta": pyreadstat.read_dta,
+        ".xpt": pyreadstat.read_xport,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        known = ", ".join((".csv", ".csv.gz", ".parquet", *readers))
+        raise UserError(Problem("is of a kind that is not read", str(path), f"save it as one of {known}"))
+    _, described = reader(str(path), metadataonly=True, output_format="polars")
+
+    def read(names: list[str]) -> pl.DataFrame:
+        frame, _ = reader(str(path), usecols=names, output_format="polars")
+        return frame.select(names)
+
+    return Source(path, list(described.column_names), read)
