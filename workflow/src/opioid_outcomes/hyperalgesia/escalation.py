@@ -1,0 +1,174 @@
+"""``hyperalgesia.escalation``: pain after raising the dose of stable long-term therapy, against not raising it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.hyperalgesia.confounders import Confounders
+from opioid_outcomes.hyperalgesia.histories import Histories
+from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
+from opioid_outcomes.hyperalgesia.regression import effects, fieller
+from opioid_outcomes.hyperalgesia.visits import ROUNDING, Visits
+
+ANALYSIS = "hyperalgesia.escalation"
+CONTRAST = "escalate vs maintain"
+POPULATION = "stable long-term opioid therapy"
+# People per arm below which nothing is estimated (ANALYSES 4, gates: effective sample of 50 per arm)
+FEWEST_PER_ARM = 50
+# MME/day of achieved separation below which a difference is not expressed per step (ANALYSES 5.1)
+LEAST_SEPARATION = 10.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Decisions with a known arm, followed to the end of grace; one row per visit."""
+
+    visits: Visits
+    escalate: Bools
+    confounders: Confounders
+    left_in_grace: int  # decisions of people who died or left before the end of grace
+    arm_unknown: int  # decisions with a dose that is not known within grace, and no rise that is
+
+
+@dataclass(frozen=True)
+class Window:
+    """What follows the decisions in one window of days."""
+
+    label: str
+    pain: Floats  # mean score; NaN without a score
+    mme: Floats  # mean daily dose from the end of grace on; NaN without a known dose
+
+
+def assign(
+    visits: Visits, histories: Histories, *, min_rise: float, min_mme: float, grace_days: int
+) -> tuple[Bools, Bools, Bools]:
+    """Per visit: escalated, arm known, still followed on the last day of grace.
+
+    Escalated: on some day of [v, v + grace_days] the known daily dose is at least (1 + min_rise) times, and at least
+    min_mme above, the dose prescribed up to the visit. Nothing after grace assigns an arm.
+    """
+    highest, known = histories.dose.highest_known(visits.person, visits.day, visits.day + grace_days)
+    least = np.maximum((1 + min_rise) * visits.dose, visits.dose + min_mme) - ROUNDING
+    escalated = highest >= least
+    return escalated, escalated | known, histories.exit[visits.person] > visits.day + grace_days
+
+
+def trial(
+    visits: Visits, confounders: Confounders, histories: Histories, *, min_rise: float, min_mme: float, grace_days: int
+) -> Trial:
+    """The decisions that can be followed, with those that cannot counted."""
+    escalated, known, followed = assign(visits, histories, min_rise=min_rise, min_mme=min_mme, grace_days=grace_days)
+    kept = followed & known & confounders.complete
+    rows = Visits(*(getattr(visits, name)[kept] for name in ("person", "day", "pain", "dose", "days_on")))
+    terms = Confounders(confounders.values[kept], confounders.names, confounders.complete[kept], confounders.absent)
+    return Trial(rows, escalated[kept], terms, int((~followed).sum()), int((followed & ~known).sum()))
+
+
+def window(trial: Trial, histories: Histories, days: tuple[int, int], *, grace_days: int) -> Window:
+    """Mean score and mean daily dose on the days v + from..v + to, none before the last day of grace, in follow-up."""
+    person, visit = trial.visits.person, trial.visits.day
+    first = visit + max(days[0], grace_days)
+    last = np.minimum(visit + days[1], histories.exit[person] - 1)
+    pain = histories.pain.mean(person, first, last)
+    mme = histories.dose.mean(person, first, np.maximum(last + 1, first))
+    return Window(f"{days[0]}-{days[1]}", pain, mme)
+
+
+def estimates(trial: Trial, windows: list[Window], *, step_mme: float) -> list[Estimate]:
+    """Difference in mean pain per window, and the same per step of achieved separation in dose."""
+    return [row for each in windows for row in _window_rows(trial, each, step_mme)]
+
+
+def empty(labels: list[str], why: str) -> list[Estimate]:
+    """The rows of an analysis that cannot be made."""
+    return [
+        _row(label, scale, gate=f"not evaluable: {why}")
+        for label in labels
+        for scale in ("mean_difference", "mean_difference_per_step")
+    ]
+
+
+def _row(label: str, scale: str, **values: object) -> Estimate:
+    return Estimate(
+        analysis=ANALYSIS, method="regression", population=POPULATION, outcome="pain", contrast=CONTRAST,
+        window=label, scale=scale, **values,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def people(person: Ints) -> int:
+    return len(np.unique(person))
+
+
+def too_few(person: Ints, escalate: Bools) -> str | None:
+    """Why the arms are too small to compare, if they are; without a count that could be told apart."""
+    for arm, verb in ((escalate, "escalated"), (~escalate, "maintained")):
+        if people(person[arm]) < FEWEST_PER_ARM:
+            return f"not evaluable: fewer than {FEWEST_PER_ARM} people {verb} and have a score in the window"
+    return None
+
+
+def _window_rows(trial: Trial, window: Window, step_mme: float) -> list[Estimate]:
+    scored = np.isfinite(window.pain)
+    person, escalate = trial.visits.person[scored], trial.escalate[scored]
+    counts = {"persons": people(person), "events": people(person[escalate])}
+    gate = too_few(person, escalate)
+    if gate:
+        return [
+            _row(window.label, scale, gate=gate, **counts) for scale in ("mean_difference", "mean_difference_per_step")
+        ]
+    terms, names = trial.confounders.values[scored], trial.confounders.names
+    fit = effects(window.pain[scored, None], escalate.astype(float), terms, names, person)
+    if fit is None:
+        gate = "not evaluable: the confounders determine who escalates (collinear)"
+        return [
+            _row(window.label, scale, gate=gate, **counts) for scale in ("mean_difference", "mean_difference_per_step")
+        ]
+    estimate, se = float(fit.estimate[0]), float(np.sqrt(fit.covariance[0, 0]))
+    half = fit.critical() * se
+    difference = _row(
+        window.label, "mean_difference", estimate=estimate, ci_low=estimate - half, ci_high=estimate + half, se=se,
+        p_value=fit.p_value(), note=_note(trial, window, scored, fit.dropped), **counts,
+    )  # fmt: skip
+    return [difference, _per_step(trial, window, step_mme)]
+
+
+def _per_step(trial: Trial, window: Window, step_mme: float) -> Estimate:
+    """The difference in pain over the adjusted difference in mean daily dose, both on visits with score and dose."""
+    scale = "mean_difference_per_step"
+    rows = np.isfinite(window.pain) & np.isfinite(window.mme)
+    person, escalate = trial.visits.person[rows], trial.escalate[rows]
+    counts = {"persons": people(person), "events": people(person[escalate])}
+    gate = too_few(person, escalate)
+    if gate:
+        return _row(window.label, scale, gate=gate, **counts)
+    both = np.stack([window.pain[rows], window.mme[rows]], axis=1)
+    fit = effects(both, escalate.astype(float), trial.confounders.values[rows], trial.confounders.names, person)
+    if fit is None:
+        return _row(window.label, scale, gate="not evaluable: the confounders determine who escalates", **counts)
+    separation = float(fit.estimate[1])
+    if separation < LEAST_SEPARATION:
+        gate = f"not evaluable: achieved separation in dose below {LEAST_SEPARATION:g} MME/day"
+        return _row(window.label, scale, gate=gate, **counts)
+    ratio = fieller(float(fit.estimate[0]), separation, fit.covariance, fit.critical())
+    if ratio is None:
+        return _row(window.label, scale, gate="not evaluable: the separation's interval includes 0", **counts)
+    return _row(
+        window.label, scale, estimate=ratio.estimate * step_mme, ci_low=ratio.low * step_mme,
+        ci_high=ratio.high * step_mme, se=ratio.se * step_mme, p_value=fit.p_value(),
+        note=f"per {step_mme:g} MME/day; achieved separation {separation:.1f} MME/day; Fieller limits", **counts,
+    )  # fmt: skip
+
+
+def _note(trial: Trial, window: Window, scored: Bools, dropped: tuple[str, ...]) -> str:
+    change = window.pain[scored] - trial.visits.pain[scored]
+    escalate = trial.escalate[scored]
+    up, same = float(change[escalate].mean()), float(change[~escalate].mean())
+    parts = [f"mean change since the visit {up:+.2f} escalated, {same:+.2f} maintained; events = people who escalated"]
+    if dropped:
+        parts.append(f"no information beyond the other terms: {', '.join(dropped)}")
+    if trial.confounders.absent:
+        parts.append(f"not in the data: {', '.join(trial.confounders.absent)}")
+    return "; ".join(parts)

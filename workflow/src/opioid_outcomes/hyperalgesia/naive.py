@@ -1,0 +1,90 @@
+"""``hyperalgesia.naive``: the wrong answers, shown as such beside the right one.
+
+Pain raises dose, so pain and dose go together whether opioids relieve pain or worsen it (METHODS D2).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.hyperalgesia.escalation import (
+    CONTRAST,
+    FEWEST_PER_ARM,
+    POPULATION,
+    Trial,
+    Window,
+    people,
+    too_few,
+)
+from opioid_outcomes.hyperalgesia.histories import Histories
+from opioid_outcomes.hyperalgesia.person_days import Floats
+from opioid_outcomes.hyperalgesia.regression import effects
+
+ANALYSIS = "hyperalgesia.naive"
+SLOPE_GATE = "fail: by design: pain drives dose, so this slope is positive whether opioids relieve pain or worsen it"
+CRUDE_GATE = "fail: by design: people escalate because it hurts, and nothing is adjusted"
+NO_CONFOUNDERS: list[str] = []
+
+
+def slope_row(step_mme: float, **values: object) -> Estimate:
+    return Estimate(
+        analysis=ANALYSIS, method="crude", population="all scores in follow-up", outcome="pain",
+        contrast=f"per {step_mme:g} MME/day", scale="slope", **values,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def slope(histories: Histories, *, step_mme: float) -> Estimate:
+    """Slope of pain on the dose of the same day, per step, pooled over everybody's scores in follow-up.
+
+    Days without supply count as 0; days of unknown dose are left out.
+    """
+    pain = histories.pain
+    followed = (histories.entry[pain.person] <= pain.day) & (pain.day < histories.exit[pain.person])
+    person, day, score = pain.person[followed], pain.day[followed], pain.score[followed]
+    dose = histories.dose.on_day(person, day)
+    known = np.isfinite(dose)
+    person, score, dose = person[known], score[known], dose[known]
+    counts = {"persons": people(person), "events": people(person[dose > 0])}
+    if counts["events"] < FEWEST_PER_ARM:
+        gate = f"not evaluable: fewer than {FEWEST_PER_ARM} people have a score on a day with a known dose"
+        return slope_row(step_mme, gate=gate, **counts)
+    fit = effects(score[:, None], dose / step_mme, _nothing(len(dose)), NO_CONFOUNDERS, person)
+    if fit is None:
+        return slope_row(step_mme, gate="not evaluable: the dose is the same on every day with a score", **counts)
+    estimate, se = float(fit.estimate[0]), float(np.sqrt(fit.covariance[0, 0]))
+    half = fit.critical() * se
+    return slope_row(
+        step_mme, estimate=estimate, ci_low=estimate - half, ci_high=estimate + half, se=se, p_value=fit.p_value(),
+        gate=SLOPE_GATE, note="events = people with a score on a day with supply", **counts,
+    )  # fmt: skip
+
+
+def crude_row(label: str, **values: object) -> Estimate:
+    return Estimate(
+        analysis=ANALYSIS, method="crude", population=POPULATION, outcome="pain", contrast=CONTRAST, window=label,
+        scale="mean_difference", **values,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def crude_contrast(trial: Trial, window: Window) -> Estimate:
+    """Mean pain after escalating minus after maintaining, as it stands."""
+    scored = np.isfinite(window.pain)
+    person, escalate = trial.visits.person[scored], trial.escalate[scored]
+    counts = {"persons": people(person), "events": people(person[escalate])}
+    gate = too_few(person, escalate)
+    if gate:
+        return crude_row(window.label, gate=gate, **counts)
+    fit = effects(window.pain[scored, None], escalate.astype(float), _nothing(len(person)), NO_CONFOUNDERS, person)
+    if fit is None:
+        return crude_row(window.label, gate="not evaluable: one arm only", **counts)
+    estimate, se = float(fit.estimate[0]), float(np.sqrt(fit.covariance[0, 0]))
+    half = fit.critical() * se
+    return crude_row(
+        window.label, estimate=estimate, ci_low=estimate - half, ci_high=estimate + half, se=se,
+        p_value=fit.p_value(), gate=CRUDE_GATE, note="events = people who escalated", **counts,
+    )  # fmt: skip
+
+
+def _nothing(rows: int) -> Floats:
+    return np.zeros((rows, 0))

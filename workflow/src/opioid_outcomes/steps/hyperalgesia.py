@@ -1,0 +1,78 @@
+"""The step ``estimate_hyperalgesia``: does pain rise or fall after a dose escalation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes import io
+from opioid_outcomes.config.hyperalgesia import Hyperalgesia
+from opioid_outcomes.contracts import estimates
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.hyperalgesia import confounders, escalation, histories, naive, pain_months, visits
+
+
+def estimate_hyperalgesia(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
+    """Writes the estimates and the display of pain around the decision; returns what was done, in counts."""
+    options = Hyperalgesia(**settings["hyperalgesia"])
+    tables = {name: io.read_table(inputs[name]) for name in ("pain", "daily_dose", "opioid_status", "cohort")}
+    rows, display, decisions = analyse(
+        tables, options, baseline=settings["covariates"]["baseline"], missing=settings["covariates"]["missing"]
+    )
+    frame = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
+    io.write_frame(frame, outputs["estimates"])
+    io.write_frame(display, outputs["pain_escalation"])
+    evaluable = sum(row.gate == "pass" for row in rows)
+    return f"{decisions} decisions, {evaluable} of {len(rows)} estimates evaluable"
+
+
+def analyse(
+    tables: dict[str, pl.DataFrame], options: Hyperalgesia, *, baseline: list[str], missing: str
+) -> tuple[list[Estimate], pl.DataFrame, int]:
+    """The rows of ``hyperalgesia.escalation`` and ``hyperalgesia.naive``, the display, and the number of decisions."""
+    rule = options.escalation
+    labels = [f"{first}-{last}" for first, last in options.windows_days]
+    why = _impossible(tables)
+    if why:
+        return _nothing(labels, options, why), pain_months.by_month(None, None, grace_days=rule.grace_days), 0
+    known = histories.build(tables["cohort"], tables["pain"], tables["daily_dose"], tables["opioid_status"])
+    slope = naive.slope(known, step_mme=options.step_mme)
+    chosen = visits.eligible(known, stable_days=rule.stable_days)
+    terms = confounders.build(
+        chosen, known, baseline=baseline, missing=missing, min_rise=rule.min_rise, min_mme=rule.min_mme
+    )
+    trial = escalation.trial(
+        chosen, terms, known, min_rise=rule.min_rise, min_mme=rule.min_mme, grace_days=rule.grace_days
+    )
+    display = pain_months.by_month(trial, known, grace_days=rule.grace_days)
+    if len(trial.visits.person) == 0:
+        why = f"nobody on a stable dose for {rule.stable_days} days reported pain"
+        return [*_nothing(labels, options, why)[:-1], slope], display, 0
+    windows = [escalation.window(trial, known, days, grace_days=rule.grace_days) for days in options.windows_days]
+    rows = [
+        *escalation.estimates(trial, windows, step_mme=options.step_mme),
+        *(naive.crude_contrast(trial, each) for each in windows),
+        slope,
+    ]
+    return rows, display, len(trial.visits.person)
+
+
+def _impossible(tables: dict[str, pl.DataFrame]) -> str | None:
+    if tables["cohort"].is_empty():
+        return "nobody is eligible"
+    if tables["pain"].is_empty():
+        return "no pain scores"
+    if tables["daily_dose"].is_empty():
+        return "no daily dose is known"
+    return None
+
+
+def _nothing(labels: list[str], options: Hyperalgesia, why: str) -> list[Estimate]:
+    gate = f"not evaluable: {why}"
+    return [
+        *escalation.empty(labels, why),
+        *(naive.crude_row(label, gate=gate) for label in labels),
+        naive.slope_row(options.step_mme, gate=gate),
+    ]
