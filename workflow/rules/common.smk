@@ -1,4 +1,4 @@
-# The study, and what every rule needs of it. Rules hold no logic: each hands its step the slice of the config it reads.
+# The study, and what all rules need of it. They hold no logic; each hands its step the slice of the config it reads.
 import re
 from pathlib import Path
 
@@ -24,8 +24,8 @@ wildcard_constraints:
     folder="|".join(re.escape(path) for path in SIMULATED) or "(?!)",
 
 
-# No rule runs in a container or environment of its own: the locked environment is the one truth.
-container: None
+# Read only by those who ask Snakemake for containers: the interpreter into which requirements.lock is installed.
+container: "docker://python:3.11"
 
 
 def for_step(name):

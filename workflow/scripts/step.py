@@ -1,7 +1,5 @@
 """The one bridge between Snakemake and the package: hands a step its files and settings, and reports how it ended."""
 
-from __future__ import annotations
-
 import importlib
 import io
 import json

@@ -33,7 +33,8 @@ REPORTED_VERSIONS = (
 
 def step_fingerprint(config: Config, step: str, cohort: str | None) -> str:
     """All that a rerun of a step depends on, as one canonical text: its slice of the config and the code it runs."""
-    return canonical_json({"step": step, "settings": slice_of(config, step, cohort), "code": code_hash(STAGES[step])})
+    settings = slice_of(config, step, cohort)
+    return canonical_json({"study": config.study.name, "settings": settings, "code": code_hash(STAGES[step])})
 
 
 def canonical_json(value: Any) -> str:
