@@ -33,11 +33,12 @@ class People:
         return replace(self, death=deaths.sound().select("person_id", death="date"))
 
     def reject_strangers(self, batch: Batch) -> Batch:
+        """Rows of nobody in persons. That a person was not selected comes before whatever else is wrong with a row."""
         person = pl.col("person_id")
-        return batch.reject(
-            ("person_not_selected", person.is_in(self.not_selected.implode())),
-            ("unknown_person", ~person.is_in(self.ids.implode())),
-        )
+        if len(self.not_selected):
+            left_out = pl.when(person.is_in(self.not_selected.implode())).then(pl.lit("person_not_selected"))
+            batch = replace(batch, frame=batch.frame.with_columns(rule=pl.coalesce(left_out, "rule")))
+        return batch.reject(("unknown_person", ~person.is_in(self.ids.implode())))
 
 
 def first_days(observation: Batch) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 
 from opioid_outcomes.config.cohorts import Recode
 from opioid_outcomes.errors import Problem, UserError
-from opioid_outcomes.ingest.readers import Source
+from opioid_outcomes.ingest.readers import ROW, Source
 
 LEAST_SHOWN = 11  # a category label may be named in a message only where so many rows carry it (CONTRACT 7)
 INTEGER = r"^[+-]?(0|[1-9][0-9]{0,17})$"
@@ -37,9 +37,7 @@ def evaluate(expression: str, frame: pl.DataFrame, source: Source, where: str) -
     parsed = parse(expression, where)
     names = {name: source.find(name) for name in set(parsed.meta.root_names())}
     try:
-        view = frame.select(
-            pl.lit(0).alias("\0height"), *(numeric(frame[found]).alias(name) for name, found in names.items() if found)
-        )
+        view = frame.select(ROW, *(numeric(frame[found]).alias(name) for name, found in names.items() if found))
         result = view.with_columns(parsed.alias("\0result"))["\0result"]
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit):
