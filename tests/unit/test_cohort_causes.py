@@ -1,0 +1,38 @@
+"""Cause groups of deaths."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from opioid_outcomes.cohort import causes
+
+
+@pytest.mark.parametrize(
+    ("cause", "contributing", "expected"),
+    [
+        ("X42", "T402;F112", "opioid overdose"),
+        ("X420", "F112; T40.4", "opioid overdose"),
+        ("X62", "T40.6", "opioid overdose"),
+        ("X85", "T401", "opioid overdose"),
+        ("Y14", "T400", "opioid overdose"),
+        ("X42", "T405", "other overdose"),  # cocaine
+        ("X41", "T424", "other overdose"),
+        ("X44", None, "overdose, drug not recorded"),
+        ("I219", None, "cardiovascular"),
+        ("J44.9", None, "respiratory"),
+        ("c509", None, "cancer"),
+        ("X70", None, "suicide or other injury"),
+        ("V892", "T402", "suicide or other injury"),  # an opioid in a road death is not a poisoning
+        ("X59", None, "suicide or other injury"),
+        ("E119", "T402", "other"),
+        ("F112", None, "other"),
+        (None, "T402", None),
+        ("", None, None),
+    ],
+)
+def test_group(cause: str | None, contributing: str | None, expected: str | None) -> None:
+    frame = pl.DataFrame(
+        {"cause": [cause], "contributing": [contributing]}, schema={"cause": pl.String, "contributing": pl.String}
+    )
+    assert frame.select(causes.group(pl.col("cause"), pl.col("contributing"))).item() == expected
