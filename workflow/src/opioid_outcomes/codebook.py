@@ -32,7 +32,7 @@ def text() -> str:
         *(_table(table) for table in CANONICAL.values()),
         "OUTPUT, one row per person or less: never leaves data/derived/<study>/<cohort>/",
         *(_table(table) for table in DERIVED.values()),
-        "OUTPUT that may leave: reports/<study>/tables/ and figures/, beside cohort and suppressed (1: cells are hidden)",
+        "OUTPUT that may leave: reports/<study>/tables/ and figures/, with cohort and suppressed (1: cells hidden)",
         *(_display(display) for display in DISPLAYS.values()),
         "OUTPUT that may leave: reports/<study>/estimates.csv",
         _estimates(),

@@ -166,9 +166,7 @@ def names_or_paths(config: Config, problems: KeyProblems) -> None:
     population, exposure = config.population, config.exposure
     _name_or_path(("population", "chronic_pain_codes"), population.chronic_pain_codes, shipped.code_lists(), problems)
     for index, name in enumerate(population.exclude):
-        # treatment is found from dispensings too, so the name stands even where no list of codes does
-        known = (*shipped.code_lists(), "opioid_use_disorder_treatment")
-        _name_or_path(("population", "exclude", index), name, tuple(dict.fromkeys(known)), problems)
+        _name_or_path(("population", "exclude", index), name, shipped.code_lists(), problems)
     _name_or_path(("exposure", "mme_factors"), exposure.mme_factors, shipped.mme_factors(), problems)
     if exposure.drug_dictionary is not None:
         _name_or_path(("exposure", "drug_dictionary"), exposure.drug_dictionary, (), problems)

@@ -12,7 +12,8 @@ class Covariates(Section):
 
     baseline: list[str] = key(
         lambda: ["age", "sex"],
-        "Confounders at entry: age, sex, pain, a shipped code list or drug class, or any further column of persons.",
+        "Confounders at entry: age, sex, pain (last score), prior_mme, a shipped code list or drug class, "
+        "or any further column of persons. What treatment changes later does not belong here.",
     )
     time_varying: list[str] = key(list, "Confounders updated every 30 days in the panel.")
     missing: Literal["mi", "indicator", "complete"] = key(

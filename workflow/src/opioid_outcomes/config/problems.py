@@ -22,4 +22,5 @@ class KeyProblems:
         """One ``UserError`` with all of them, in the order of the file."""
         if self.found:
             keys = sorted(self.found, key=lambda key: (self.document.line_of(key), str(key)))
-            raise UserError(*(self.found[key] for key in keys))
+            # items of one list may earn the same words
+            raise UserError(*dict.fromkeys(self.found[key] for key in keys))

@@ -1,0 +1,268 @@
+"""Loading a config: every problem at once, in plain words, with the line and the fix."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from opioid_outcomes.config.load import load_config
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.errors import UserError
+
+ONE = "cohorts: {a: {path: data}}\n"
+
+
+def config(folder: Path, text: str) -> Config:
+    path = folder / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        config(folder, text)
+    return [str(problem).replace(str(folder) + "/", "") for problem in caught.value.problems]
+
+
+def problem(folder: Path, text: str) -> str:
+    found = problems(folder, text)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_defaults_need_only_a_path(tmp_path: Path) -> None:
+    assert config(tmp_path, ONE) == Config.model_validate({"cohorts": {"a": {"path": "data"}}})
+
+
+@pytest.mark.parametrize("section", [name for name in Config.model_fields if name != "cohorts"])
+def test_an_empty_section_means_its_defaults(tmp_path: Path, section: str) -> None:
+    assert config(tmp_path, f"{ONE}{section}:\n") == config(tmp_path, ONE)
+
+
+def test_empty_sections_deep_down_mean_their_defaults(tmp_path: Path) -> None:
+    text = (
+        "cohorts: {a: {path: data, tables: {persons: , pain: {columns: , recode: }}}}\nhyperalgesia: {escalation: }\n"
+    )
+    read = config(tmp_path, text)
+    assert read.cohorts["a"].tables["persons"].columns == {}
+    assert read.hyperalgesia.escalation.min_rise == 0.2
+
+
+def test_values_arrive_with_their_types(tmp_path: Path) -> None:
+    read = config(
+        tmp_path,
+        """
+cohorts:
+  a:
+    path: data
+    date_basis: offset
+    deaths_complete_until: 400
+    tables:
+      persons:
+        columns: {person_id: SEQN, smoking: SMQ}
+        recode: {sex: {column: RIAGENDR, map: {Male: M, 2: F, "9": null}}}
+        where: "RIDAGEYR >= 20 AND arthritis = 'Yes'"
+      observation: {derive: {start: "0", end: "CAST(ROUND(permth_int * 30.4375) AS BIGINT)"}}
+population: {study_end: 400}
+exposure: {dose_bands: [20, 50.5]}
+hyperalgesia: {windows_days: [[1, 30], [31, 90]]}
+""",
+    )
+    cohort = read.cohorts["a"]
+    assert cohort.deaths_complete_until == 400
+    assert cohort.tables["persons"].recode["sex"].map == {"Male": "M", "2": "F", "9": None}
+    assert read.exposure.dose_bands == [20.0, 50.5]
+    assert read.hyperalgesia.windows_days == [(1, 30), (31, 90)]
+
+
+WRONG = [
+    # what the file says beside one good cohort -> what the message holds
+    ("popluation: {min_age: 20}", ["study.yaml:2: popluation: there is no such key", "did you mean `population`?"]),
+    ("population: {minage: 20}", ["study.yaml:2: population.minage: there is no such key", "`min_age`"]),
+    ("study: {zzzz: 1}", ["there is no such key", "known: name, title, seed"]),
+    ("population: {min_age: true}", ["population.min_age: is true or false where a whole number is wanted"]),
+    ("population: {min_age: '18'}", ["is text where a whole number is wanted"]),
+    ("population: {min_age: 18.5}", ["is a number where a whole number is wanted"]),
+    ("population: {min_age: }", ["is nothing where a whole number is wanted"]),
+    ("population: {min_age: -1}", ["is out of range", "at least 0"]),
+    ("quality: {max_rejected_share: 2}", ["is out of range", "at most 1"]),
+    ("quality: {max_rejected_share: false}", ["is true or false where a number is wanted"]),
+    ("synthesis: {pool: Yes}", ["is text where true or false is wanted"]),
+    ("synthesis: {pool: 1}", ["is a number where true or false is wanted"]),
+    ("covariates: {baseline: age}", ["is text where a list"]),
+    ("covariates: {baseline: [age, [sex]]}", ["is a list where text"]),
+    ("covariates: [age]", ["study.yaml:2: covariates: is a list where keys of its own"]),
+    ("exposure: {days_supply: 30}", ["exposure.days_supply: is a number where keys of its own"]),
+    ("population: {study_start: 2020}", ["a day number needs date_basis: offset"]),
+    ("population: {study_start: 2020-02-30}", ["is no date"]),
+    ("population: {study_start: 20200131}", ["a day number"]),
+    ("population: {study_start: '20200131'}", ["is no date"]),
+    ("population: {study_start: 2021-01-01, study_end: 2020-01-01}", ["study_end: lies before study_start"]),
+    ("population: {study_start: true}", ["is true or false where text", "or a whole number is wanted"]),
+    ("study: {name: My Study}", ["study.name: is no valid name", "small letters"]),
+    ("study: {name: pooled}", ["`pooled` is taken"]),
+    ("study: {name: main}", ["`main` is taken"]),
+    ("study: {name: 2020}", ["study.name: is a number where text"]),
+    ("exposure: {dose_bands: [50, 20]}", ["the bounds do not rise"]),
+    ("exposure: {dose_bands: [0, 20]}", ["the bounds do not rise from above 0"]),
+    ("exposure: {dose_bands: [20, 20]}", ["dose_bands"]),
+    ("exposure: {dose_bands: []}", ["is empty"]),
+    ("hyperalgesia: {windows_days: [[1, 30], [30, 90]]}", ["windows overlap"]),
+    ("hyperalgesia: {windows_days: [[31, 90], [1, 30]]}", ["out of order"]),
+    ("hyperalgesia: {windows_days: [[30, 1]]}", ["ends before it starts"]),
+    ("hyperalgesia: {windows_days: [1, 30]}", ["is a number where a pair"]),
+    ("hyperalgesia: {windows_days: [[1, 30, 60]]}", ["windows_days: "]),
+    ("mortality: {horizons_days: [365, 30]}", ["the horizons do not rise"]),
+    ("covariates: {baseline: [age, sex, age]}", ["lists something twice"]),
+    ("report: {formats: [html, html]}", ["lists something twice"]),
+    ("report: {formats: []}", ["is empty"]),
+    ("disclosure: {profile: none}", ["disclosure.reason: profile none needs a reason"]),
+    ("disclosure: {profile: none, reason: ' '}", ["profile none needs a reason"]),
+    ("disclosure: {profile: cms}", ["`cms` is not one of its choices", "'cms11'"]),
+    ("population: {chronic_pain_codes: chronic_pian}", ["neither shipped nor a file", "chronic_pain"]),
+    ("population: {exclude: [cancer, no/such.csv]}", ["`no/such.csv` is neither shipped nor a file", "cancer"]),
+    ("exposure: {mme_factors: heal}", ["`heal`", "cdc_2022"]),
+    ("exposure: {drug_dictionary: none.csv}", ["there is no file `none.csv`"]),
+    ("privacy: {waive: [{table: person, column: x, reason: y}]}", ["there is no table `person`", "`persons`"]),
+    (
+        "privacy: {waive: [{table: persons, column: x}]}",
+        ["privacy.waive.reason: is missing", "Why it is no identifier"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), WRONG, ids=[text for text, _ in WRONG])
+def test_each_mistake_is_one_message(tmp_path: Path, text: str, says: list[str]) -> None:
+    message = problem(tmp_path, f"{ONE}{text}\n")
+    assert message.startswith("study.yaml:2: ")
+    assert "\n    -> " in message
+    for part in says:
+        assert part in message
+    assert not re.search(r"pydantic|validation|Input should|instance of|type=|dict\b|None", message)
+
+
+LATER = [
+    "exposure: {stays: extend}", "exposure: {long_term_definition: d60}", "exposure: {washout_days: 365}",
+    "covariates: {missing: mi}", "mortality: {weights: iptw}", "mortality: {lags_days: [0, 30]}",
+    "mortality: {comparators: [nsaid]}", "mortality: {comparators: [non_user, nsaid]}",
+    "mortality: {truncation: [1, 99]}", "mortality: {negative_controls: [fracture]}",
+    "hyperalgesia: {reliability: 0.8}", "hyperalgesia: {error_sd: 1}", "sensitivity: {exposure.gap_days: [7, 60]}",
+    "disclosure: {profile: opensafely}", "disclosure: {profile: ohdsi5}", "report: {formats: [html, docx]}",
+    "privacy: {quasi_identifiers: [race]}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LATER)
+def test_choices_of_later_versions_are_refused_not_ignored(tmp_path: Path, text: str) -> None:
+    message = problem(tmp_path, f"{ONE}{text}\n")
+    assert "not in this version" in message
+    assert "\n    -> available: " in message or "\n    -> leave it out (it stays " in message
+
+
+COHORTS = [
+    ("{}", ["is empty"]),
+    ("{pooled: {path: x}}", ["cohorts.pooled: this name is taken"]),
+    ("{main: {path: x}}", ["cohorts.main: this name is taken"]),
+    ("{Clinic: {path: x}}", ["cohorts.Clinic: is no valid name"]),
+    ("{a/b: {path: x}}", ["is no valid name"]),
+    ("{-a: {path: x}}", ["is no valid name"]),
+    (f"{{{'a' * 42}: {{path: x}}}}", ["is no valid name"]),
+    ("{a: }", ["cohorts.a.path: is missing", "Folder of the cohort's files"]),
+    ("{a: {path: 7}}", ["cohorts.a.path: is a number where text"]),
+    ("{a: {path: x, format: sql}}", ["`sql` is not one of its choices"]),
+    ("{a: {path: x, date_basis: real}}", ["`real`", "'shifted', 'actual' or 'offset'"]),
+    ("{a: {path: x, deaths_complete_until: 300}}", ["a day number needs date_basis: offset"]),
+    ("{a: {path: x, date_basis: offset, deaths_complete_until: 2020-01-01}}", ["days are whole numbers"]),
+    ("{a: {path: x, format: omop, date_basis: offset}}", ["OMOP data have dates"]),
+    ("{a: {path: x.duckdb, format: omop}}", ["reading a database is not in this version"]),
+    ("{a: {path: x, format: omop, connection_env: DB}}", ["connection_env", "not in this version"]),
+    ("{a: {path: x, format: omop, tables: {persons: {file: p.csv}}}}", ["format omop needs no mapping"]),
+    ("{a: {path: x, tables: {person: {file: p.csv}}}}", ["tables.person: there is no such table", "`persons`"]),
+    ("{a: {path: x, tables: {pain: {columns: {scor: NRS}}}}}", ["pain has no such column", "`score`"]),
+    ("{a: {path: x, tables: {pain: {columns: {score: a}, derive: {score: '1'}}}}}", ["is given by `columns` as well"]),
+    ("{a: {path: x, tables: {pain: {recode: {scale: {column: s, map: {}}}}}}}", ["map: is empty"]),
+    ("{a: {path: x, tables: {pain: {where: 'score >'}}}}", ["where: is no SQL expression"]),
+    ("{a: {path: x, tables: {pain: {where: ''}}}}", ["where: is no SQL expression"]),
+    ('{a: {path: x, tables: {pain: {where: "name = \'Smith"}}}}', ["is no SQL expression (at character 8)"]),
+    ("{a: {path: x, tables: {pain: {where: __import__('os')}}}}", ["no function __import__"]),
+    ("{a: {path: x, tables: {pain: {derive: {score: 0}}}}}", ["derive.score: is a number where text (in quotes"]),
+    ("{a: {path: x, simulate: {persons: 100}}}", ["simulate.world: is missing"]),
+    ("{a: {path: x, simulate: {world: nul}}}", ["there is no world `nul`", "did you mean `null`"]),
+    ("{a: {path: x, simulate: {world: 'null', persons: 3}}}", ["is out of range", "at least 50"]),
+    ("{a: {path: x, simulate: {world: 'null'}}, b: {path: ./y/../x}}", ["simulated into the folder of cohort b"]),
+    (
+        "{a: {path: x, simulate: {world: 'null'}}, b: {path: x, simulate: {world: relief}}}",
+        ["cohorts.b.path: is simulated into the folder of cohort a"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("cohorts", "says"), COHORTS, ids=[text for text, _ in COHORTS])
+def test_each_mistake_in_a_cohort_is_one_message(tmp_path: Path, cohorts: str, says: list[str]) -> None:
+    message = problem(tmp_path, f"cohorts: {cohorts}\n")
+    for part in says:
+        assert part in message
+
+
+def test_sql_messages_do_not_repeat_the_expression(tmp_path: Path) -> None:
+    message = problem(tmp_path, 'cohorts: {a: {path: x, tables: {pain: {where: "name = \'Smith"}}}}\n')
+    assert "Smith" not in message
+
+
+def test_two_cohorts_may_read_one_folder(tmp_path: Path) -> None:
+    assert len(config(tmp_path, "cohorts: {a: {path: x}, b: {path: x}}\n").cohorts) == 2
+
+
+def test_safe_harbor_contradicts_actual_dates(tmp_path: Path) -> None:
+    text = "cohorts:\n  a: {path: x}\n  b: {path: y, date_basis: actual}\nprivacy: {safe_harbor: true}\n"
+    message = problem(tmp_path, text)
+    assert message.startswith("study.yaml:3: cohorts.b.date_basis: contradicts privacy.safe_harbor")
+
+
+def test_a_study_start_cannot_fit_dates_and_offsets_at_once(tmp_path: Path) -> None:
+    text = "cohorts:\n  a: {path: x}\n  b: {path: y, date_basis: offset}\npopulation: {study_end: 2020-01-01}\n"
+    assert "some cohorts count days and others have dates" in problem(tmp_path, text)
+
+
+def test_no_cohorts_is_said(tmp_path: Path) -> None:
+    assert "cohorts: is missing" in problem(tmp_path, "study: {name: a}\n")
+
+
+def test_a_users_own_code_list_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.csv").write_text("vocabulary,code_prefix\nICD10CM,M54\n")
+    read = config(tmp_path, f"{ONE}population: {{chronic_pain_codes: mine.csv, exclude: [cancer, mine.csv]}}\n")
+    assert read.population.chronic_pain_codes == "mine.csv"
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """
+study: {tilte: x}
+cohorts:
+  good: {path: data}
+  Bad: {path: data}
+  worse: {date_basis: when}
+population:
+  min_age: true
+exposure:
+  dose_bands: [50, 20]
+mortality: {weights: iptw}
+disclosure: {profile: none}
+"""
+    found = problems(tmp_path, text)
+    assert [one.split(": ")[:2] for one in found] == [
+        ["study.yaml:2", "study.tilte"],
+        ["study.yaml:5", "cohorts.Bad"],
+        ["study.yaml:6", "cohorts.worse.date_basis"],
+        ["study.yaml:6", "cohorts.worse.path"],
+        ["study.yaml:8", "population.min_age"],
+        ["study.yaml:10", "exposure.dose_bands"],
+        ["study.yaml:11", "mortality.weights"],
+        ["study.yaml:12", "disclosure.reason"],
+    ]
+
+
+def test_a_wrong_type_does_not_bring_a_second_problem_of_the_same_key(tmp_path: Path) -> None:
+    found = problems(tmp_path, f"{ONE}disclosure: {{profile: none, reason: 5}}\n")
+    assert len(found) == 1
+    assert "is a number where text" in found[0]

@@ -1,0 +1,150 @@
+"""Slices: a step reruns for what it reads and for nothing else."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from opioid_outcomes.config.base import Section
+from opioid_outcomes.config.load import section_of
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.config.slices import SLICES, WHOLE, person_columns, slice_json, slice_of, user_files
+
+COHORT_STEPS = [
+    "simulate_cohort", "ingest_cohort", "derive_exposure", "build_cohort", "describe_trajectories",
+    "estimate_mortality", "estimate_hyperalgesia",
+]  # fmt: skip
+
+
+def config(**sections: Any) -> Config:
+    cohorts = {"a": {"path": "x", "simulate": {"world": "null"}}, "b": {"path": "y", "date_basis": "actual"}}
+    return Config.model_validate({"cohorts": cohorts} | sections)
+
+
+@pytest.mark.parametrize("step", COHORT_STEPS)
+def test_another_cohort_does_not_change_a_slice(step: str) -> None:
+    more = config(cohorts={"a": {"path": "x", "simulate": {"world": "null"}}, "c": {"path": "z"}})
+    assert slice_json(more, step, "a") == slice_json(config(), step, "a")
+
+
+@pytest.mark.parametrize("step", COHORT_STEPS)
+def test_two_cohorts_have_two_slices(step: str) -> None:
+    assert slice_json(config(), step, "a") != slice_json(config(), step, "b")
+
+
+def test_swapping_two_values_changes_the_slice() -> None:
+    one = config(exposure={"gap_days": 30, "carry_over_days": 60})
+    other = config(exposure={"gap_days": 60, "carry_over_days": 30})
+    assert slice_json(one, "derive_exposure", "a") != slice_json(other, "derive_exposure", "a")
+
+
+@pytest.mark.parametrize(
+    ("section", "keys", "steps"),
+    [
+        ("report", {"formats": ["html"]}, set()),
+        ("study", {"title": "new"}, set()),
+        ("disclosure", {"profile": "none", "reason": "public"}, set()),
+        ("exposure", {"gap_days": 7}, {"derive_exposure"}),
+        (
+            "exposure", {"dose_bands": [50]},
+            {"build_cohort", "describe_trajectories"},
+        ),
+        ("quality", {"max_rejected_share": 0.5}, {"ingest_cohort"}),
+        ("mortality", {"analyses": ["rate"]}, {"estimate_mortality"}),
+        ("synthesis", {"pool": False}, {"synthesize_estimates"}),
+        ("hyperalgesia", {"step_mme": 10}, {"estimate_hyperalgesia"}),
+        (
+            "covariates", {"baseline": ["sex", "age"]},
+            {"build_cohort", "estimate_mortality", "estimate_hyperalgesia"},
+        ),
+    ],
+)  # fmt: skip
+def test_a_change_reaches_exactly_the_steps_that_read_it(section: str, keys: dict[str, Any], steps: set[str]) -> None:
+    before, after = config(), config(**{section: keys})
+    changed = {
+        step
+        for step in SLICES
+        if slice_json(before, step, "a" if step in COHORT_STEPS else None)
+        != slice_json(after, step, "a" if step in COHORT_STEPS else None)
+    }
+    assert changed == steps | {"check", "disclose_results", "write_report"}  # those read the whole config
+
+
+def test_a_slice_holds_what_is_declared_and_no_more() -> None:
+    chosen = slice_of(config(), "build_cohort", "b")
+    assert chosen["cohort"] == {"deaths_complete_until": None, "date_basis": "actual"}
+    assert chosen["exposure"] == {"dose_bands": [20.0, 50.0, 90.0], "carry_over_days": 30}
+    assert set(chosen) == {"cohort", "exposure", "population", "covariates", "study", "cohort_name"}
+    assert (chosen["study"], chosen["cohort_name"]) == ("study", "b")
+
+
+def test_the_string_is_canonical() -> None:
+    text = slice_json(config(), "estimate_hyperalgesia", "a")
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+def test_sections_validate_back() -> None:
+    chosen = json.loads(slice_json(config(), "estimate_hyperalgesia", "a"))
+    model = type(config().hyperalgesia)
+    assert model(**chosen["hyperalgesia"]) == config().hyperalgesia
+
+
+def test_person_columns_are_the_covariates_nothing_else_gives() -> None:
+    baseline = ["age", "smoking", "depression", "benzodiazepine", "prior_mme", "race"]
+    assert person_columns(config(covariates={"baseline": baseline})) == ["smoking", "race"]
+
+
+def test_a_users_own_files_are_inputs_of_the_steps_that_read_them(tmp_path: Any) -> None:
+    codes, factors = tmp_path / "codes.csv", tmp_path / "factors.csv"
+    codes.touch()
+    factors.touch()
+    mine = config(population={"exclude": ["cancer", str(codes)]}, exposure={"mme_factors": str(factors)})
+    assert user_files(mine, "build_cohort") == [codes]
+    assert user_files(mine, "derive_exposure") == [factors]
+    assert user_files(mine, "estimate_mortality") == []
+    assert user_files(config(), "build_cohort") == []
+
+
+# read by the last steps (the whole config), or said in their description to be recorded only
+READ_AT_THE_END = {
+    "study.name", "study.title", "study.seed", "disclosure.profile", "disclosure.reason", "report.formats",
+    "cohorts.country", "cohorts.reference_year",
+}  # fmt: skip
+
+
+def leaves(model: type[Section], prefix: str = "") -> dict[str, bool]:
+    """Dotted key: whether it is reserved for a later version."""
+    found: dict[str, bool] = {}
+    for name, field in model.model_fields.items():
+        extra = field.json_schema_extra
+        available = extra["available"] if isinstance(extra, dict) else None
+        inner, _ = section_of(field.annotation)
+        if inner is not None and available is None:
+            found |= leaves(inner, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = available == [field.get_default(call_default_factory=True)]
+    return found
+
+
+def test_every_key_is_read_by_a_step_or_reserved() -> None:
+    """A key that is accepted and then ignored would be a lie to whoever set it."""
+    read = {
+        dotted.replace("cohort.", "cohorts.") for keys in SLICES.values() if keys != WHOLE for dotted in keys
+    } | READ_AT_THE_END
+    ignored = [
+        key
+        for key, reserved in leaves(Config).items()
+        if not reserved and not any(key == one or key.startswith(f"{one}.") for one in read)
+    ]
+    assert ignored == []
+
+
+def test_parsing_the_workflow_does_not_pay_for_polars() -> None:
+    code = (
+        "import sys; import opioid_outcomes.config.load, opioid_outcomes.config.slices;"
+        "print([name for name in ('polars', 'numpy', 'pandas') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
