@@ -43,6 +43,15 @@ class People:
     def n(self) -> int:
         return len(self.start)
 
+    def rows(self, index: np.ndarray) -> People:
+        """The people of these rows, who may be repeated."""
+        return People(
+            **{
+                name: {key: column[index] for key, column in value.items()} if isinstance(value, dict) else value[index]
+                for name, value in vars(self).items()
+            }
+        )
+
 
 def draw(n: int, rng: np.random.Generator) -> People:
     """``n`` people. Entry is the later of the second pain code and 180 observed days, as the pipeline computes it."""

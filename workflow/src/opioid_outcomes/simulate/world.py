@@ -18,6 +18,10 @@ class World:
     escalation: float = -3.2  # log odds of escalating at pain 5 on 40 MME
     noise: float = 0.0  # SD of the error of a recorded pain score
 
+    @property
+    def dose_changes_pain(self) -> bool:
+        return (self.tolerance, self.hyperalgesia, self.lasting) != (0.0, 0.0, 0.0)
+
 
 WORLDS: dict[str, World] = {
     "null": World("Opioids neither kill nor change pain.", hazard_ratio=1.0),
