@@ -1,0 +1,36 @@
+"""Stage ``estimate_mortality``: deaths on against off opioids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from opioid_outcomes import io
+from opioid_outcomes.config.covariates import Covariates
+from opioid_outcomes.config.mortality import Mortality
+from opioid_outcomes.contracts import estimates
+from opioid_outcomes.mortality.baseline_use import baseline_use
+from opioid_outcomes.mortality.contrasts import Exposure, Missing
+from opioid_outcomes.mortality.current_use import current_use
+from opioid_outcomes.mortality.rates import rates
+from opioid_outcomes.mortality.survival_curves import survival_curves
+
+
+def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
+    """Rates, hazard ratios and survival curves of one cohort; returns one line for the terminal, in counts."""
+    person_time = io.read_table(inputs["person_time"]).sort("person_id", "start")
+    exposure: Exposure = io.read_json(inputs["notes"])["exposure"]
+    chosen, covariates = Mortality(**settings["mortality"]), Covariates(**settings["covariates"])
+    missing: Missing = "complete" if covariates.missing == "complete" else "indicator"
+    rows = []
+    if "rate" in chosen.analyses:
+        rows += rates(person_time, exposure=exposure)
+    if "current_use" in chosen.analyses:
+        rows += current_use(person_time, covariates.baseline, missing, exposure=exposure)
+    if "baseline_use" in chosen.analyses and exposure == "baseline":
+        rows += baseline_use(person_time, covariates.baseline, missing)
+    table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
+    io.write_frame(table, outputs["estimates"])
+    io.write_frame(survival_curves(person_time, chosen.horizons_days, exposure=exposure), outputs["survival"])
+    evaluable = sum(row.gate == "pass" for row in rows)
+    return f"{evaluable} of {len(rows)} estimates evaluable"
