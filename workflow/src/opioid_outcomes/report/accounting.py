@@ -1,0 +1,156 @@
+"""Nothing hidden: planted truth against what was found, what could not be estimated, and every estimate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opioid_outcomes.report.document import Block, Notice, Paragraph, Section, Table
+from opioid_outcomes.report.released import Released
+from opioid_outcomes.report.words import (
+    MISSING,
+    analysis_words,
+    interval,
+    listed,
+    method_words,
+    number,
+    present,
+    printed,
+)
+
+Rows = list[dict[str, Any]]
+FAR = 3.0  # standard errors beyond which a simulated truth counts as missed
+
+
+def truth(released: Released) -> Section | None:
+    """Only where a cohort is simulated is there a truth to compare with."""
+    if not released.truth:
+        return None
+    scales = released.scales
+    lines: list[tuple[str, ...]] = []
+    missed = 0
+    compared = 0
+    for cohort in dict.fromkeys(row["cohort"] for row in released.truth):
+        lines.append((cohort,))
+        for row in (row for row in released.truth if row["cohort"] == cohort):
+            scale = scales[row["scale"]]
+            found = MISSING if not present(row["estimate"]) else printed(row["estimate"], scale)
+            distance = MISSING
+            if present(row["z"]):
+                compared += 1
+                far = abs(row["z"]) > FAR
+                missed += far
+                distance = f"{number(row['z'], 1)}{' (missed)' if far else ''}"
+            what = f"{analysis_words(row['analysis'])}: {row['contrast']}" + (
+                f", days {row['window'].replace('-', ' to ')}" if row["window"] else ""
+            )
+            lines.append((what, scale.label, printed(row["truth"], scale), found, distance))
+    verdict = (
+        f"Of {number(compared)} planted values that could be compared, {number(compared - missed)} were found within "
+        f"{FAR:g} standard errors" + (f" and {number(missed)} were missed." if missed else ".")
+        if compared
+        else "None of the planted values could be compared with an estimate."
+    )
+    blocks: tuple[Block, ...] = (
+        Paragraph(
+            "The cohorts named here are simulated, with effects that are known because they were put in. Finding them "
+            f"again is a test of the whole pipeline, not a finding about people. {verdict}"
+        ),
+        Table(
+            "truth",
+            "Planted truth beside what was found; the distance is (found − planted) / standard error, on the scale of estimation.",
+            ("Quantity", "Scale", "Planted", "Found", "Distance (standard errors)"),
+            tuple(lines), 3, released.rule, (3, 1.6, 0.8, 0.8, 1.1),
+        ),
+    )  # fmt: skip
+    return Section("truth", "Planted truth and what was found", blocks)
+
+
+def _reason(gate: str) -> tuple[str, str]:
+    kind, _, why = gate.partition(": ")
+    return kind, why or "no reason given"
+
+
+def not_estimated(released: Released) -> Section:
+    """Every row whose gate is not ``pass``, grouped by analysis and reason."""
+    groups: dict[tuple[str, str, str], Rows] = {}
+    for row in released.rows():
+        if row["gate"] != "pass" and not row["gate"].startswith("fail: by design"):
+            kind, why = _reason(row["gate"])
+            groups.setdefault((row["analysis"], kind, why), []).append(row)
+    if not groups:
+        return Section(
+            "not-estimated",
+            "What could not be estimated",
+            (Notice("Everything that was attempted could be estimated and may be shown."),),
+        )
+    lines = [
+        (analysis_words(analysis), "failed a gate" if kind == "fail" else kind, why, _where(released, rows))
+        for (analysis, kind, why), rows in groups.items()
+    ]
+    text = (
+        f"{number(sum(len(rows) for rows in groups.values()))} of {number(len(released.rows()))} numbers that were asked for are withheld. "
+        "Each is still a row of estimates.csv whose gate says why. An absent estimate is not evidence of no effect."
+    )
+    heads = ("Analysis", "Outcome of the check", "Reason", "Which")
+    table = Table(
+        "not_estimated",
+        "What could not be estimated or may not be shown, and why.",
+        heads,
+        tuple(lines),
+        0,
+        released.rule,
+        (1.5, 1, 2.2, 2.4),
+    )
+    return Section("not-estimated", "What could not be estimated", (Paragraph(text), table))
+
+
+def _where(released: Released, rows: Rows) -> str:
+    parts = []
+    for cohort in dict.fromkeys(row["cohort"] for row in rows):
+        own = [row for row in rows if row["cohort"] == cohort]
+        which = dict.fromkeys(_which(released, row) for row in own)
+        parts.append(f"{cohort}: {listed(list(which))}")
+    return "; ".join(parts)
+
+
+def _which(released: Released, row: dict[str, Any]) -> str:
+    window = f", days {row['window'].replace('-', ' to ')}" if row["window"] else ""
+    return f"{row['contrast']}{window} ({method_words(row['method'])}, {released.scales[row['scale']].label})"
+
+
+def all_estimates(released: Released) -> Section:
+    """The whole of `estimates.csv`, in words."""
+    scales = released.scales
+    lines: list[tuple[str, ...]] = []
+    for cohort in dict.fromkeys(row["cohort"] for row in released.rows()):
+        for analysis in dict.fromkeys(row["analysis"] for row in released.rows(cohort=cohort)):
+            rows = released.rows(cohort=cohort, analysis=analysis)
+            populations = listed(list(dict.fromkeys(row["population"] for row in rows if row["population"])), "or")
+            lines.append((f"{cohort} – {analysis}" + (f" – {populations}" if populations else ""),))
+            for row in rows:
+                scale = scales[row["scale"]]
+                lines.append(
+                    (
+                        row["contrast"], method_words(row["method"]), row["outcome"], row["window"].replace("-", " to "),
+                        f"{scale.label}{', ' + scale.unit if scale.unit else ''}", interval(row, scale),
+                        number(row["persons"]), number(row["events"]), number(row["person_years"]), row["gate"],
+                    )
+                )  # fmt: skip
+    if not lines:
+        return Section("estimates", "All estimates", (Notice("estimates.csv holds no rows."),))
+    heads = (
+        "Contrast",
+        "Method",
+        "Outcome",
+        "Days",
+        "Scale",
+        "Estimate (95 % CI)",
+        "Persons",
+        "Events",
+        "Person-years",
+        "Gate",
+    )
+    caption = "Every estimate of the main specification, as in estimates.csv; ratios are printed as ratios there given as logarithms."
+    widths = (1.2, 1.5, 0.8, 0.8, 1.4, 1.7, 0.8, 0.7, 0.9, 1.8)
+    table = Table("estimates", caption, heads, tuple(lines), 0, released.rule, widths, wide=True)
+    return Section("estimates", "All estimates", (table,))

@@ -1,0 +1,280 @@
+"""The figures, each drawn from its released frame and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from opioid_outcomes.report.drawing import EXPOSED, GRID, INK, PALETTE, QUIET, REFERENCE, WIDTH, values
+from opioid_outcomes.report.words import counts, number, percent, present
+
+Rows = list[dict[str, Any]]
+DAYS_PER_YEAR = 365.25
+COLUMNS = 2  # panels side by side
+
+
+def _panels(charts: Sequence[Any]) -> Any:
+    import altair as alt
+
+    return alt.concat(*charts, columns=COLUMNS, spacing=28).resolve_scale(color="shared")
+
+
+def _panel_width(panels: int, margin: int = 60) -> int:
+    return WIDTH - margin if panels == 1 else WIDTH // COLUMNS - margin
+
+
+def attrition(by_cohort: dict[str, Rows], threshold: int) -> Any:
+    """Persons kept after each step as bars, with the numbers kept and dropped beside them."""
+    import altair as alt
+
+    charts = []
+    for cohort, rows in by_cohort.items():
+        data = []
+        for row in rows:
+            told = counts(row, ("persons_kept", "persons_dropped"), threshold)
+            dropped = "" if told["persons_dropped"] == "0" else f"  ({told['persons_dropped']} dropped)"
+            label = f"{told['persons_kept']}{dropped}"
+            data.append({"step": row["step"], "rule": row["rule"], "kept": row["persons_kept"] or 0, "label": label})
+        base = alt.Chart(values(data)).encode(
+            y=alt.Y("rule:N", sort=[row["rule"] for row in data], title=None, axis=alt.Axis(ticks=False, domain=False))
+        )
+        widest = max((row["kept"] for row in data), default=1) or 1
+        x = alt.X("kept:Q", title="persons kept", scale=alt.Scale(domain=[0, widest * 1.45], nice=False), axis=None)
+        bars = base.mark_bar(color=REFERENCE, height=14).encode(x=x)
+        labels = base.mark_text(align="left", dx=5).encode(x=x, text="label:N")
+        charts.append((bars + labels).properties(title=cohort, width=330, height=22 * max(len(data), 1)))
+    return alt.vconcat(*charts, spacing=22)
+
+
+def _step_points(rows: Rows, limit: int = 400) -> Rows:
+    """The points at which a step curve changes, thinned evenly if there are more than a page can show."""
+    kept = [row for row in rows if present(row["survival"])]
+    changes = [
+        row
+        for place, row in enumerate(kept)
+        if place in (0, len(kept) - 1) or row["survival"] != kept[place - 1]["survival"]
+    ]
+    stride = -(-len(changes) // limit)
+    return changes[::stride] + ([changes[-1]] if stride > 1 else [])
+
+
+def risk_times(last_day: float) -> list[int]:
+    """Days at which numbers at risk are printed: whole years, or quarters where follow-up is short."""
+    step = next((s for s in (91.3125, 365.25, 730.5, 1826.25) if last_day / s <= 7), 3652.5)
+    return [round(k * step) for k in range(int(last_day // step) + 1)]
+
+
+def at_risk(rows: Rows, day: float) -> float | None:
+    """People at risk at a day: the last released row at or before it."""
+    before = [row for row in rows if row["day"] <= day]
+    return before[-1]["at_risk"] if before else None
+
+
+def survival(by_cohort: dict[str, Rows], threshold: int) -> Any:
+    """Survival by exposure group, with the numbers at risk under each panel."""
+    import altair as alt
+
+    groups = list(dict.fromkeys(row["group"] for rows in by_cohort.values() for row in rows))
+    lowest = min(
+        (row["ci_low"] if present(row["ci_low"]) else row["survival"])
+        for rows in by_cohort.values()
+        for row in rows
+        if present(row["survival"])
+    )
+    floor = max(0.0, int((lowest - 0.02) * 20) / 20)
+    width = _panel_width(len(by_cohort), 80)
+    colour = alt.Color("group:N", title=None, scale=_group_colours(groups), legend=alt.Legend(orient="top"))
+    charts = [_survival_panel(cohort, rows, groups, floor, width, colour) for cohort, rows in by_cohort.items()]
+    return _panels(charts)
+
+
+def _group_colours(groups: list[str]) -> Any:
+    import altair as alt
+
+    known = {"on": EXPOSED, "baseline user": EXPOSED, "escalate": EXPOSED, "off": REFERENCE, "non user": REFERENCE}
+    known |= {"maintain": REFERENCE}
+    spare = iter(PALETTE[2:] * 4)
+    return alt.Scale(domain=groups, range=[known.get(group) or next(spare) for group in groups])
+
+
+def _survival_panel(cohort: str, rows: Rows, groups: list[str], floor: float, width: int, colour: Any) -> Any:
+    import altair as alt
+
+    by_group = {group: [row for row in rows if row["group"] == group] for group in groups}
+    points = [
+        {
+            "group": group,
+            "years": row["day"] / DAYS_PER_YEAR,
+            **{name: row[name] for name in ("survival", "ci_low", "ci_high")},
+        }
+        for group, own in by_group.items()
+        for row in _step_points(own)
+    ]
+    last = max(point["years"] for point in points) * DAYS_PER_YEAR
+    times = risk_times(last)
+    domain = [0, last / DAYS_PER_YEAR]
+    ticks = [day / DAYS_PER_YEAR for day in times]
+    x = alt.X(
+        "years:Q",
+        title="years since entry",
+        scale=alt.Scale(domain=domain, nice=False),
+        axis=alt.Axis(values=ticks, grid=False, format=".2~f"),
+    )
+    y = alt.Y("survival:Q", title="survival", scale=alt.Scale(domain=[floor, 1]), axis=alt.Axis(format=".0%"))
+    base = alt.Chart(values(points)).encode(x=x, color=colour)
+    band = base.mark_area(interpolate="step-after", opacity=0.18).encode(
+        y=alt.Y("ci_low:Q", scale=alt.Scale(domain=[floor, 1])), y2="ci_high:Q"
+    )
+    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
+        y=y, strokeDash=alt.StrokeDash("group:N", legend=None, scale=_dashes(groups))
+    )
+    curve = (band + line).properties(width=width, height=230, title=cohort)
+    risk = [
+        {"group": group, "years": day / DAYS_PER_YEAR, "label": number(at_risk(own, day))}
+        for group, own in by_group.items()
+        for day in times
+        if own and day <= own[-1]["day"]
+    ]
+    table = (
+        alt.Chart(values(risk))
+        .mark_text()
+        .encode(
+            x=alt.X("years:Q", scale=alt.Scale(domain=domain, nice=False), axis=None),
+            y=alt.Y("group:N", sort=groups, title=None, axis=alt.Axis(ticks=False, domain=False, grid=False)),
+            text="label:N",
+        )
+        .properties(width=width, height=18 * len(groups), title=alt.TitleParams("at risk", fontSize=11, offset=2))
+    )
+    return alt.vconcat(curve, table, spacing=6)
+
+
+def _dashes(groups: list[str]) -> Any:
+    import altair as alt
+
+    patterns = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
+    return alt.Scale(domain=groups, range=[patterns[place % len(patterns)] for place in range(len(groups))])
+
+
+def dose_distribution(by_cohort: dict[str, Rows]) -> Any:
+    """Share of the time on opioids spent in each dose band."""
+    import altair as alt
+
+    charts = []
+    for cohort, rows in by_cohort.items():
+        data = [
+            {"band": row["dose_band"], "share": row["share_of_time"], "label": percent(row["share_of_time"])}
+            for row in rows
+            if present(row["share_of_time"])
+        ]
+        order = [row["band"] for row in data]
+        base = alt.Chart(values(data)).encode(
+            x=alt.X("band:N", sort=order, title="MME/day", axis=alt.Axis(labelAngle=0, ticks=False)),
+            y=alt.Y("share:Q", title="share of time on opioids", axis=alt.Axis(format=".0%")),
+        )
+        bars = base.mark_bar(color=REFERENCE, width={"band": 0.7})
+        labels = base.mark_text(dy=-7).encode(text="label:N")
+        charts.append((bars + labels).properties(title=cohort, width=_panel_width(len(by_cohort)), height=180))
+    return _panels(charts)
+
+
+def dose_trajectory(by_cohort: dict[str, Rows]) -> Any:
+    """Median monthly dose with quartiles among people on opioids, and below it the share of people on opioids."""
+    import altair as alt
+
+    charts = []
+    width = _panel_width(len(by_cohort))
+    for cohort, rows in by_cohort.items():
+        data = [{"month": row["month"], **_numbers(row, ("share_on", "p25", "median", "p75"))} for row in rows]
+        base = alt.Chart(values(data)).encode(x=alt.X("month:Q", title="30-day months since entry"))
+        dose = alt.Y("p25:Q", title="MME/day", scale=alt.Scale(zero=True))
+        band = base.mark_area(color=EXPOSED, opacity=0.2).encode(y=dose, y2="p75:Q")
+        line = base.mark_line(color=EXPOSED, strokeWidth=2).encode(y="median:Q")
+        top = (band + line).properties(width=width, height=150, title=cohort)
+        share = base.mark_line(color=INK, strokeWidth=1.5).encode(
+            y=alt.Y("share_on:Q", title="share on", axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=True))
+        )
+        charts.append(alt.vconcat(top, share.properties(width=width, height=70), spacing=8))
+    return _panels(charts)
+
+
+def pain_escalation(by_cohort: dict[str, Rows]) -> Any:
+    """Mean pain by 30-day month around the decision, in both arms."""
+    import altair as alt
+
+    arms = list(dict.fromkeys(row["arm"] for rows in by_cohort.values() for row in rows))
+    colour = alt.Color("arm:N", title=None, scale=_group_colours(arms), legend=alt.Legend(orient="top"))
+    charts = []
+    for cohort, rows in by_cohort.items():
+        data = [
+            {"arm": row["arm"], "month": row["month"], **_numbers(row, ("mean", "ci_low", "ci_high"))}
+            for row in rows
+            if present(row["mean"])
+        ]
+        x = alt.X("month:Q", title="30-day months from the decision", axis=alt.Axis(grid=False, tickMinStep=1))
+        y = alt.Y("mean:Q", title="mean pain, 0–10", scale=alt.Scale(zero=False, padding=8))
+        base = alt.Chart(values(data)).encode(x=x, color=colour)
+        spans = base.mark_rule(opacity=0.6).encode(y=alt.Y("ci_low:Q", scale=alt.Scale(zero=False)), y2="ci_high:Q")
+        line = base.mark_line(strokeWidth=2).encode(
+            y=y, strokeDash=alt.StrokeDash("arm:N", legend=None, scale=_dashes(arms))
+        )
+        points = base.mark_point(filled=True, size=34, opacity=1).encode(
+            y=y, shape=alt.Shape("arm:N", legend=None, scale=alt.Scale(domain=arms))
+        )
+        now = alt.Chart(values([{"month": -0.5}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="month:Q")
+        layers = now + spans + line + points
+        charts.append(layers.properties(width=_panel_width(len(by_cohort)), height=230, title=cohort))
+    return _panels(charts)
+
+
+def _numbers(row: dict[str, Any], names: Sequence[str]) -> dict[str, float | None]:
+    return {name: row[name] if present(row[name]) else None for name in names}
+
+
+def forest(
+    rows: Rows, *, log: bool, title: str, null: float, band: tuple[float, float] | None = None, count_label: str = ""
+) -> Any:
+    """A forest plot. ``rows``: label, estimate, low, high (on the printed scale), reading, counts, group."""
+    import altair as alt
+
+    order = [row["label"] for row in rows]
+    height = 24 * len(rows)
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, grid=False))
+    ends = [value for row in rows for value in (row["low"], row["high"], null)] + list(band or ())
+    low, high = min(ends), max(ends)
+    domain = [low * 0.92, high * 1.08] if log else [low - 0.1, high + 0.1]
+    scale = alt.Scale(type="log", domain=domain, nice=False) if log else alt.Scale(domain=domain, nice=False)
+    axis = alt.Axis(values=_ratio_ticks(*domain), format="~g") if log else alt.Axis()
+    x = alt.X("estimate:Q", title=title, scale=scale, axis=axis)
+    base = alt.Chart(values(rows)).encode(y=y)
+    layers = [alt.Chart(values([{"estimate": null}])).mark_rule(color=QUIET).encode(x=x)]
+    if band:
+        shade = alt.Chart(values([{"a": band[0], "b": band[1]}])).mark_rect(color=GRID, opacity=0.8)
+        layers.insert(0, shade.encode(x=alt.X("a:Q", scale=scale, title=title), x2="b:Q"))
+    layers.append(
+        base.mark_rule(strokeWidth=1.6, color=INK).encode(x=alt.X("low:Q", scale=scale, title=title), x2="high:Q")
+    )
+    layers.append(base.mark_point(filled=True, size=70, opacity=1, shape="square", color=EXPOSED).encode(x=x))
+    plot = alt.layer(*layers).properties(width=250, height=height)
+    hidden = alt.Y("label:N", sort=order, axis=None)
+    reading = alt.Chart(values(rows)).encode(y=hidden).mark_text(align="left").encode(x=alt.value(0), text="reading:N")
+    people = (
+        alt.Chart(values(rows))
+        .encode(y=hidden)
+        .mark_text(align="left", color=QUIET)
+        .encode(x=alt.value(0), text="counts:N")
+    )
+    head = {"fontSize": 11, "offset": 4}
+    return alt.hconcat(
+        plot,
+        reading.properties(width=112, height=height, title=alt.TitleParams("estimate (95 % CI)", **head)),
+        people.properties(width=118, height=height, title=alt.TitleParams(count_label, **head)),
+        spacing=8,
+    )
+
+
+def _ratio_ticks(low: float, high: float) -> list[float]:
+    candidates = [0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100]
+    inside = [tick for tick in candidates if low <= tick <= high]
+    return (
+        inside if len(inside) <= 8 else [tick for tick in inside if tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)]
+    )

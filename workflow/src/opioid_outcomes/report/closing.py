@@ -1,0 +1,128 @@
+"""The last pages: limitations, terms, provenance."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from opioid_outcomes.report.document import Block, Bullets, Definitions, Heading, Paragraph, Section, Table
+from opioid_outcomes.report.released import Released
+from opioid_outcomes.report.words import MISSING, number, present
+
+
+def limitations(released: Released) -> Section:
+    config = released.config
+    items = [
+        "Confounding by indication. People are given opioids because they are in pain or ill. Only what was recorded is adjusted for, and severity of illness is recorded poorly.",
+        "Reverse causation. Opioids are also given near the end of life, and refills stop when people are dying; "
+        + (
+            f"carry-over of {config.exposure.carry_over_days} days keeps a death that stops the refills within time on opioids, at the price of calling some time on that was off."
+        ),
+        "Current use mixes new and long-standing users; those who could not tolerate opioids have already stopped.",
+        "A dispensed supply is not a swallowed dose; opioids from other sources are not seen.",
+        "A hazard ratio is not a risk: it is conditional on the covariates and on surviving so far, and averages over follow-up.",
+        "Pain is scored when people come, and people come when it hurts. The weights for being observed, the correction for error in scores, and the other estimators of the specification are not part of this version.",
+        "Diagnoses absent from the record may be present in the person; missing values are handled as under Methods, which need not remove bias.",
+    ]
+    if any(released.about(name).get("simulated") for name in released.cohorts):
+        items.append(
+            "Simulated cohorts say whether the methods recover what was planted; they say nothing about people."
+        )
+    if any(released.about(name).get("exposure") == "baseline" for name in released.cohorts):
+        items.append(
+            "Use known at one interview is misclassified ever more as follow-up goes on, usually towards no difference."
+        )
+    return Section("limitations", "Limitations", (Bullets(tuple(items)),))
+
+
+def glossary(released: Released) -> Section:
+    config = released.config
+    items = (
+        ("MME/day", "Morphine milligram equivalents per day: the daily dose of any opioid expressed as oral morphine. A unit of dose, not of safety."),
+        ("On opioids", f"A day up to {config.exposure.carry_over_days} days after the end of the last known supply."),
+        ("Off: never, recent, former", "No supply so far; supply ended at most 90 days ago; supply ended earlier."),
+        ("Person-years", "Time followed, summed over people; 1,000 person-years may be 1,000 people for a year or 100 people for ten."),
+        ("Rate", "Deaths divided by person-years."),
+        ("Hazard ratio", "Ratio of the rates at which deaths occur at the same time since entry. Above 1: higher on opioids."),
+        ("Crude, adjusted", "Crude: compared as they are. Adjusted: compared among people alike in the covariates named."),
+        ("95 % confidence interval", "Limits that would contain the true value in 95 of 100 repetitions of the study, if its assumptions hold; it does not contain errors of design."),
+        ("Exact Poisson limits", "Confidence limits of a rate that hold for small numbers of deaths too."),
+        ("Standardised difference", "Difference between two groups' means or shares divided by their pooled standard deviation; it does not depend on sample size."),
+        ("Pain score", "0 (none) to 10 (worst); other instruments are mapped to this scale."),
+        ("Escalate, maintain", f"The dose was raised (by ≥ {100 * config.hyperalgesia.escalation.min_rise:g} % and ≥ {config.hyperalgesia.escalation.min_mme:g} MME/day) within {config.hyperalgesia.escalation.grace_days} days of a visit; or it was not."),
+        ("Tolerance", "The same dose relieves less than it did; a higher dose relieves again."),
+        ("Hyperalgesia", "Opioids make pain worse; a higher dose ends in more pain."),
+        ("Pooled", "One estimate from several cohorts."),
+        ("Gate", "A check fixed beforehand; an estimate that does not pass is withheld, with the reason."),
+        ("Not evaluable", "The data cannot support the estimate. It says nothing about the effect."),
+    )  # fmt: skip
+    return Section("glossary", "Terms and units", (Definitions(items),))
+
+
+def provenance(released: Released) -> Section:
+    manifest = released.manifest
+    blocks: list[Block] = [
+        Paragraph(
+            "The same inputs, config and code give the same report, byte for byte. The numbers behind each figure are in "
+            "figures/*.csv, those behind each table in tables/*.csv, every estimate in estimates.csv."
+        ),
+        Table("provenance", "Code, seeds and versions.", ("What", "Value"), tuple(_facts(manifest)), 0, "", (1, 3.2)),
+    ]
+    inputs = manifest.get("inputs") or []
+    if inputs:
+        lines = tuple(
+            (str(item.get("cohort", "")), str(item.get("file", "")), str(item.get("sha256", ""))) for item in inputs
+        )
+        blocks.append(
+            Table(
+                "inputs",
+                "Input files, with the SHA-256 hash of their content.",
+                ("Cohort", "File", "SHA-256"),
+                lines,
+                0,
+                "",
+                (0.8, 1.6, 3.4),
+                wide=True,
+            )
+        )
+    settings = tuple(_flat(released.config.model_dump(mode="json")))
+    blocks += [
+        Heading("Config"),
+        Table(
+            "config",
+            "The resolved config, defaults included (also in config.resolved.yaml).",
+            ("Key", "Value"),
+            settings,
+            0,
+            "",
+            (1.6, 2.6),
+            wide=True,
+        ),
+    ]
+    return Section("provenance", "Provenance", tuple(blocks))
+
+
+def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = [("Code hash", str(manifest.get("code_hash", MISSING)))]
+    facts += [(f"Seed, {name}", str(value)) for name, value in _pairs(manifest.get("seeds"))]
+    facts += [(f"Version, {name}", str(value)) for name, value in _pairs(manifest.get("versions"))]
+    facts += [
+        (f"Rows, {name}", number(value) if isinstance(value, int | float) and present(value) else str(value))
+        for name, value in _flat(manifest.get("rows") or {})
+    ]
+    return facts
+
+
+def _pairs(value: Any) -> list[tuple[str, Any]]:
+    return sorted(value.items()) if isinstance(value, dict) else [] if value is None else [("study", value)]
+
+
+def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Dotted keys and their values, in the order of the config; empty sections and nulls are left out."""
+    if isinstance(value, dict):
+        return [
+            pair for name, inner in value.items() for pair in _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+        ]
+    if value is None or value == "":
+        return []
+    return [(prefix, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))]

@@ -1,0 +1,183 @@
+"""Pain after a dose escalation: the course in both arms, the contrast, and the wrong answers beside the right ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opioid_outcomes.report import charts
+from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section, Table
+from opioid_outcomes.report.drawing import svg
+from opioid_outcomes.report.released import Released
+from opioid_outcomes.report.words import interval, method_words, number, present
+
+Rows = list[dict[str, Any]]
+RIGHT, NAIVE = "hyperalgesia.escalation", "hyperalgesia.naive"
+
+
+def hyperalgesia(released: Released) -> Section:
+    blocks: list[Block] = [
+        Paragraph(
+            "If tolerance explains rising doses, raising the dose relieves pain for a while; if opioids themselves "
+            "make pain worse, raising the dose ends in more pain than leaving it. People on stable long-term therapy "
+            "are compared from a visit at which the dose was raised, or was not, given what was recorded up to that visit."
+        ),
+        *_course(released),
+        Heading("Difference between the arms"),
+        *_contrasts(released),
+        *_per_step(released),
+        Heading("The wrong answers, beside the right ones"),
+        *_wrong(released),
+    ]
+    return Section("hyperalgesia", "Pain after a dose escalation", tuple(blocks))
+
+
+def _course(released: Released) -> list[Block]:
+    found = {name: released.display("pain_escalation", name) for name in released.cohorts}
+    by_cohort = {name: rows for name, rows in found.items() if any(present(row["mean"]) for row in rows)}
+    if not by_cohort:
+        return [
+            Notice(
+                "No course of pain around escalation is shown: no cohort has pain scores of enough people on stable long-term therapy."
+            )
+        ]
+    told = []
+    for name, rows in by_cohort.items():
+        for arm in dict.fromkeys(row["arm"] for row in rows):
+            own = [row for row in rows if row["arm"] == arm and present(row["mean"])]
+            if own:
+                told.append(
+                    f"{name}, {arm}: {number(own[0]['mean'], 1)} in month {number(own[0]['month'])}, {number(own[-1]['mean'], 1)} in month {number(own[-1]['month'])}."
+                )
+    title = "Mean pain before and after the decision, by arm"
+    return [
+        Figure(
+            "pain_escalation", svg(charts.pain_escalation(by_cohort), "pain_escalation", title, " ".join(told)),
+            f"{title} (30-day months; bars: 95 % confidence intervals; unadjusted). Doses are raised when it hurts, so pain "
+            "peaks at the decision and falls afterwards in both arms by regression to the mean. The change within an arm "
+            "is not an effect; only the difference between arms with the same history is compared below.",
+            " ".join(told), note=released.rule,
+        )
+    ]  # fmt: skip
+
+
+def _window(row: dict[str, Any]) -> str:
+    return str(row["window"]).replace("-", " to ")
+
+
+def _contrasts(released: Released) -> list[Block]:
+    rows = [row for row in released.rows(analysis=RIGHT, scale="mean_difference") if present(row["estimate"])]
+    if not rows:
+        return [
+            Notice(
+                "The difference between the arms could not be estimated; the reasons are under “What could not be estimated”."
+            )
+        ]
+    scale = released.scales["mean_difference"]
+    band = released.config.hyperalgesia.smallest_effect
+    several = len({row["method"] for row in rows}) > 1
+    drawn = [
+        {
+            "label": f"{row['cohort']}, days {_window(row)}" + (f", {method_words(row['method'])}" if several else ""),
+            "estimate": row["estimate"],
+            "low": row["ci_low"],
+            "high": row["ci_high"],
+            "reading": interval(row, scale),
+            "counts": number(row["persons"]),
+        }
+        for row in rows
+        if present(row["ci_low"]) and present(row["ci_high"])
+    ]
+    alt = "Difference in pain: " + "; ".join(f"{row['label']}, {row['reading']}" for row in drawn) + "."
+    title = "Difference in mean pain, escalate against maintain"
+    chart = charts.forest(
+        drawn, log=False, title="points on the 0–10 scale", null=0.0, band=(-band, band), count_label="persons"
+    )
+    figure = Figure(
+        "escalation_contrasts", svg(chart, "escalation_contrasts", title, alt),
+        f"{title}, by days after the visit, given recorded history. Right of zero: more pain after escalation. Shaded: "
+        f"differences smaller than {band:g}, the smallest that matters.",
+        alt, note=released.rule,
+    )  # fmt: skip
+    return [figure, *_changes(rows)]
+
+
+def _changes(rows: Rows) -> list[Block]:
+    """What the notes say of each arm's own change, which is never a condition."""
+    notes = list(dict.fromkeys(f"{row['cohort']}, days {_window(row)}: {row['note']}" for row in rows if row["note"]))
+    if not notes:
+        return []
+    lines = tuple((row["cohort"], _window(row), row["note"]) for row in rows if row["note"])
+    return [
+        Table(
+            "escalation_notes",
+            "What stands behind each difference.",
+            ("Cohort", "Days", "Notes"),
+            lines,
+            0,
+            "",
+            (0.8, 0.9, 5),
+        )
+    ]
+
+
+def _per_step(released: Released) -> list[Block]:
+    rows = [row for row in released.rows(analysis=RIGHT, scale="mean_difference_per_step") if present(row["estimate"])]
+    if not rows:
+        return []
+    scale = released.scales["mean_difference_per_step"]
+    lines = tuple((row["cohort"], _window(row), number(row["persons"]), interval(row, scale)) for row in rows)
+    caption = (
+        f"The same differences {scale.unit} of dose separation achieved between the arms (Fieller limits). Where the arms "
+        "ended less than 10 MME/day apart this is not evaluable."
+    )
+    return [
+        Table(
+            "escalation_per_step",
+            caption,
+            ("Cohort", "Days after the visit", "Persons", "Points (95 % CI)"),
+            lines,
+            2,
+            released.rule,
+            (1, 1.2, 0.8, 1.6),
+        )
+    ]
+
+
+def _wrong(released: Released) -> list[Block]:
+    wrong = [row for row in released.rows(analysis=NAIVE) if present(row["estimate"])]
+    if not wrong:
+        return [Notice("No naive answer was computed.")]
+    scales = released.scales
+    right = {
+        (row["cohort"], row["window"], row["scale"]): row
+        for row in released.rows(analysis=RIGHT)
+        if present(row["estimate"])
+    }
+    last = released.config.hyperalgesia.windows_days[-1]
+    lines: list[tuple[str, ...]] = []
+    for row in wrong:
+        scale = scales[row["scale"]]
+        beside = right.get((row["cohort"], row["window"], row["scale"]))
+        if row["scale"] == "slope":
+            beside = right.get((row["cohort"], f"{last[0]}-{last[1]}", "mean_difference_per_step"))
+        label = f"{scale.label}, {row['contrast']}" + (f", days {_window(row)}" if row["window"] else "")
+        answer = f"{interval(beside, scales[beside['scale']])}, days {_window(beside)}" if beside else "–"
+        lines.append((row["cohort"], label, f"{interval(row, scale)} {scale.unit}", answer))
+    text = (
+        "People in more pain are given more opioid, so pain and dose rise together whatever opioids do: a slope of pain on "
+        "dose is positive under no effect, relief, tolerance and hyperalgesia alike. These answers are printed to show how far "
+        "off they are, and are marked as failed by design."
+    )
+    heads = ("Cohort", "Naive answer", "Wrong", "Right (history-adjusted)")
+    return [
+        Paragraph(text),
+        Table(
+            "naive",
+            "Naive answers, wrong by design, beside the history-adjusted ones.",
+            heads,
+            tuple(lines),
+            0,
+            released.rule,
+            (0.8, 2.2, 1.8, 1.8),
+        ),
+    ]

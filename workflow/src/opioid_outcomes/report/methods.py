@@ -1,0 +1,215 @@
+"""The methods section of a paper, every number in it taken from the config that made the results."""
+
+from __future__ import annotations
+
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.report.document import Block, Heading, Paragraph, Section
+from opioid_outcomes.report.released import Released
+from opioid_outcomes.report.words import listed, number, plain, plural
+
+
+def methods(released: Released) -> Section:
+    config = released.config
+    blocks: list[Block] = []
+    for heading, paragraphs in (
+        ("Design and data sources", _design(released)),
+        ("Population and time", _population(config)),
+        ("Exposure", _exposure(released)),
+        ("Covariates and missing values", _covariates(config)),
+        ("Mortality", _mortality(released)),
+        ("Pain after a dose escalation", _hyperalgesia(config)),
+        ("Several cohorts", _synthesis(released)),
+        ("Disclosure control", _disclosure(released)),
+    ):
+        blocks += [Heading(heading), *(Paragraph(text) for text in paragraphs if text)]
+    return Section("methods", "Methods", tuple(blocks))
+
+
+def _design(released: Released) -> list[str]:
+    config = released.config
+    told = []
+    for name in released.cohorts:
+        cohort = config.cohorts[name]
+        source = (
+            "tables of the OMOP Common Data Model"
+            if cohort.format == "omop"
+            else "plain tables mapped to the common contract"
+        )
+        dates = {
+            "shifted": "dates are shifted by a secret number of days per person, so no calendar term is used",
+            "actual": "dates are the true ones",
+            "offset": "time is given in days from a start of each study's own",
+        }[cohort.date_basis]
+        made = (
+            f"is simulated ({plural(cohort.simulate.persons, 'person')}, world “{cohort.simulate.world}”, seed {cohort.simulate.seed}) as"
+            if cohort.simulate
+            else "is read from"
+        )
+        told.append(f"Cohort `{name}` {made} {source}; {dates}.")
+    return [
+        "This is a cohort study of recorded care. Analyses were fixed in the config before outcomes were read; the config is "
+        f"printed at the end. All random draws follow from the seed {config.study.seed}.",
+        " ".join(told),
+        f"Rows that break a rule of the contract (impossible dates, unknown persons, units or scales, duplicates, events after death) "
+        f"are set aside and counted by rule; a table that loses more than {100 * config.quality.max_rejected_share:g} % of its rows stops the study.",
+    ]
+
+
+def _population(config: Config) -> list[str]:
+    p = config.population
+    if p.entry == "chronic_pain":
+        qualify = (
+            f"People qualify with {plural(p.min_diagnoses, 'recorded diagnosis', 'recorded diagnoses')} of chronic pain (code list `{p.chronic_pain_codes}`)"
+            + (
+                f" on distinct days within {p.diagnosis_window_days} days; the last one needed is the qualifying day."
+                if p.min_diagnoses > 1
+                else "."
+            )
+        )
+        latest = "the qualifying day"
+    else:
+        qualify = "Everybody in the source's persons table qualifies; no chronic pain diagnosis is asked for."
+        latest = "the first observed day"
+    entry = (
+        f"Time zero (entry) is the latest of {latest}, {p.lookback_days} days of uninterrupted observation, and reaching {p.min_age} years of age."
+        if p.lookback_days
+        else f"Time zero (entry) is the later of {latest} and reaching {p.min_age} years of age; no observation before entry is asked for."
+    )
+    bounds = [
+        f"nobody enters before {p.study_start}" if p.study_start is not None else "",
+        f"follow-up ends by {p.study_end}" if p.study_end is not None else "",
+    ]
+    limits = "; ".join(bound for bound in bounds if bound)
+    excluded = (
+        f"People with a record of {listed([plain(name) for name in p.exclude], 'or')} before entry are excluded."
+        if p.exclude
+        else "Nobody is excluded for a condition recorded before entry."
+    )
+    ends = ["death", "the end of observation"]
+    ends += [f"{number(p.max_followup_days)} days after entry"] if p.max_followup_days else []
+    ends += ["the end of the study"] if p.study_end is not None else []
+    followed = (
+        f"Follow-up runs from entry to the first of {listed(ends, 'or')}. A death within 30 days after the last observed day "
+        "counts, with the last known exposure. Time is counted in days from entry; a death on the k-th day after entry is an event "
+        "at the end of that day, under the exposure of that day."
+    )
+    return [f"{qualify} {entry} {excluded}" + (f" In this study {limits}." if limits else ""), followed]
+
+
+def _exposure(released: Released) -> list[str]:
+    config = released.config
+    e = config.exposure
+    kinds = {released.about(name).get("exposure") for name in released.cohorts}
+    told = []
+    if kinds != {"baseline"}:
+        stockpile = (
+            f"An early refill of the same product takes over on its day, and at most {e.stockpile_cap_days} left-over days are added to its end."
+            if e.stockpile_cap_days
+            else "An early refill of the same product takes over on its day, and what is left over is dropped."
+        )
+        stays = (
+            "Supply is not used up during inpatient stays."
+            if e.stays == "extend"
+            else "Inpatient stays do not change supply."
+        )
+        told += [
+            "The dose of a fill is strength × quantity / days of supply × factor, in morphine milligram equivalents (MME) per day; factors are "
+            f"those of the table `{e.mme_factors}`. Injections, anaesthesia opioids, antitussives and antidiarrhoeals are not analgesic exposure. A supply that is missing "
+            f"or longer than {e.days_supply.max} days is repaired by a named rule or the fill is set aside. Buprenorphine has no factor in CDC tables: its "
+            f"days are on opioids at an unknown dose, which is never taken as zero; sublingual buprenorphine without a recorded indication counts as treatment for "
+            f"{'opioid use disorder, a state that is neither on nor off' if e.buprenorphine.sublingual_without_indication == 'opioid_use_disorder' else 'pain'}.",
+            f"Daily dose is the sum over the products active that day. {stockpile} {stays}",
+            f"A person is on opioids on a day up to {e.carry_over_days} days after the end of supply, as known from fills up to that day only; no gap "
+            "is bridged by looking at a later refill. Off opioids is split into never, recent (up to 90 days since the end of supply) and former. "
+            f"Dose bands begin at {listed([f'{band:g}' for band in e.dose_bands])} MME/day. Episodes, which only describe, merge gaps of up to {e.gap_days} days.",
+        ]
+    if "baseline" in kinds:
+        told.append(
+            "Where opioid use was asked at one interview only, people who reported use then are compared with those who "
+            "reported none; nothing is assumed of use afterwards."
+        )
+    elif kinds:
+        told.append(f"A self-report of use, where there is one, is believed for {e.report_valid_days} days.")
+    return told
+
+
+def _covariates(config: Config) -> list[str]:
+    c = config.covariates
+    names = listed([plain(name) for name in c.baseline])
+    missing = {
+        "indicator": "Missing values are a category of their own (missing indicator); a complete-case estimate stands beside wherever something is missing",
+        "complete": "People with a missing value are left out",
+        "mi": "Missing values are imputed by chained equations",
+    }[c.missing]
+    told = [
+        f"Baseline covariates are {names}, taken from before entry only"
+        + (f", from the {config.population.lookback_days} days before it." if config.population.lookback_days else ".")
+        + f" {missing}. A condition without a record counts as absent, which is not the same as health."
+    ]
+    if c.time_varying:
+        told.append(
+            f"Covariates updated every 30 days in the panel are {listed([plain(name) for name in c.time_varying])}."
+        )
+    return told
+
+
+def _mortality(released: Released) -> list[str]:
+    m = released.config.mortality
+    told = []
+    if "rate" in m.analyses:
+        told.append("Death rates are deaths per 1,000 person-years with exact Poisson limits.")
+    if set(m.analyses) & {"current_use", "baseline_use"}:
+        told.append(
+            "Hazards of death are compared by Cox regression on time since entry, with exposure as it changes day by day where it is followed "
+            "(`mortality.current_use`) and as reported at baseline where it is known once (`mortality.baseline_use`); ties by Efron's method, standard errors robust and "
+            "clustered by person, survey weights and sampling units used where the cohort has them. Estimates are crude, adjusted for age and sex, and "
+            f"adjusted for all baseline covariates. Exposure is lagged by {listed([plural(lag, 'day') for lag in m.lags_days])}."
+        )
+        told.append(
+            "Survival curves are Kaplan–Meier curves on the same time scale, with people counted in the group they are in on each day; limits are on the "
+            f"log–log scale. Survival is printed at {listed([number(day) for day in m.horizons_days])} days."
+        )
+    told.append(
+        "An estimate with fewer than 10 events, with deaths in one group only, or from a model that does not converge is not evaluable and is not shown."
+    )
+    return told
+
+
+def _hyperalgesia(config: Config) -> list[str]:
+    h = config.hyperalgesia
+    x = h.escalation
+    windows = listed([f"{start} to {stop}" for start, stop in h.windows_days])
+    return [
+        f"Eligible decisions are visits with a recorded pain score by people whose dose had been stable (within 20 %) for {x.stable_days} days. The dose is "
+        f"escalated if the prescribed daily dose is raised by at least {100 * x.min_rise:g} % and at least {x.min_mme:g} MME/day within {x.grace_days} days of the visit, else "
+        "maintained; nothing later assigns an arm. Scores count from the last of those days on. One person may contribute several decisions.",
+        f"In each window ({windows} days after the visit) mean pain is compared between the arms by linear regression on recorded history: pain (last, mean, slope, largest, number of scores), "
+        "dose and its history, and the baseline covariates; standard errors are clustered by person. The difference is given in points on the 0–10 scale, and per "
+        f"{h.step_mme:g} MME/day of achieved dose separation with Fieller limits. A difference below {h.smallest_effect:g} points is taken not to matter.",
+    ]
+
+
+def _synthesis(released: Released) -> list[str]:
+    if len(released.cohorts) == 1:
+        return ["The study has one cohort; nothing is pooled."]
+    if not released.config.synthesis.pool:
+        return [
+            "The cohorts share people or are otherwise not independent; they are listed side by side and not pooled."
+        ]
+    return [
+        "Estimates of the same quantity (estimand, contrast, method, window) are pooled: with two cohorts by a common-effect estimate, labelled so; with three or "
+        "more by random effects (REML, Hartung–Knapp with a variance factor of at least 1), with a prediction interval from four on."
+    ]
+
+
+def _disclosure(released: Released) -> list[str]:
+    release = released.release
+    if release.get("profile") == "none":
+        return [
+            f"No disclosure control was applied. Reason given: {release.get('reason') or 'none'}. Every page is marked."
+        ]
+    rounding = release.get("rounding")
+    return [
+        f"Results left the study's folder through one door only, under profile `{release.get('profile')}`. {released.rule}"
+        + (f" Counts are rounded to the nearest {rounding}." if rounding and str(rounding) not in ("1", "0") else "")
+    ]

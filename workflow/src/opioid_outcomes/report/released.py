@@ -1,0 +1,117 @@
+"""What the report may read: the released files of one study and the resolved config. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.contracts.estimates import SCHEMA
+from opioid_outcomes.io import read_json
+from opioid_outcomes.report.words import POOLED, Scale, scales
+
+TRUTH_COLUMNS = {
+    "cohort": pl.String(), "analysis": pl.String(), "method": pl.String(), "outcome": pl.String(),
+    "contrast": pl.String(), "window": pl.String(), "scale": pl.String(), "truth": pl.Float64(),
+    "estimate": pl.Float64(), "se": pl.Float64(), "z": pl.Float64(), "description": pl.String(),
+}  # fmt: skip
+TEXT_KEYS = {
+    "rule", "table", "into", "item", "label", "variable", "level", "statistic", "group", "exposure", "dose_band", "arm",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Released:
+    """One study as released: rows as dictionaries, in the order of the files."""
+
+    config: Config
+    release: dict[str, Any]
+    manifest: dict[str, Any]
+    estimates: list[dict[str, Any]]
+    displays: dict[str, list[dict[str, Any]]]
+    truth: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return self.config.study.title or self.config.study.name
+
+    @property
+    def cohorts(self) -> list[str]:
+        """Cohorts in the order of the config."""
+        return [name for name in self.config.cohorts if name in self.release["cohorts"]] or list(self.config.cohorts)
+
+    @property
+    def cohorts_and_pooled(self) -> list[str]:
+        return [*self.cohorts, POOLED]
+
+    @property
+    def threshold(self) -> int:
+        return int(self.release.get("threshold") or 0)
+
+    @property
+    def rule(self) -> str:
+        """The sentence under each table and figure."""
+        rule = str(self.release.get("rule", ""))
+        if self.threshold <= 1:
+            return rule
+        return (
+            f"{rule} A count from which such a count could be worked out is withheld and marked <{self.threshold} too."
+        )
+
+    @property
+    def scales(self) -> dict[str, Scale]:
+        return scales(self.config.hyperalgesia.step_mme)
+
+    def about(self, cohort: str) -> dict[str, Any]:
+        return dict(self.release["cohorts"].get(cohort, {}))
+
+    def display(self, name: str, cohort: str) -> list[dict[str, Any]]:
+        return [row for row in self.displays.get(name, []) if row["cohort"] == cohort]
+
+    def rows(self, **wanted: str) -> list[dict[str, Any]]:
+        """Estimates of the main specification whose columns have the wanted values, cohorts in the config's order."""
+        order = {name: place for place, name in enumerate(self.cohorts_and_pooled)}
+        chosen = [
+            row
+            for row in self.estimates
+            if row["spec"] == "main" and all(row[name] == value for name, value in wanted.items())
+        ]
+        return sorted(chosen, key=lambda row: order.get(row["cohort"], len(order)))
+
+
+def read(
+    config: Config, *, release: Path, manifest: Path, estimates: Path, displays: Sequence[Path], truth: Path | None
+) -> Released:
+    """Read the released files. A display without a file, or with no rows, is simply absent."""
+    return Released(
+        config=config,
+        release=read_json(release),
+        manifest=read_json(manifest),
+        estimates=_csv(estimates, SCHEMA),
+        displays={path.stem: _display(path) for path in displays},
+        truth=_csv(truth, TRUTH_COLUMNS) if truth else [],
+    )
+
+
+def _display(path: Path) -> list[dict[str, Any]]:
+    display = DISPLAYS[path.stem]
+    schema: dict[str, pl.DataType] = {"cohort": pl.String(), "suppressed": pl.Int64()}
+    for name in display.columns:
+        schema[name] = pl.String() if name in TEXT_KEYS else pl.Float64()
+    return _csv(path, schema)
+
+
+def _csv(path: Path, schema: dict[str, pl.DataType]) -> list[dict[str, Any]]:
+    """Rows of a CSV with the declared types. An empty text is an empty text, an empty number is missing."""
+    text = pl.read_csv(path, infer_schema=False, empty_string_is_null=False)
+    typed = [
+        pl.col(name) if dtype == pl.String() else pl.col(name).replace("", None).cast(pl.Float64).cast(dtype)
+        for name, dtype in schema.items()
+        if name in text.columns
+    ]
+    return text.select(typed).to_dicts()

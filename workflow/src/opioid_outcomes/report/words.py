@@ -1,0 +1,123 @@
+"""Numbers and terms in words: how an estimate reads, what a scale is called, what a hidden cell says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MINUS = "\N{MINUS SIGN}"
+MISSING = "\N{EN DASH}"
+POOLED = "pooled"
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a scale of `estimates.csv` is printed: after ``exp`` where it is a logarithm, times ``factor``."""
+
+    label: str
+    digits: int
+    unit: str = ""
+    exp: bool = False
+    factor: float = 1.0
+
+
+def scales(step_mme: float) -> dict[str, Scale]:
+    per_step = f"points per +{step_mme:g} MME/day"
+    return {
+        "log_hr": Scale("hazard ratio", 2, exp=True),
+        "log_or": Scale("odds ratio", 2, exp=True),
+        "log_rate_ratio": Scale("rate ratio", 2, exp=True),
+        "risk_ratio": Scale("risk ratio", 2),
+        "risk_difference": Scale("risk difference", 1, "percentage points", factor=100),
+        "rmst_days": Scale("difference in mean survival time", 1, "days"),
+        "rate_per_1000py": Scale("rate", 1, "per 1,000 person-years"),
+        "smr": Scale("standardised mortality ratio", 2),
+        "share": Scale("share", 1, "%", factor=100),
+        "mean_difference": Scale("mean difference in pain", 2, "points, 0–10"),
+        "mean_difference_per_step": Scale("mean difference in pain per dose step", 2, per_step),
+        "slope": Scale("slope of pain on dose", 2, per_step),
+    }
+
+
+def present(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """A number as printed: thousands separated, a true minus sign, a dash where there is none."""
+    if not present(value):
+        return MISSING
+    text = f"{value:,.{digits}f}"
+    if text.lstrip("-").strip("0.,") == "":
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def interval(row: Row, scale: Scale) -> str:
+    """``estimate (low to high)``: the estimate with its 95 % confidence interval, on the scale people read."""
+    if not present(row["estimate"]):
+        return MISSING
+    point, low, high = (printed(row[name], scale) for name in ("estimate", "ci_low", "ci_high"))
+    if low == MISSING and high == MISSING:
+        return point
+    return f"{point} ({low} to {high})"
+
+
+def printed(value: float | None, scale: Scale) -> str:
+    if value is None or not present(value):
+        return MISSING
+    return number(math.exp(value) if scale.exp else value * scale.factor, scale.digits)
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    return MISSING if value is None or not present(value) else f"{number(100 * value, digits)} %"
+
+
+def counts(row: Row, names: Sequence[str], threshold: int) -> dict[str, str]:
+    """The counts of one released row; a hidden cell reads ``<11``."""
+    hidden = f"<{threshold}" if threshold > 1 else MISSING
+    return {name: number(row[name]) if present(row[name]) else hidden for name in names}
+
+
+def listed(items: Sequence[str], last: str = "and") -> str:
+    """``a, b and c``."""
+    items = list(items)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
+
+
+def plain(name: str) -> str:
+    """A column's or category's name as words."""
+    return name.replace("_", " ")
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+METHODS: dict[str, str] = {
+    "crude": "crude",
+    "adjusted": "adjusted for age and sex",
+    "adjusted_full": "adjusted for all baseline covariates",
+    "adjusted_full_complete_case": "adjusted for all, complete cases only",
+    "regression": "history-adjusted regression",
+}
+
+ANALYSES: dict[str, str] = {
+    "mortality.rate": "Death rates",
+    "mortality.current_use": "Mortality by current use (descriptive)",
+    "mortality.baseline_use": "Mortality by use at baseline (descriptive)",
+    "hyperalgesia.escalation": "Pain after a dose escalation",
+    "hyperalgesia.naive": "Naive answers about pain and dose (wrong by design)",
+}
+
+
+def method_words(method: str) -> str:
+    return METHODS.get(method, plain(method))
+
+
+def analysis_words(analysis: str) -> str:
+    return ANALYSES.get(analysis, analysis)
