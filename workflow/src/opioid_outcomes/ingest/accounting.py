@@ -9,6 +9,9 @@ from opioid_outcomes.ingest.batch import Batch
 from opioid_outcomes.ingest.raw import Raw
 
 NOT_SELECTED = ("where", "person_not_selected", "not_used")
+# Rejected without a loss, so they are no sign that the input is bad: of copies one is kept (claims repeat a diagnosis
+# on every bill), and a CDM row without a number says nothing (most OMOP observations of a score are only its name).
+HARMLESS = ("duplicate_row", "no_value")
 FIXES = {
     "unreadable_date": "write days as YYYY-MM-DD, or as whole numbers with date_basis: offset",
     "impossible_date": "check the dates; with date_basis: offset they are day numbers",
@@ -22,6 +25,7 @@ FIXES = {
     "unknown_scale": "recode it to the contract's labels (opioid-outcomes codebook)",
 }
 SMALL = 11
+OFTEN = 0.05
 
 
 def about(count: int) -> str:
@@ -75,27 +79,36 @@ def quality(raws: list[Raw], batches: dict[str, Batch], merged: dict[int, int]) 
     return pl.DataFrame(lines, schema=schema).sort("table", "into")
 
 
+def repeated(counts: pl.DataFrame, rules: pl.DataFrame) -> list[str]:
+    """A sentence for each table in which copies are frequent."""
+    copies = rules.filter(pl.col("rule") == "duplicate_row").join(counts, on="table", how="left", maintain_order="left")
+    frequent = copies.filter(pl.col("rows") > OFTEN * (pl.col("canonical") + pl.col("rows")))
+    return [
+        f"{about(line['rows'])} rows of {line['table']} repeat another row; one of each is kept.".capitalize()
+        for line in frequent.unique("table", keep="first", maintain_order=True).iter_rows(named=True)
+    ]
+
+
 def stop_if_too_many(raws: list[Raw], counts: pl.DataFrame, batches: dict[str, Batch], share: float) -> None:
     """A table of which too much, or everything, breaks rules is a mistake to mend, not data to analyse."""
     problems = []
     for line in counts.iter_rows(named=True):
-        selected = line["rows_in"] - line["not_selected"]
-        bad = line["rejected"] - line["not_selected"]
+        by_rule = _rules_of(raws, batches, line["table"], line["into"])
+        bad = sum(rows for _, rows in by_rule)
+        selected = line["canonical"] + line["merged"] + bad
         if not bad or (bad < selected and bad <= share * selected):
             continue
-        by_rule = _rules_of(raws, batches, line["table"], line["into"])
         told = ", ".join(f"{rule} {rows}" for rule, rows in by_rule)
-        limit = f"{share:.0%} may be (quality.max_rejected_share)"
-        fix = FIXES.get(by_rule[0][0], "correct the source or its mapping")
-        what = f"{bad} of {selected} rows were rejected, {limit}: {told}"
+        what = f"{bad} of {selected} rows were rejected, {share:.0%} may be (quality.max_rejected_share): {told}"
         into = "" if line["into"] == line["table"] else f" (to {line['into']})"
+        fix = FIXES.get(by_rule[0][0], "correct the source or its mapping")
         problems.append(Problem(what, f"table {line['table']}{into}", fix))
     if problems:
         raise UserError(*problems)
 
 
 def _rules_of(raws: list[Raw], batches: dict[str, Batch], table: str, into: str) -> list[tuple[str, int]]:
-    """Rules broken in one table, most frequent first, without those that only leave rows out."""
+    """Rules broken in one table, most frequent first, without those that are no sign of bad input."""
     parts = [
         pl.concat(
             [
@@ -107,5 +120,5 @@ def _rules_of(raws: list[Raw], batches: dict[str, Batch], table: str, into: str)
         if raw.table == table
     ]
     broken = pl.concat(parts).rename("rule")
-    counts = broken.filter(~broken.is_in(list(NOT_SELECTED))).value_counts(name="rows")
+    counts = broken.filter(~broken.is_in([*NOT_SELECTED, *HARMLESS])).value_counts(name="rows")
     return counts.sort(["rows", "rule"], descending=[True, False]).rows()

@@ -83,6 +83,11 @@ def _typed(table: Table, raw: Raw, source: int, days: Days) -> tuple[pl.DataFram
         for name, column in given.items()
         if column.kind != "id"
     }
+    warnings += [
+        f"{raw.table}.{name}: whole numbers came as floating ones and were read as whole."
+        for name, column in given.items()
+        if convert.written_as_floats(frame[name], column, days)
+    ]
     if table.name == "persons" and "sex" in values:
         unknown = pl.col("sex").is_null() | (pl.col("sex").cast(pl.String).str.strip_chars() == "")
         values["sex"] = pl.when(unknown).then(pl.lit("U")).otherwise(values["sex"])

@@ -62,6 +62,15 @@ def day(name: str, dtype: pl.DataType, days: Days) -> pl.Expr:
     return pl.lit(None, dtype=pl.Int32)
 
 
+def written_as_floats(values: pl.Series, column: Column, days: Days) -> bool:
+    """Whether whole numbers of the contract (counts, offsets, years) stand in the source as 17.0."""
+    if column.kind not in ("int", "day") or (column.kind == "day" and days.calendar):
+        return False
+    if values.dtype == pl.String:
+        return bool(values.str.contains(r"^\s*[+-]?[0-9]+\.0*\s*$").any())
+    return values.dtype.is_float() and values.drop_nulls().len() > 0
+
+
 def text(name: str, dtype: pl.DataType) -> pl.Expr:
     """Text as it is; whole floating numbers without ``.0``."""
     values = pl.col(name)

@@ -9,7 +9,7 @@ import polars as pl
 
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.ingest import omop_clinical, omop_drugs
-from opioid_outcomes.ingest.omop_concepts import concept_id, read_concepts
+from opioid_outcomes.ingest.omop_concepts import concept_id, read_concepts, single_ingredients
 from opioid_outcomes.ingest.omop_files import CdmFolder, open_folder
 from opioid_outcomes.ingest.raw import Raw
 
@@ -79,10 +79,12 @@ def read(folder: Path) -> OmopRead:
             )
         )
     tables = {table: _read_table(cdm, table) for table in COLUMNS if cdm.has(table)}
-    strength = _drug_strength(cdm)
-    concepts = read_concepts(cdm, _concepts_used([*tables.values(), strength]))
-    known = omop_drugs.strengths(strength, concepts)
-    return OmopRead(_raws(tables, concepts, known), [], _costs(cdm, tables, concepts, known))
+    strengths = _drug_strength(cdm)
+    concepts = read_concepts(cdm, _concepts_used([*tables.values(), strengths]))
+    drugs = tables["drug_exposure"]["drug_concept_id"] if "drug_exposure" in tables else pl.Series([], dtype=pl.Int64)
+    known = omop_drugs.products(strengths, concepts, single_ingredients(cdm, drugs))
+    raws = _raws(tables, concepts, known)
+    return OmopRead(raws, [*cdm.warnings, *_warnings(raws)], _costs(cdm, tables, concepts, known))
 
 
 def _read_table(cdm: CdmFolder, table: str) -> pl.DataFrame:
@@ -93,9 +95,10 @@ def _read_table(cdm: CdmFolder, table: str) -> pl.DataFrame:
 
 def _drug_strength(cdm: CdmFolder) -> pl.DataFrame:
     columns = omop_drugs.STRENGTH_COLUMNS
-    if not cdm.has("drug_strength"):
-        return pl.DataFrame(schema=dict.fromkeys(columns, pl.Int64))
-    rows = cdm.read("drug_strength", columns[:2], columns[2:]).drop("row")
+    if cdm.has("drug_strength"):
+        rows = cdm.read("drug_strength", columns[:2], columns[2:]).drop("row")
+    else:
+        rows = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     return rows.with_columns(concept_id(name) for name in columns if name.endswith("_concept_id"))
 
 
@@ -123,11 +126,21 @@ def _raws(tables: dict[str, pl.DataFrame], concepts: pl.DataFrame, known: pl.Dat
     return raws
 
 
+def _warnings(raws: list[Raw]) -> list[str]:
+    """Scores that the source knows of and holds no number for."""
+    return [
+        f"{raw.table.upper()} has {name} without a number: their rows are left out (rule no_value)."
+        for raw, name in (
+            (raw, {"pain": "pain scores", "measurements": "questionnaires"}.get(raw.into)) for raw in raws
+        )
+        if name and (raw.excluded["rule"] == "no_value").any()
+    ]
+
+
 def _costs(cdm: CdmFolder, tables: dict[str, pl.DataFrame], concepts: pl.DataFrame, known: pl.DataFrame) -> list[str]:
+    """What the tables that are missing, empty or without what is needed of them make impossible."""
     absent = {table for table in COSTS if not cdm.has(table)}
-    absent |= {table for table, rows in tables.items() if rows.is_empty() and table in COSTS}
-    if concepts.is_empty():
-        absent.add("concept")
-    if known.is_empty():
-        absent.add("drug_strength")
+    absent |= {table for table, rows in tables.items() if rows.is_empty()}
+    absent |= {"concept"} if concepts.is_empty() else set()
+    absent |= {"drug_strength"} if known["strength"].null_count() == len(known) else set()
     return [sentence for table, sentence in COSTS.items() if table in absent]

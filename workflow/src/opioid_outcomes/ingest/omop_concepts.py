@@ -40,13 +40,30 @@ def read_concepts(cdm: CdmFolder, used: pl.Series) -> pl.DataFrame:
     if not cdm.has("concept"):
         return pl.DataFrame(schema=dict.fromkeys(CONCEPT_COLUMNS, pl.String)).cast({"concept_id": pl.Int64})
     ids = used.drop_nulls().unique().sort()
+    rows = cdm.read_vocabulary("concept", CONCEPT_COLUMNS, concept_id("concept_id").is_in(ids.implode()))
+    return rows.with_columns(concept_id("concept_id")).unique("concept_id", keep="first", maintain_order=True)
+
+
+def single_ingredients(cdm: CdmFolder, drugs: pl.Series) -> pl.DataFrame:
+    """drug_concept_id, ingredient (name, lower case) of the products that CONCEPT_ANCESTOR puts under one ingredient."""
+    nothing = pl.DataFrame(schema={"drug_concept_id": pl.Int64, "ingredient": pl.String})
+    if not (cdm.has("concept_ancestor") and cdm.has("concept")):
+        return nothing
+    ids = drugs.drop_nulls().unique().sort()
+    pairs = cdm.read_vocabulary(
+        "concept_ancestor",
+        ("ancestor_concept_id", "descendant_concept_id"),
+        concept_id("descendant_concept_id").is_in(ids.implode()),
+    ).with_columns(concept_id("ancestor_concept_id"), concept_id("descendant_concept_id"))
+    ancestors = read_concepts(cdm, pairs["ancestor_concept_id"]).filter(pl.col("concept_class_id") == "Ingredient")
     return (
-        cdm.scan("concept", CONCEPT_COLUMNS[:4], CONCEPT_COLUMNS[4:])
-        .drop("row")
-        .with_columns(concept_id("concept_id"))
-        .filter(pl.col("concept_id").is_in(ids.implode()))
-        .collect()
-        .unique("concept_id", keep="first", maintain_order=True)
+        pairs.join(ancestors, left_on="ancestor_concept_id", right_on="concept_id")
+        .filter(pl.len().over("descendant_concept_id") == 1)
+        .select(
+            pl.col("descendant_concept_id").alias("drug_concept_id"),
+            pl.col("concept_name").str.to_lowercase().alias("ingredient"),
+        )
+        .sort("drug_concept_id")
     )
 
 

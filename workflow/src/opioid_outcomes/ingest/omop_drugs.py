@@ -30,30 +30,48 @@ STRENGTH_COLUMNS = (
 )  # fmt: skip
 
 
-def strengths(rows: pl.DataFrame, concepts: pl.DataFrame) -> pl.DataFrame:
-    """Drug concept, ingredient, strength, strength_unit: one row per product with one ingredient and known units.
+def products(strengths: pl.DataFrame, concepts: pl.DataFrame, ancestors: pl.DataFrame) -> pl.DataFrame:
+    """drug_concept_id, ingredient, strength, strength_unit: one row per product that the vocabulary knows something of.
 
-    Products of several ingredients are left to their names, which say which strength belongs to which.
+    The ingredient is DRUG_STRENGTH's, else CONCEPT_ANCESTOR's (``ancestors``). Products of several ingredients are
+    left to their names, which say which strength belongs to which; so are strengths without a unit.
     """
-    single = rows.filter(pl.len().over("drug_concept_id") == 1, pl.col("ingredient_concept_id").is_not_null())
-    values = [name for name in STRENGTH_COLUMNS if name.endswith("_value")]
-    single = single.with_columns(pl.col(values).cast(pl.Float64, strict=False))
-    amount = pl.col("amount_value") * _in_milligram("amount_unit_concept_id")
-    per = pl.col("denominator_value").fill_null(1.0)
-    concentration = pl.col("numerator_value") * _in_milligram("numerator_unit_concept_id") / per
-    in_hours = pl.col("denominator_unit_concept_id") == HOUR
-    in_volume = pl.col("denominator_unit_concept_id") == MILLILITRE
-    named = describe(single, concepts, "ingredient_concept_id", "ingredient")
-    return named.select(
-        "drug_concept_id",
-        pl.col("ingredient_name").str.to_lowercase().alias("ingredient"),
-        pl.when(amount > 0).then(amount)
-        .when(in_hours & (concentration > 0)).then(concentration * 1000)
-        .when(in_volume & (concentration > 0)).then(concentration).alias("strength"),
-        pl.when(amount > 0).then(pl.lit("mg"))
-        .when(in_hours).then(pl.lit("mcg/h"))
-        .when(in_volume).then(pl.lit("mg/mL")).alias("strength_unit"),
-    ).filter(pl.col("strength").is_not_null(), pl.col("ingredient").is_not_null())  # fmt: skip
+    rows = strengths.filter(pl.len().over("drug_concept_id") == 1)
+    named = describe(rows, concepts, "ingredient_concept_id", "ingredient").select(
+        "drug_concept_id", pl.col("ingredient_name").str.to_lowercase().alias("ingredient"), *_strength()
+    )
+    several = strengths.select("drug_concept_id").join(rows, on="drug_concept_id", how="anti")
+    ancestors = ancestors.join(several, on="drug_concept_id", how="anti")
+    return (
+        named.join(ancestors, on="drug_concept_id", how="full", coalesce=True)
+        .select(
+            "drug_concept_id", pl.coalesce("ingredient", "ingredient_right").alias("ingredient"), "strength",
+            "strength_unit",
+        )
+        .filter(pl.col("ingredient").is_not_null())
+        .sort("drug_concept_id")
+    )  # fmt: skip
+
+
+def _strength() -> tuple[pl.Expr, pl.Expr]:
+    """Strength and unit in the contract's units; null where DRUG_STRENGTH gives no unit that is known."""
+    amount = _number("amount_value") * _in_milligram("amount_unit_concept_id")
+    numerator = _number("numerator_value") * _in_milligram("numerator_unit_concept_id")
+    concentration = numerator / _number("denominator_value").fill_null(1.0)
+    per_hour = (pl.col("denominator_unit_concept_id") == HOUR) & (concentration > 0)
+    per_volume = (pl.col("denominator_unit_concept_id") == MILLILITRE) & (concentration > 0)
+    strength = (
+        pl.when(amount > 0).then(amount).when(per_hour).then(concentration * 1000).when(per_volume).then(concentration)
+    )
+    unit = (
+        pl.when(amount > 0)
+        .then(pl.lit("mg"))
+        .when(per_hour)
+        .then(pl.lit("mcg/h"))
+        .when(per_volume)
+        .then(pl.lit("mg/mL"))
+    )
+    return strength.round(9).alias("strength"), unit.alias("strength_unit")
 
 
 def dispensings(rows: pl.DataFrame, concepts: pl.DataFrame, known: pl.DataFrame) -> Raw:
@@ -81,6 +99,10 @@ def dispensings(rows: pl.DataFrame, concepts: pl.DataFrame, known: pl.DataFrame)
     )  # fmt: skip
     usable = pl.col("code").is_not_null()
     return Raw("drug_exposure", "dispensings", coded.filter(usable), set_aside(coded.filter(~usable), "no_code"))
+
+
+def _number(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.Float64, strict=False)
 
 
 def _in_milligram(unit: str) -> pl.Expr:

@@ -2,88 +2,94 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from opioid_outcomes.errors import Problem, UserError
-
-ENDINGS = (".parquet", ".csv.gz", ".csv")
+from opioid_outcomes.ingest.readers import ROW, open_source, unreadable
+from opioid_outcomes.ingest.sources import OMOP_TABLES, files_of
 
 
 @dataclass(frozen=True)
 class CdmFolder:
-    """The CDM tables of a folder, by lower-case table name."""
+    """The CDM tables that a folder has, by lower-case name, and what its files gave occasion to say."""
 
     path: Path
     files: dict[str, Path]
+    warnings: list[str] = field(default_factory=list)
 
     def has(self, table: str) -> bool:
         return table in self.files
-
-    def columns(self, table: str) -> list[str]:
-        """The table's column names, in lower case; none where the table is missing."""
-        return [name.lower() for name in self._scan(table).collect_schema().names()] if self.has(table) else []
 
     def read(self, table: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pl.DataFrame:
         """The named columns, and ``row``: the data row in the file, counted from 1.
 
         CSV columns are text. A missing optional column is null throughout; a missing required one is a UserError.
         """
-        return self.scan(table, required, optional).collect()
+        source = open_source(self.files[table])
+        found = {name: source.find(name) for name in (*required, *optional)}
+        _refuse_missing(table, [name for name in required if found[name] is None])
+        frame = source.read([column for column in found.values() if column is not None])
+        self.warnings.extend(source.warnings)
+        return frame.select(
+            pl.col(ROW).alias("row"),
+            *(
+                pl.lit(None, pl.String).alias(name) if column is None else pl.col(column).alias(name)
+                for name, column in found.items()
+            ),
+        )
 
-    def scan(self, table: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> pl.LazyFrame:
-        """Like ``read``, but lazily, for vocabularies of millions of rows."""
-        source = self._scan(table)
-        lower = {name.lower(): name for name in source.collect_schema().names()}
-        missing = [name for name in required if name not in lower]
-        if missing:
-            raise UserError(
-                Problem(
-                    f"column {', '.join(missing)} is missing",
-                    where=f"OMOP table {table}",
-                    fix="export the table with the column names of OMOP CDM 5.2 to 5.4",
-                )
-            )
-        wanted = [*required, *optional]
-        columns = [(pl.col(lower[name]) if name in lower else pl.lit(None, pl.String)).alias(name) for name in wanted]
-        return source.select(columns).with_row_index("row", offset=1)
+    def read_vocabulary(self, table: str, columns: tuple[str, ...], wanted: pl.Expr | None = None) -> pl.DataFrame:
+        """Columns of a vocabulary table as text, of the rows that are ``wanted`` only: these tables hold millions.
 
-    def _scan(self, table: str) -> pl.LazyFrame:
+        OHDSI's Athena distributes them separated by tabs, without quotes.
+        """
         path = self.files[table]
-        if path.suffix == ".parquet":
-            return pl.scan_parquet(path)
-        return pl.scan_csv(path, infer_schema=False, separator=_separator(path))
+        try:
+            if path.suffix.lower() == ".parquet":
+                rows = pl.scan_parquet(path)
+            else:
+                separator = "\t" if "\t" in _header(path) else ","
+                quote = None if separator == "\t" else '"'
+                rows = pl.scan_csv(path, infer_schema=False, separator=separator, quote_char=quote)
+            lower = {name.lower(): name for name in rows.collect_schema().names()}
+            _refuse_missing(table, [name for name in columns if name not in lower])
+            rows = rows.select(pl.col(lower[name]).cast(pl.String).alias(name) for name in columns)
+            return (rows if wanted is None else rows.filter(wanted)).collect()
+        except UserError:
+            raise
+        except Exception as error:
+            raise unreadable(path, error) from None
 
 
 def open_folder(folder: Path) -> CdmFolder:
     """Finds the tables of a CDM folder; the same table twice is a UserError."""
     if not folder.is_dir():
-        raise UserError(Problem("there is no such folder", where=str(folder), fix="correct the cohort's path"))
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        ending = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), None)
-        if ending is None:
-            continue
-        table = path.name.lower().removesuffix(ending)
-        if table in files:
-            raise UserError(
-                Problem(
-                    f"two files hold the table {table}: {files[table].name} and {path.name}",
-                    where=str(folder),
-                    fix="keep one of them",
-                )
-            )
-        files[table] = path
-    return CdmFolder(folder, files)
+        raise UserError(Problem("there is no such folder", str(folder), "correct the cohort's path"))
+    found = {table: files_of(folder, table) for table in OMOP_TABLES}
+    twice = [
+        Problem(
+            f"{len(files)} files hold table {table}: {', '.join(file.name for file in files)}", str(folder), "keep one"
+        )
+        for table, files in found.items()
+        if len(files) > 1
+    ]
+    if twice:
+        raise UserError(*twice)
+    return CdmFolder(folder, {table: files[0] for table, files in found.items() if files})
 
 
-def _separator(path: Path) -> str:
-    """Comma, or the tab in which the OHDSI vocabularies are distributed."""
+def _refuse_missing(table: str, columns: list[str]) -> None:
+    if columns:
+        what = f"column {', '.join(columns)} is missing"
+        raise UserError(Problem(what, f"OMOP table {table}", "export the table as OMOP CDM 5.2 to 5.4 names it"))
+
+
+def _header(path: Path) -> str:
     import gzip
 
-    opener = gzip.open if path.suffix == ".gz" else open
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline()
-    return max(",\t;|", key=header.count)
+        return str(file.readline())

@@ -61,12 +61,12 @@ def canonicalise(
         if name not in done:
             done[name] = events.check(batch, known)
     done["observation"], merged = people.merge_periods(done["observation"])
-    warnings += _said_of(done)
 
     quality = accounting.quality(raws, done, merged)
     rejected = accounting.rejected(raws, done)
     rules = accounting.rules(rejected)
     accounting.stop_if_too_many(raws, quality, done, max_rejected_share)
+    warnings += [*_said_of(done), *accounting.repeated(quality, rules)]
     tables = {name: batch.canonical() for name, batch in done.items()}
     tables["persons"], said = people.top_code(tables["persons"], tables["observation"], calendar)
     _check_person_columns(person_columns, tables)

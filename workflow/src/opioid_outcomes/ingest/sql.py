@@ -101,11 +101,9 @@ def recode(rule: Recode, values: pl.Series, where: str) -> tuple[pl.Series, list
     unused = [key for key in keys if key and not found.eq(key).any()]
     if unused and len(found):
         warnings.append(f"{where}: recode label(s) {', '.join(map(repr, unused))} match no row.")
-    targets = [*rule.map.values(), rule.default]
-    text = any(isinstance(target, str) for target in targets)
-    to = [None if target is None else str(target) if text else float(target) for target in rule.map.values()]
-    default = None if rule.default is None else str(rule.default) if text else float(rule.default)
-    dtype = pl.String if text else pl.Float64
+    dtype = _type_of([*rule.map.values(), rule.default])
+    to = [None if target is None else str(target) if dtype == pl.String else target for target in rule.map.values()]
+    default = str(rule.default) if dtype == pl.String and rule.default is not None else rule.default
     key = pl.col("value").fill_null("")
     translated = (
         pl.DataFrame({"value": found})
@@ -118,3 +116,11 @@ def recode(rule: Recode, values: pl.Series, where: str) -> tuple[pl.Series, list
         .to_series()
     )
     return translated, warnings
+
+
+def _type_of(targets: list[str | int | float | None]) -> pl.DataType:
+    """Text if any target is, else whole or floating numbers."""
+    given = [target for target in targets if target is not None]
+    if any(isinstance(target, str) for target in given):
+        return pl.String()
+    return pl.Int64() if all(isinstance(target, int) for target in given) else pl.Float64()

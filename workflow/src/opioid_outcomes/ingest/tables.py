@@ -97,6 +97,11 @@ def read(cohort: Cohort, cohort_name: str, person_columns: list[str]) -> TablesR
         path: source.read(sorted({name for one in mapped if one.source is source for name in one.used()}))
         for path, source in sources.items()
     }
+    for path, frame in frames.items():
+        empty = [table for table in REQUIRED_TABLES if files[table] == path]
+        if frame.is_empty() and empty:
+            problems.add(f"has a header and no rows (table {empty[0]})", where=str(path), fix="export it again")
+    problems.raise_if_any()
     warnings = [warning for source in sources.values() for warning in source.warnings]
     raws = []
     for one in mapped:
