@@ -5,6 +5,8 @@ Spec: ANALYSES 2 (Dose, Daily dose, Stockpiling), CONTRACT 7 (Days, Stockpiling,
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 
@@ -51,6 +53,17 @@ def cut(daily: pl.LazyFrame, until: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
+def last_days(observation: pl.DataFrame, deaths: pl.DataFrame) -> pl.DataFrame:
+    """person_id, last: each person's last day that counts, the day of death or the end of their last observation."""
+    observed = observation.group_by("person_id").agg(last=pl.col("end").max())
+    died = deaths.group_by("person_id").agg(pl.col("date").min())
+    return (
+        observed.join(died, on="person_id", how="left")
+        .select("person_id", last=pl.min_horizontal("last", "date"))
+        .sort("person_id")
+    )
+
+
 def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float = 30) -> pl.DataFrame:
     """One row per person, product and day of dispensing: when its supply ends, after stockpiling.
 
@@ -93,7 +106,7 @@ def _merge_same_day(fills: pl.LazyFrame) -> pl.LazyFrame:
     columns = fills.collect_schema()
     dtype = columns["start"] if columns["start"] == pl.Date else pl.Int32()
     units = pl.col("units_per_day" if "units_per_day" in columns else "mme_per_day")
-    rows = fills.filter((pl.col("days_supply") > 0) & pl.col("days_supply").is_not_nan()).select(
+    rows = fills.filter(pl.col("days_supply").cast(pl.Float64).fill_nan(None) > 0).select(
         "person_id",
         pl.col("product").cast(pl.String).fill_null(""),
         pl.col("start").cast(dtype),
@@ -146,7 +159,7 @@ def _stockpile(first: Array, start: Array, length: Array, ratio: Array, cap: flo
     number = rows - np.maximum.accumulate(np.where(first, rows, 0))
     by_number = np.argsort(number, kind="stable")
     bounds = np.searchsorted(number[by_number], np.arange(1, number.max(initial=0) + 2))
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         fill = by_number[low:high]
         left = np.maximum(end[fill - 1] - start[fill], 0.0)
         carried = np.minimum(left, cap)

@@ -1,4 +1,4 @@
-"""Episodes: active days merged over short gaps. Descriptive only: whether a gap is bridged depends on a later refill."""
+"""Episodes: active days merged over short gaps. Descriptive only: bridging a gap depends on a later refill."""
 
 from __future__ import annotations
 

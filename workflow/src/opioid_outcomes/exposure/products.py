@@ -1,0 +1,138 @@
+"""Which product each fill is: ingredient, route, release, strength - as given, by its code, or from its name.
+
+Spec: CONTRACT 7 (Vocabularies, Stockpiling: product key). Only opioids are resolved and kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+
+from opioid_outcomes.contracts.canonical import DRUG_VOCABULARIES, RELEASES, ROUTES, STRENGTH_UNITS
+from opioid_outcomes.errors import Problem, Problems, UserError
+from opioid_outcomes.exposure import product_names, shipped
+
+DICTIONARY = ("code", "vocabulary", "ingredient", "route", "release", "strength", "strength_unit")
+PARSED = {
+    "ingredient": pl.String(), "route": pl.String(), "release": pl.String(), "strength": pl.Float64(),
+    "strength_unit": pl.String(), "form": pl.String(), "indication": pl.String(),
+}  # fmt: skip
+
+
+def dictionary(path: str | None = None) -> pl.DataFrame:
+    """Product codes and what they stand for: the user's CSV first, then the shipped one.
+
+    Columns code, vocabulary, ingredient, route, release, strength, strength_unit and indication (shipped codes only:
+    ATC tells treatment of opioid use disorder from analgesia); one row per code and vocabulary.
+    Raises UserError for a value outside the vocabularies of CONTRACT 7, with row numbers.
+    """
+    own = shipped.table("drugs", "dictionary")
+    tables = [_checked(shipped.user_table(Path(path), DICTIONARY), path), own] if path else [own]
+    return (
+        pl.concat(tables, how="diagonal")
+        .with_columns(_plain_code(), pl.col("strength").cast(pl.Float64), pl.col("ingredient").str.to_lowercase())
+        .unique(["code", "vocabulary"], keep="first", maintain_order=True)
+    )
+
+
+def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
+    """The same rows with ingredient, route, release, strength, strength_unit and indication filled in.
+
+    Whatever is given stands; what is missing comes from the code, then from the product's name. Adds ``form`` (from the
+    name), ``opioid`` (true, false) and ``recognised`` (false: neither an ingredient nor a name to tell by).
+    Ingredients of opioids become their plain names ("oxycodone hydrochloride" -> oxycodone).
+    Work is on unique names and codes: O(n) with a regular expression per unique name.
+    """
+    fills = dispensings.with_columns(_plain_code()).join(
+        codes.rename({name: f"{name}_code" for name in (*DICTIONARY[2:], "indication")}),
+        on=["code", "vocabulary"], how="left", maintain_order="left",
+    )  # fmt: skip
+    fills = fills.with_columns(pl.coalesce("ingredient", "ingredient_code"), code=dispensings.get_column("code"))
+    fills = _join_parsed(_join_parsed(fills, "ingredient"), "product_name")
+    sources = ["code", "ingredient", "product_name"]
+    given_strength = pl.col("strength").is_not_null()
+    code_strength = pl.col("strength_code").is_not_null()
+    from_name = pl.col("ingredient").is_null()  # a name decides only where no ingredient is given
+    opioid = pl.coalesce("ingredient_ingredient", pl.when(from_name).then("ingredient_product_name"))
+    return fills.with_columns(
+        pl.coalesce("ingredient_ingredient", "ingredient", "ingredient_product_name").alias("ingredient"),
+        *_first_said(["route", "release", "indication"], sources),
+        *(
+            pl.when(given_strength).then(name)
+            .when(code_strength).then(f"{name}_code")
+            .otherwise(pl.coalesce(f"{name}_ingredient", f"{name}_product_name"))
+            .alias(name)
+            for name in ("strength", "strength_unit")
+        ),
+        form="form_product_name",
+        opioid=opioid.is_not_null(),
+        recognised=pl.coalesce("ingredient", "product_name").is_not_null(),
+    ).select(*dispensings.columns, "form", "opioid", "recognised")  # fmt: skip
+
+
+def _first_said(names: list[str], sources: list[str]) -> list[pl.Expr]:
+    return [pl.coalesce(name, *(f"{name}_{source}" for source in sources)).alias(name) for name in names]
+
+
+def product_key() -> pl.Expr:
+    """ingredient|strength in mg|route|release, the key within which supply is stockpiled.
+
+    Patches read 0.025/h (mg per hour), liquids 2/mL, so that a liquid of 2 mg/mL is not a tablet of 2 mg.
+    """
+    in_mg = milligrams().round(9).cast(pl.String).str.strip_suffix(".0")
+    per = pl.col("strength_unit").replace_strict({"mcg/h": "/h", "mg/mL": "/mL"}, default="", return_dtype=pl.String)
+    strength = pl.concat_str(in_mg, per.fill_null("")).fill_null("")
+    rest = [pl.col(name).fill_null("") for name in ("route", "release")]
+    return pl.concat_str(pl.col("ingredient"), strength, *rest, separator="|").alias("product")
+
+
+def milligrams() -> pl.Expr:
+    """Strength in mg, mg/h or mg/mL."""
+    small = pl.col("strength_unit").is_in(["mcg", "mcg/h"])
+    return pl.when(small).then(pl.col("strength") / 1000).otherwise("strength")
+
+
+def _plain_code() -> pl.Expr:
+    """Codes as compared: no hyphens or blanks, upper case."""
+    return pl.col("code").cast(pl.String).str.replace_all(r"[-\s]", "").str.to_uppercase()
+
+
+def _join_parsed(fills: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Adds what the texts of ``column`` say, with the column's name as suffix."""
+    texts = fills.get_column(column).drop_nulls().unique().sort()
+    products = {text: product for text in texts if (product := product_names.parse(text)) is not None}
+    schema = {column: pl.String(), **{f"{name}_{column}": dtype for name, dtype in PARSED.items()}}
+    rows = [(text, *asdict(product).values()) for text, product in products.items()]
+    parsed = pl.DataFrame(rows, schema=schema, orient="row")
+    if column == "ingredient":  # an ingredient says nothing of the release
+        parsed = parsed.with_columns(pl.lit(None, pl.String).alias("release_ingredient"))
+    return fills.join(parsed, on=column, how="left", maintain_order="left")
+
+
+def _checked(table: pl.DataFrame, path: str) -> pl.DataFrame:
+    """A user's dictionary, or a UserError that names all its mistakes."""
+    problems = Problems()
+    closed = {"vocabulary": DRUG_VOCABULARIES, "route": ROUTES, "release": RELEASES, "strength_unit": STRENGTH_UNITS}
+    for name, values in closed.items():
+        rows = table.with_row_index("row", 1).filter(~pl.col(name).is_in(values)).get_column("row")
+        if len(rows):
+            problems.add(f"{name} not known in data rows {_some(rows)}", where=path, fix=f"use {', '.join(values)}")
+    for name in ("code", "vocabulary", "ingredient"):
+        rows = table.with_row_index("row", 1).filter(pl.col(name).is_null()).get_column("row")
+        if len(rows):
+            problems.add(f"{name} is missing in data rows {_some(rows)}", where=path, fix="fill it in, or drop the row")
+    number = pl.col("strength").cast(pl.Float64, strict=False)
+    wrong = pl.col("strength").is_not_null() & ~(number.is_finite() & (number > 0)).fill_null(False)
+    rows = table.with_row_index("row", 1).filter(wrong).get_column("row")
+    if len(rows):
+        problems.add(f"strength is no positive number in data rows {_some(rows)}", where=path, fix="a number, or empty")
+    problems.raise_if_any()
+    if table.is_empty():
+        raise UserError(Problem("holds no codes", path, "add rows, or leave exposure.drug_dictionary empty"))
+    return table
+
+
+def _some(rows: pl.Series) -> str:
+    return ", ".join(str(row) for row in rows.head(5)) + (", ..." if len(rows) > 5 else "")

@@ -1,0 +1,86 @@
+"""Dispensings or self-report to daily dose, episodes and status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes import io
+from opioid_outcomes.config.exposure import Exposure
+from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPISODES, OPIOID_STATUS
+from opioid_outcomes.exposure import clean, daily_dose, episodes, mme, products, status
+from opioid_outcomes.exposure.ledger import ledger
+
+
+def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
+    """Writes dispensings_clean, daily_dose, episodes, opioid_status, ledger and notes; returns one line of counts."""
+    rules = Exposure(**settings["exposure"])
+    calendar = io.is_calendar(inputs["observation"], "end")
+    canonical = {name: io.read_table(inputs[name]) for name in ("observation", "deaths", "dispensings", "opioid_use")}
+    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
+
+    resolved = products.resolve(canonical["dispensings"], products.dictionary(rules.drug_dictionary))
+    fills = clean.clean(
+        resolved,
+        mme.factors(rules.mme_factors),
+        max_days_supply=rules.days_supply.max,
+        sublingual_without_indication=rules.buprenorphine.sublingual_without_indication,
+    )
+    analgesic, treatment = clean.analgesic_fills(fills), clean.treatment_fills(fills)
+    until = last_days.lazy()
+    daily = daily_dose.cut(daily_dose.build(analgesic.lazy(), rules.stockpile_cap_days), until).collect()
+    treated = daily_dose.cut(daily_dose.build(treatment.lazy(), rules.stockpile_cap_days), until).collect()
+    supplies = daily_dose.supplies(pl.concat([analgesic, treatment]), rules.stockpile_cap_days)
+    by_dispensing = not canonical["dispensings"].is_empty()
+    if by_dispensing:
+        use = status.from_dispensings(daily, treated, supplies, last_days, rules.carry_over_days)
+    else:
+        use = status.from_reports(canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days)
+    merged = episodes.build(daily.lazy(), rules.gap_days).collect()
+
+    io.write_table(fills, outputs["dispensings_clean"], DISPENSINGS_CLEAN, calendar=calendar)
+    io.write_table(daily, outputs["daily_dose"], DAILY_DOSE, calendar=calendar)
+    io.write_table(merged, outputs["episodes"], EPISODES, calendar=calendar)
+    io.write_table(use, outputs["opioid_status"], OPIOID_STATUS, calendar=calendar)
+    io.write_frame(ledger(resolved, fills, supplies), outputs["ledger"])
+    io.write_json(outputs["notes"], _notes(canonical, fills, daily, rules))
+    if not by_dispensing:
+        return f"exposure from {canonical['opioid_use'].height} self-reports"
+    people = fills.filter(pl.col("analgesic") == 1).get_column("person_id").n_unique()
+    return f"{fills.height} opioid fills, {people} people on analgesic opioids, {merged.height} episodes"
+
+
+def _notes(
+    canonical: dict[str, pl.DataFrame], fills: pl.DataFrame, daily: pl.DataFrame, rules: Exposure
+) -> dict[str, list[str]]:
+    """Sentences for the report: what the dose rests on, and what is missing."""
+    warnings, costs = [], []
+    dispensings, reports = canonical["dispensings"], canonical["opioid_use"]
+    if dispensings.is_empty() and reports.is_empty():
+        costs.append("Neither dispensings nor self-reports: nobody's use of opioids is known.")
+    elif dispensings.is_empty():
+        costs.append("No dispensings: use of opioids is self-reported, dose and time between reports are not known.")
+    elif not reports.is_empty():
+        warnings.append("Dispensings decide who is on opioids; self-reports of use are not read beside them.")
+    kept = fills.filter(pl.col("analgesic") == 1)
+    if kept.height:
+        warnings.append(f"MME by the factor table {Path(rules.mme_factors).name}.")
+        unknown = kept.get_column("mme_per_day").null_count()
+        warnings.append(f"Dose unknown: {_share(unknown, kept.height)} of analgesic fills; unknown is not zero.")
+        if kept.get_column("quantity").null_count() == kept.height:
+            costs.append("No fill has a quantity: days on opioids are known, doses are not.")
+        days = daily.select(pl.col("stop") - pl.col("start"), "repaired")
+        total = int(days.get_column("stop").sum())
+        repaired = int(days.filter(pl.col("repaired") == 1).get_column("stop").sum())
+        warnings.append(f"Repaired days_supply: {_share(repaired, total)} of days with supply.")
+    return {"warnings": warnings, "costs": costs}
+
+
+def _share(part: int, whole: int) -> str:
+    """A percentage in steps of 5, too coarse to give a small count back."""
+    if part == 0:
+        return "none"
+    nearest = 5 * round(20 * part / whole)
+    return "under 5 %" if nearest == 0 else "over 95 %" if nearest == 100 and part < whole else f"{nearest} %"
