@@ -40,12 +40,14 @@ COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 # What it costs when a table is missing, or has no rows
+NO_CAUSE = "cause"
 COSTS = {
     "drug_exposure": "no drug_exposure: nobody's opioid use is known, and nothing about opioids can be estimated",
     "condition_occurrence": "no condition_occurrence: chronic pain, exclusions and comorbidity are not known",
     "measurement": "no measurement: pain scores are read from observation alone",
     "observation": "no observation: scores are read from measurement alone",
     "death": "no death: mortality cannot be estimated",
+    NO_CAUSE: "death has no ICD-10 cause: nothing is known of deaths by cause, overdose among them",
     "visit_occurrence": "no visit_occurrence: inpatient stays are not known",
     "concept": "no concept: products have no names and conditions no codes; scores are found by source value",
     "drug_strength": "no drug_strength: strengths are read from the products' names",
@@ -79,12 +81,13 @@ def read(folder: Path) -> OmopRead:
             )
         )
     tables = {table: _read_table(cdm, table) for table in COLUMNS if cdm.has(table)}
-    strengths = _drug_strength(cdm)
-    concepts = read_concepts(cdm, _concepts_used([*tables.values(), strengths]))
-    drugs = tables["drug_exposure"]["drug_concept_id"] if "drug_exposure" in tables else pl.Series([], dtype=pl.Int64)
-    known = omop_drugs.products(strengths, concepts, single_ingredients(cdm, drugs))
-    raws = _raws(tables, concepts, known)
-    return OmopRead(raws, [*cdm.warnings, *_warnings(raws)], _costs(cdm, tables, concepts, known))
+    drugs = _ids([tables["drug_exposure"]], "drug_") if "drug_exposure" in tables else pl.Series([], dtype=pl.Int64)
+    strengths = _drug_strength(cdm, drugs)
+    ancestors = single_ingredients(cdm, drugs)
+    concepts = read_concepts(cdm, _ids([*tables.values(), strengths]))
+    raws = _raws(tables, concepts, omop_drugs.products(strengths, concepts, ancestors))
+    found = {**tables, "concept": concepts, "concept_ancestor": ancestors, "drug_strength": strengths}
+    return OmopRead(raws, [*cdm.warnings, *_warnings(raws)], _costs(found, raws))
 
 
 def _read_table(cdm: CdmFolder, table: str) -> pl.DataFrame:
@@ -93,18 +96,20 @@ def _read_table(cdm: CdmFolder, table: str) -> pl.DataFrame:
     return rows.with_columns(concept_id(name) for name in rows.columns if name.endswith("_concept_id"))
 
 
-def _drug_strength(cdm: CdmFolder) -> pl.DataFrame:
+def _drug_strength(cdm: CdmFolder, drugs: pl.Series) -> pl.DataFrame:
     columns = omop_drugs.STRENGTH_COLUMNS
     if cdm.has("drug_strength"):
-        rows = cdm.read("drug_strength", columns[:2], columns[2:]).drop("row")
+        wanted = concept_id("drug_concept_id").is_in(drugs.implode())
+        rows = cdm.read_vocabulary("drug_strength", columns[:2], columns[2:], wanted)
     else:
         rows = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     return rows.with_columns(concept_id(name) for name in columns if name.endswith("_concept_id"))
 
 
-def _concepts_used(frames: list[pl.DataFrame]) -> pl.Series:
-    columns = [frame[name] for frame in frames for name in frame.columns if name.endswith("_concept_id")]
-    return pl.concat([column.drop_nulls().unique().rename("concept_id") for column in columns])
+def _ids(frames: list[pl.DataFrame], prefix: str = "") -> pl.Series:
+    """Every concept id in the columns ``<prefix>..._concept_id``, once."""
+    names = [(f, n) for f in frames for n in f.columns if n.startswith(prefix) and n.endswith("_concept_id")]
+    return pl.concat([frame[name].rename("concept_id") for frame, name in names]).drop_nulls().unique().sort()
 
 
 def _raws(tables: dict[str, pl.DataFrame], concepts: pl.DataFrame, known: pl.DataFrame) -> list[Raw]:
@@ -137,10 +142,12 @@ def _warnings(raws: list[Raw]) -> list[str]:
     ]
 
 
-def _costs(cdm: CdmFolder, tables: dict[str, pl.DataFrame], concepts: pl.DataFrame, known: pl.DataFrame) -> list[str]:
+def _costs(found: dict[str, pl.DataFrame], raws: list[Raw]) -> list[str]:
     """What the tables that are missing, empty or without what is needed of them make impossible."""
-    absent = {table for table in COSTS if not cdm.has(table)}
-    absent |= {table for table, rows in tables.items() if rows.is_empty()}
-    absent |= {"concept"} if concepts.is_empty() else set()
-    absent |= {"drug_strength"} if known["strength"].null_count() == len(known) else set()
+    absent = {table for table in COSTS if table not in found or found[table].is_empty()}
+    if found["drug_strength"]["amount_unit_concept_id"].is_null().all():
+        absent.add("drug_strength")
+    deaths = [raw.frame for raw in raws if raw.into == "deaths" and raw.frame.height]
+    if deaths and deaths[0]["cause"].is_null().all():
+        absent.add(NO_CAUSE)
     return [sentence for table, sentence in COSTS.items() if table in absent]

@@ -40,12 +40,14 @@ def read_concepts(cdm: CdmFolder, used: pl.Series) -> pl.DataFrame:
     if not cdm.has("concept"):
         return pl.DataFrame(schema=dict.fromkeys(CONCEPT_COLUMNS, pl.String)).cast({"concept_id": pl.Int64})
     ids = used.drop_nulls().unique().sort()
-    rows = cdm.read_vocabulary("concept", CONCEPT_COLUMNS, concept_id("concept_id").is_in(ids.implode()))
+    rows = cdm.read_vocabulary(
+        "concept", CONCEPT_COLUMNS[:4], CONCEPT_COLUMNS[4:], concept_id("concept_id").is_in(ids.implode())
+    )
     return rows.with_columns(concept_id("concept_id")).unique("concept_id", keep="first", maintain_order=True)
 
 
 def single_ingredients(cdm: CdmFolder, drugs: pl.Series) -> pl.DataFrame:
-    """drug_concept_id, ingredient (name, lower case) of the products that CONCEPT_ANCESTOR puts under one ingredient."""
+    """drug_concept_id, ingredient (lower case) of the products that CONCEPT_ANCESTOR puts under one ingredient."""
     nothing = pl.DataFrame(schema={"drug_concept_id": pl.Int64, "ingredient": pl.String})
     if not (cdm.has("concept_ancestor") and cdm.has("concept")):
         return nothing
@@ -53,6 +55,7 @@ def single_ingredients(cdm: CdmFolder, drugs: pl.Series) -> pl.DataFrame:
     pairs = cdm.read_vocabulary(
         "concept_ancestor",
         ("ancestor_concept_id", "descendant_concept_id"),
+        (),
         concept_id("descendant_concept_id").is_in(ids.implode()),
     ).with_columns(concept_id("ancestor_concept_id"), concept_id("descendant_concept_id"))
     ancestors = read_concepts(cdm, pairs["ancestor_concept_id"]).filter(pl.col("concept_class_id") == "Ingredient")

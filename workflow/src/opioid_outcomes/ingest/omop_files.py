@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,23 +42,25 @@ class CdmFolder:
             ),
         )
 
-    def read_vocabulary(self, table: str, columns: tuple[str, ...], wanted: pl.Expr | None = None) -> pl.DataFrame:
-        """Columns of a vocabulary table as text, of the rows that are ``wanted`` only: these tables hold millions.
+    def read_vocabulary(
+        self, table: str, required: tuple[str, ...], optional: tuple[str, ...], wanted: pl.Expr
+    ) -> pl.DataFrame:
+        """Like ``read``, as text and of the rows that are ``wanted`` only: a vocabulary's tables hold millions.
 
         OHDSI's Athena distributes them separated by tabs, without quotes.
         """
         path = self.files[table]
         try:
-            if path.suffix.lower() == ".parquet":
-                rows = pl.scan_parquet(path)
-            else:
-                separator = "\t" if "\t" in _header(path) else ","
-                quote = None if separator == "\t" else '"'
-                rows = pl.scan_csv(path, infer_schema=False, separator=separator, quote_char=quote)
+            rows = _scan(path)
             lower = {name.lower(): name for name in rows.collect_schema().names()}
-            _refuse_missing(table, [name for name in columns if name not in lower])
-            rows = rows.select(pl.col(lower[name]).cast(pl.String).alias(name) for name in columns)
-            return (rows if wanted is None else rows.filter(wanted)).collect()
+            _refuse_missing(table, [name for name in required if name not in lower])
+            columns = [
+                pl.col(lower[name]).cast(pl.String).alias(name)
+                if name in lower
+                else pl.lit(None, pl.String).alias(name)
+                for name in (*required, *optional)
+            ]
+            return rows.select(columns).filter(wanted).collect()
         except UserError:
             raise
         except Exception as error:
@@ -87,9 +90,10 @@ def _refuse_missing(table: str, columns: list[str]) -> None:
         raise UserError(Problem(what, f"OMOP table {table}", "export the table as OMOP CDM 5.2 to 5.4 names it"))
 
 
-def _header(path: Path) -> str:
-    import gzip
-
+def _scan(path: Path) -> pl.LazyFrame:
+    if path.suffix.lower() == ".parquet":
+        return pl.scan_parquet(path)
     opener = gzip.open if path.suffix.lower() == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
-        return str(file.readline())
+        tabs = "\t" in file.readline()
+    return pl.scan_csv(path, infer_schema=False, separator="\t" if tabs else ",", quote_char=None if tabs else '"')
