@@ -54,7 +54,7 @@ def build(
     )
     if updated:
         values = cov.measure(rows, updated, sources, lookback).frame
-        rows = rows.with_columns(values.select(updated))
+        rows = rows.with_columns(*values.select(updated).get_columns())
     if "age" in updated:
         rows = rows.with_columns(pl.col("age") + PERIOD_DAYS * pl.col("period") / DAYS_PER_YEAR)
     return rows.select(*PANEL.names, *at_entry.values(), *updated)

@@ -65,11 +65,14 @@ def build(cohort: pl.DataFrame, person_time: pl.DataFrame, covariates: list[str]
 
 def _covariate(name: str, values: pl.DataFrame, members: list[Group]) -> list[dict[str, Any]]:
     series = values[name]
+    known = series.drop_nulls()
     rows: list[dict[str, Any]] = []
-    if series.dtype == pl.String:
+    if known.is_empty():
+        pass  # nothing but the row of missing values
+    elif series.dtype == pl.String:
         for level in _levels(series):
             rows += _rows(name, level, "share", values.with_columns(_level(series, level)), members)
-    elif series.drop_nulls().is_in([0, 1]).all():
+    elif known.cast(pl.Float64).is_in([0.0, 1.0]).all():
         rows += _rows(name, "yes", "share", values, members)
     else:
         rows += _rows(name, "", "mean_sd", values, members)

@@ -52,7 +52,7 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     cohort = (
         people.drop("age")
         .join(design, on="person_id", how="left", maintain_order="left")
-        .with_columns(measured.frame.select(wanted.baseline), state.alias("state"))
+        .with_columns(*measured.frame.select(wanted.baseline).get_columns(), state.alias("state"))
         .with_columns(person_time.on_opioid(pl.col("state")).alias("baseline_user"))
     )
     time = person_time.build(cohort, status, bands, wanted.baseline, before_first=before_first)
@@ -64,7 +64,10 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     io.write_table(time, outputs["person_time"], PERSON_TIME, calendar=calendar)
     io.write_table(months, outputs["panel"], PANEL, calendar=calendar)
     io.write_frame(table_one.build(cohort, time, wanted.baseline, exposure), outputs["table_one"])
-    io.write_json(outputs["notes"], notes(found, exposure, measured.costs, population))
+    io.write_json(
+        outputs["notes"],
+        notes(found, exposure, measured.costs, population, settings["cohort"]["deaths_complete_until"]),
+    )
     return f"{cohort.height:,} of {tables['persons'].height:,} people eligible, {int(cohort['death'].sum()):,} deaths"
 
 
@@ -94,8 +97,14 @@ def day_of(value: str | int | None, key: str, *, calendar: bool) -> int | None:
         raise UserError(Problem(f"{key} must be {kind}", f"population.{key}")) from None
 
 
-def notes(found: eligibility.Eligible, exposure: str, costs: list[str], population: Population) -> dict[str, Any]:
-    """What the report must say of this cohort, and the counts later steps act on; no count below 11 in a sentence."""
+def notes(
+    found: eligibility.Eligible,
+    exposure: str,
+    costs: list[str],
+    population: Population,
+    deaths_complete_until: str | int | None,
+) -> dict[str, Any]:
+    """What the report must say of this cohort, and the counts later steps act on."""
     warnings = []
     if found.people.is_empty():
         fix = "Nobody is eligible: the attrition table says which rule left nobody."
@@ -107,9 +116,11 @@ def notes(found: eligibility.Eligible, exposure: str, costs: list[str], populati
             )
         warnings.append(fix)
     if found.deaths_after_observation:
+        count, days = found.deaths_after_observation, eligibility.DEATH_AFTER_OBSERVATION_DAYS
+        warnings.append(f"{count} deaths more than {days} days after the last observed day are not counted.")
+    if deaths_complete_until is not None:
         warnings.append(
-            f"Deaths known of more than {eligibility.DEATH_AFTER_OBSERVATION_DAYS} days after the last observed day "
-            f"({_about(found.deaths_after_observation)}) are not part of follow-up."
+            "Deaths are complete beyond observation, but every analysis of this version ends with observation."
         )
     if exposure == "none":
         costs = [*costs, "Neither dispensings nor reports of opioid use: nobody's exposure is known."]
@@ -121,7 +132,3 @@ def notes(found: eligibility.Eligible, exposure: str, costs: list[str], populati
         "deaths_after_observation": found.deaths_after_observation,
         "exposure": exposure,
     }
-
-
-def _about(count: int) -> str:
-    return "fewer than 11" if count < 11 else f"about {5 * round(count / 5)}"
