@@ -50,6 +50,7 @@ class Draws:
     start: np.ndarray
     product: np.ndarray
     long_term: np.ndarray
+    supply: np.ndarray  # how many days a fill is for
     escalate: np.ndarray
     other: np.ndarray  # taper or stop
     delay: np.ndarray  # days from decision to dispensing, 0-3
@@ -85,6 +86,7 @@ def draw(people: People, rng: np.random.Generator) -> Draws:
         start=rng.random(shape),
         product=rng.random(shape),
         long_term=rng.random(shape),
+        supply=rng.random(shape),
         escalate=rng.random(shape),
         other=rng.random(shape),
         delay=rng.integers(0, 4, shape),
@@ -202,15 +204,13 @@ class _Clinic:
 
     def _start(self, who: np.ndarray, today: int) -> None:
         long_term = self._at("long_term", who) < 0.6
-        draw = self._at("product", who)
-        by_share = np.searchsorted(LONG_SHARES / LONG_SHARES[-1], draw, side="right")
-        short = np.searchsorted(SHORT_SHARES / SHORT_SHARES[-1], draw, side="right")
+        drawn = self._at("product", who)
+        choices = (np.searchsorted(shares / shares[-1], drawn, side="right") for shares in (LONG_SHARES, SHORT_SHARES))
         self.long_term[who] = long_term
-        self.product[who] = np.where(long_term, by_share, short)
+        self.product[who] = np.where(long_term, *choices)
         self.prescribed[who] = START[self.product[who]]
-        self.days_supply[who] = np.where(
-            long_term, np.where(draw * 1e3 % 1 < 0.6, 30, 28), 5 + (draw * 1e4 % 11).astype(int)
-        )
+        supply = self._at("supply", who)
+        self.days_supply[who] = np.where(long_term, np.where(supply < 0.6, 30, 28), 5 + (supply * 11).astype(int))
         patch = np.isin(self.product[who], PATCHES)
         self.days_supply[who[patch]] = 30
         self.due[who] = today + self._at("delay", who)

@@ -11,7 +11,7 @@ from opioid_outcomes.simulate.people import People
 from opioid_outcomes.simulate.world import World
 
 CARRY_OVER_DAYS = 30
-BASE_PER_YEAR = 0.0125  # at age 60, pain 5, none of the conditions
+BASE_PER_YEAR = 0.017  # at age 60, pain 5, none of the conditions
 REGISTRY_DAYS = 30  # deaths this long after the last observed day still reach some records
 CHUNK = 1000
 

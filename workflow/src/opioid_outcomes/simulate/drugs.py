@@ -1,4 +1,4 @@
-"""The products that simulated people are given: real drugs, strengths and forms; CDC 2022 factors."""
+"""The products that simulated people are given: real drugs, strengths and forms."""
 
 from __future__ import annotations
 
@@ -7,155 +7,56 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Product:
-    """One product. ``mme`` is MME per unit taken per day; ``step`` the units/day added by an escalation (0: never)."""
+    """One product, named as RxNorm would."""
 
-    name: str  # as RxNorm would write it
+    name: str
     ingredient: str
     strength: float
-    unit: str
+    unit: str = "mg"
     route: str = "oral"
-    release: str | None = "IR"
-    mme: float = 0.0
-    start: float = 0.0
-    step: float = 0.0
+    release: str = "IR"
+    mme: float = 0.0  # MME/day of one unit a day
+    start: float = 0.0  # units a day at the start
+    step: float = 0.0  # units a day added by an escalation; 0: never escalated
     long_term: float = 0.0  # share of long-term prescriptions
     short_term: float = 0.0  # share of short-term prescriptions
-    in_drug_strength: bool = False  # whether OMOP's DRUG_STRENGTH lists it; otherwise the name carries the strength
+    listed: bool = False  # in OMOP's DRUG_STRENGTH; otherwise the strength is in the name alone
 
 
-# CDC 2022: codeine .15, hydrocodone 1, morphine 1, oxycodone 1.5, tramadol .2, transdermal fentanyl 2.4 per mcg/h; a
-# patch is worn 3 days, so one unit per day of a 25 mcg/h patch would be 25 x 2.4 x 3.
+OXYCODONE, MORPHINE = "oxycodone hydrochloride", "morphine sulfate"
+HYDROCODONE = "acetaminophen 325 MG / hydrocodone bitartrate"
+# MME a unit by CDC 2022: oxycodone 1.5 a mg, morphine 1, hydrocodone 1, tramadol .2, codeine .15; transdermal fentanyl
+# 2.4 a mcg/h and day, and a patch is worn for 3 days. Steps are 20 to 30 MME.
 OPIOIDS: tuple[Product, ...] = (
-    Product(
-        "oxycodone hydrochloride 5 MG Oral Tablet",
-        "oxycodone",
-        5,
-        "mg",
-        mme=7.5,
-        start=4,
-        step=3,
-        long_term=0.22,
-        short_term=0.2,
-        in_drug_strength=True,
-    ),
-    Product(
-        "oxycodone hydrochloride 10 MG Oral Tablet",
-        "oxycodone",
-        10,
-        "mg",
-        mme=15,
-        start=2,
-        step=1.5,
-        long_term=0.12,
-        in_drug_strength=True,
-    ),
-    Product(
-        "12 HR oxycodone hydrochloride 20 MG Extended Release Oral Tablet",
-        "oxycodone",
-        20,
-        "mg",
-        release="ER",
-        mme=30,
-        start=2,
-        step=1,
-        long_term=0.08,
-    ),
-    Product(
-        "12 HR oxycodone hydrochloride 40 MG Extended Release Oral Tablet",
-        "oxycodone",
-        40,
-        "mg",
-        release="ER",
-        mme=60,
-        start=2,
-        long_term=0.03,
-    ),
-    Product(
-        "morphine sulfate 15 MG Extended Release Oral Tablet",
-        "morphine",
-        15,
-        "mg",
-        release="ER",
-        mme=15,
-        start=2,
-        step=2,
-        long_term=0.1,
-    ),
-    Product(
-        "morphine sulfate 30 MG Extended Release Oral Tablet",
-        "morphine",
-        30,
-        "mg",
-        release="ER",
-        mme=30,
-        start=2,
-        step=1,
-        long_term=0.06,
-        in_drug_strength=True,
-    ),
-    Product(
-        "morphine sulfate 60 MG Extended Release Oral Tablet",
-        "morphine",
-        60,
-        "mg",
-        release="ER",
-        mme=60,
-        start=2,
-        long_term=0.03,
-        in_drug_strength=True,
-    ),
-    Product(
-        "acetaminophen 325 MG / hydrocodone bitartrate 5 MG Oral Tablet",
-        "hydrocodone",
-        5,
-        "mg",
-        mme=5,
-        start=4,
-        step=4,
-        long_term=0.18,
-        short_term=0.4,
-    ),
-    Product(
-        "tramadol hydrochloride 50 MG Oral Tablet",
-        "tramadol",
-        50,
-        "mg",
-        mme=10,
-        start=4,
-        step=2,
-        long_term=0.12,
-        short_term=0.2,
-        in_drug_strength=True,
-    ),
-    Product(
-        "72 HR fentanyl 0.025 MG/HR Transdermal System",
-        "fentanyl",
-        25,
-        "mcg/h",
-        route="transdermal",
-        release="ER",
-        mme=180,
-        start=1 / 3,
-        long_term=0.04,
-    ),
-    Product(
-        "72 HR fentanyl 0.05 MG/HR Transdermal System",
-        "fentanyl",
-        50,
-        "mcg/h",
-        route="transdermal",
-        release="ER",
-        mme=360,
-        start=1 / 3,
-        long_term=0.02,
-    ),
-    Product("codeine sulfate 30 MG Oral Tablet", "codeine", 30, "mg", mme=4.5, start=4, short_term=0.2),
-)
+    Product(f"{OXYCODONE} 5 MG Oral Tablet", "oxycodone", 5, mme=7.5, start=4, step=3,
+            long_term=0.22, short_term=0.2, listed=True),
+    Product(f"{OXYCODONE} 10 MG Oral Tablet", "oxycodone", 10, mme=15, start=2, step=1.5,
+            long_term=0.12, listed=True),
+    Product(f"12 HR {OXYCODONE} 20 MG Extended Release Oral Tablet", "oxycodone", 20, release="ER",
+            mme=30, start=2, step=1, long_term=0.08),
+    Product(f"12 HR {OXYCODONE} 40 MG Extended Release Oral Tablet", "oxycodone", 40, release="ER",
+            mme=60, start=2, long_term=0.03),
+    Product(f"{MORPHINE} 15 MG Extended Release Oral Tablet", "morphine", 15, release="ER",
+            mme=15, start=2, step=2, long_term=0.1),
+    Product(f"{MORPHINE} 30 MG Extended Release Oral Tablet", "morphine", 30, release="ER",
+            mme=30, start=2, step=1, long_term=0.06, listed=True),
+    Product(f"{MORPHINE} 60 MG Extended Release Oral Tablet", "morphine", 60, release="ER",
+            mme=60, start=2, long_term=0.03, listed=True),
+    Product(f"{HYDROCODONE} 5 MG Oral Tablet", "hydrocodone", 5, mme=5, start=4, step=4,
+            long_term=0.18, short_term=0.4),
+    Product("tramadol hydrochloride 50 MG Oral Tablet", "tramadol", 50, mme=10, start=4, step=2,
+            long_term=0.12, short_term=0.2, listed=True),
+    Product("72 HR fentanyl 0.025 MG/HR Transdermal System", "fentanyl", 25, "mcg/h", "transdermal", "ER",
+            mme=180, start=1 / 3, long_term=0.04),
+    Product("72 HR fentanyl 0.05 MG/HR Transdermal System", "fentanyl", 50, "mcg/h", "transdermal", "ER",
+            mme=360, start=1 / 3, long_term=0.02),
+    Product("codeine sulfate 30 MG Oral Tablet", "codeine", 30, mme=4.5, start=4, short_term=0.2),
+)  # fmt: skip
 BENZODIAZEPINE = len(OPIOIDS)
 OTHERS: tuple[Product, ...] = (
-    Product("diazepam 5 MG Oral Tablet", "diazepam", 5, "mg", start=2, in_drug_strength=True),
-    Product("ibuprofen 600 MG Oral Tablet", "ibuprofen", 600, "mg", start=3, in_drug_strength=True),
-    Product("gabapentin 300 MG Oral Capsule", "gabapentin", 300, "mg", start=3, in_drug_strength=True),
-    Product("sertraline 50 MG Oral Tablet", "sertraline", 50, "mg", start=1, in_drug_strength=True),
+    Product("diazepam 5 MG Oral Tablet", "diazepam", 5, start=2, listed=True),
+    Product("ibuprofen 600 MG Oral Tablet", "ibuprofen", 600, start=3, listed=True),
+    Product("gabapentin 300 MG Oral Capsule", "gabapentin", 300, start=3, listed=True),
+    Product("sertraline 50 MG Oral Tablet", "sertraline", 50, start=1, listed=True),
 )
 PRODUCTS = (*OPIOIDS, *OTHERS)

@@ -95,7 +95,7 @@ def concept_ancestor() -> pl.DataFrame:
 
 def drug_strength() -> pl.DataFrame:
     """Some products only, as in real vocabularies: for the others the strength is in the name."""
-    listed = [number for number, product in enumerate(PRODUCTS) if product.in_drug_strength]
+    listed = [number for number, product in enumerate(PRODUCTS) if product.listed]
     return pl.DataFrame(
         {
             "drug_concept_id": [PRODUCT_ID[number] for number in listed],

@@ -6,6 +6,7 @@ Days are counted from each person's own first observed day; ``start`` turns them
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,12 +46,11 @@ class People:
 
     def rows(self, index: np.ndarray) -> People:
         """The people of these rows, who may be repeated."""
-        return People(
-            **{
-                name: {key: column[index] for key, column in value.items()} if isinstance(value, dict) else value[index]
-                for name, value in vars(self).items()
-            }
-        )
+        chosen: dict[str, Any] = {
+            name: {key: column[index] for key, column in value.items()} if isinstance(value, dict) else value[index]
+            for name, value in vars(self).items()
+        }
+        return People(**chosen)
 
 
 def draw(n: int, rng: np.random.Generator) -> People:
