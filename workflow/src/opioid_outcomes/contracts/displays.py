@@ -66,7 +66,8 @@ DISPLAYS: dict[str, Display] = {
             "person-time on opioids by dose band", person_years=("person_years",), family=(),
         ),
         Display(
-            "dose_trajectory", ("month",), ("persons", "persons_on"), ("share_on", "p25", "median", "p75", "mean"),
+            "dose_trajectory", ("month",), ("persons", "persons_on", "persons_with_dose"),
+            ("share_on", "p25", "median", "p75", "mean"),
             "monthly mean MME/day among people on opioids, by month since entry",
             quantiles=("p25", "median", "p75"),
         ),

@@ -77,13 +77,14 @@ def from_reports(
     """
     begins = observation.group_by("person_id").agg(begin=pl.col("start").min())
     spans = begins.join(last_days, on="person_id").with_columns(end=pl.col("last") + 1).sort("person_id")
+    expiry = pl.col("date") + valid_days
     told = (
         # of several reports on one day, one of use prevails, and one with a dose
         reports.join(spans.select("person_id", "end"), on="person_id")
         .sort("person_id", "date", "using", "daily_mme", nulls_last=False)
         .unique(["person_id", "date"], keep="last", maintain_order=True)
         .with_columns(next=pl.min_horizontal(pl.col("date").shift(-1).over("person_id"), "end"))
-        .with_columns(stop=pl.min_horizontal("next", pl.col("date") + valid_days))
+        .with_columns(stop=pl.min_horizontal("next", expiry))
     )
     using = pl.col("using") == 1
     told = told.with_columns(
@@ -98,7 +99,7 @@ def from_reports(
     ever = pl.col("use_end").is_not_null()
     parts = [
         _part(silent, "unknown", "begin", "until", unknown),
-        _part(told.filter(using), "on", "date", "stop", pl.col("daily_mme")),
+        _part(told.filter(using).with_columns(use_end=expiry), "on", "date", "stop", pl.col("daily_mme")),
         _part(told.filter(~using & ~ever), "never", "date", "stop", off),
         _part(told.filter(~using & ever), "recent", "date", "recent_end", off),
         _part(told.filter(~using & ever), "former", "recent_end", "stop", off),
