@@ -75,7 +75,10 @@ def _strength() -> tuple[pl.Expr, pl.Expr]:
 
 
 def dispensings(rows: pl.DataFrame, concepts: pl.DataFrame, known: pl.DataFrame) -> Raw:
-    """One dispensing per drug exposure: the standard concept, else the source concept, else an NDC as it stands."""
+    """One dispensing per drug exposure: the standard concept, else the source concept, else an NDC as it stands.
+
+    ``source_code`` goes along, so that two packs of one product on one day (two NDCs) are not taken for copies.
+    """
     source_text = pl.col("drug_source_value").cast(pl.String).str.strip_chars()
     ndc = pl.when(source_text.str.contains(r"^\d{11}$")).then(source_text)
     product = pl.coalesce("drug_concept_id", "drug_source_concept_id")
@@ -96,6 +99,7 @@ def dispensings(rows: pl.DataFrame, concepts: pl.DataFrame, known: pl.DataFrame)
         "strength_unit",
         "quantity",
         "days_supply",
+        source_text.alias("source_code"),
     )  # fmt: skip
     usable = pl.col("code").is_not_null()
     return Raw("drug_exposure", "dispensings", coded.filter(usable), set_aside(coded.filter(~usable), "no_code"))
