@@ -162,13 +162,15 @@ def test_choices_of_later_versions_are_refused_not_ignored(tmp_path: Path, text:
 COHORTS = [
     ("{}", ["is empty"]),
     ("{pooled: {path: x}}", ["cohorts.pooled: this name is taken"]),
+    ("{logs: {path: x}}", ["cohorts.logs: this name is taken"]),
     ("{main: {path: x}}", ["cohorts.main: this name is taken"]),
     ("{Clinic: {path: x}}", ["cohorts.Clinic: is no valid name"]),
     ("{a/b: {path: x}}", ["is no valid name"]),
     ("{-a: {path: x}}", ["is no valid name"]),
     (f"{{{'a' * 42}: {{path: x}}}}", ["is no valid name"]),
     ("{a: }", ["cohorts.a.path: is missing", "Folder of the cohort's files"]),
-    ("{a: {path: 7}}", ["cohorts.a.path: is a number where text"]),
+    ("{a: {path: 7}}", ["cohorts.a.path: is a number where text", "Folder of the cohort's files"]),
+    ("{a: {path: ''}}", ["cohorts.a.path: is empty"]),
     ("{a: {path: x, format: sql}}", ["`sql` is not one of its choices"]),
     ("{a: {path: x, date_basis: real}}", ["`real`", "'shifted', 'actual' or 'offset'"]),
     ("{a: {path: x, deaths_complete_until: 300}}", ["a day number needs date_basis: offset"]),
@@ -207,6 +209,11 @@ def test_each_mistake_in_a_cohort_is_one_message(tmp_path: Path, cohorts: str, s
 def test_sql_messages_do_not_repeat_the_expression(tmp_path: Path) -> None:
     message = problem(tmp_path, 'cohorts: {a: {path: x, tables: {pain: {where: "name = \'Smith"}}}}\n')
     assert "Smith" not in message
+
+
+def test_paths_are_written_one_way(tmp_path: Path) -> None:
+    read = config(tmp_path, "cohorts: {a: {path: ./data//demo/}}\n")
+    assert read.cohorts["a"].path == "data/demo"
 
 
 def test_two_cohorts_may_read_one_folder(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from opioid_outcomes.config.nearest import suggestion
@@ -16,7 +17,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.command(arguments)
-    except (Exception, KeyboardInterrupt) as exception:
+    except SystemExit:
+        raise
+    except BaseException as exception:  # a panic of polars is no Exception, and prints values as well
         return report_and_exit_code(exception)
     return 0
 
@@ -36,9 +39,10 @@ def check(arguments: argparse.Namespace) -> None:
         try:
             print(check_cohort(name, config))
         except UserError as error:
-            problems.extend(error.problems)
+            problems.extend(replace(problem, what=f"cohort {name}: {problem.what}") for problem in error.problems)
     if problems:
         raise UserError(*problems)
+    print(f"{arguments.file}: the config and its inputs are good")
 
 
 def init(arguments: argparse.Namespace) -> None:
@@ -65,6 +69,9 @@ def simulate(arguments: argparse.Namespace) -> None:
     if arguments.world not in WORLDS:
         what = f"there is no world `{arguments.world}`"
         raise UserError(Problem(what, "--world", suggestion(arguments.world, WORLDS)))
+    if arguments.out.exists() and any(arguments.out.iterdir()) and not (arguments.out / "truth.json").is_file():
+        fix = "name a new folder, or one that an earlier simulation has filled"
+        raise UserError(Problem("the folder holds files that no simulation wrote", str(arguments.out), fix))
     worlds.write(arguments.out, arguments.world, arguments.persons, arguments.seed, format=arguments.format)
     print(f"{arguments.out}: {arguments.persons:,} persons, world {arguments.world}; the truth is in truth.json")
 

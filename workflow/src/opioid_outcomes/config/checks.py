@@ -16,11 +16,12 @@ from opioid_outcomes.config.model import Config
 from opioid_outcomes.config.nearest import suggestion
 from opioid_outcomes.config.problems import KeyProblems
 from opioid_outcomes.config.study import NAME
-from opioid_outcomes.config.wording import NAME_RULE
+from opioid_outcomes.config.wording import NAME_RULE, as_yaml
 from opioid_outcomes.config.yaml_loader import Key
 from opioid_outcomes.simulate.world import WORLDS
 
 TAKEN = ("pooled", "main")
+LOGS = "logs"  # stands beside the cohorts' folders
 
 
 Check = Callable[[Config, KeyProblems], None]
@@ -49,26 +50,17 @@ def availability(config: Config, problems: KeyProblems) -> None:
         assert isinstance(available, list)
         if value in available or (isinstance(value, list) and all(item in available for item in value)):
             continue
-        choices = ", ".join(shown(choice) for choice in available)
+        choices = ", ".join(as_yaml(choice) for choice in available)
         alone = available == [field.get_default(call_default_factory=True)]
         fix = f"leave it out (it stays {choices})" if alone else f"available: {choices}"
         problems.add(key, "this choice is not in this version", fix)
-
-
-def shown(value: Any) -> str:
-    """A value as one writes it in YAML."""
-    if value is None:
-        return "empty"
-    if isinstance(value, list):
-        return f"[{', '.join(shown(item) for item in value)}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def names(config: Config, problems: KeyProblems) -> None:
     if config.study.name in TAKEN:
         problems.add(("study", "name"), f"`{config.study.name}` is taken", "choose another name")
     for name in config.cohorts:
-        if name in TAKEN:
+        if name in TAKEN or name == LOGS:
             problems.add(("cohorts", name), "this name is taken by the results", "choose another name")
         elif not re.fullmatch(NAME, name):
             problems.add(("cohorts", name), "is no valid name for a cohort", NAME_RULE)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from opioid_outcomes.config.base import Section, key
 
@@ -42,7 +45,9 @@ class Cohort(Section):
         "tables",
         "tables: plain files, one per table or a wide one mapped to several; omop: a folder of OMOP CDM 5.2-5.4.",
     )
-    path: str = key(..., "Folder of the cohort's files, relative to the working directory.")
+    path: Annotated[str, AfterValidator(os.path.normpath)] = key(
+        ..., "Folder of the cohort's files, relative to the working directory.", min_length=1
+    )
     connection_env: str | None = key(
         None, "Environment variable with the address of an OMOP database.", available=(None,)
     )

@@ -81,7 +81,8 @@ def _explain(key: Key, details: list[ErrorDetails], values: dict[str, Any], prob
         field = parent.model_fields.get(str(key[-1])) if parent else None
         problems.add(key, "is missing", field.description or "" if field else "")
     else:
-        problems.add(key, *wording.wrong_value(details))
+        what, fix = wording.wrong_value(details)
+        problems.add(key, what, fix or _how_to_choose(key))
 
 
 def _without(values: dict[str, Any], key: Key) -> dict[str, Any]:
@@ -123,6 +124,15 @@ def section_of(annotation: Any) -> tuple[type[Section] | None, bool]:
         if isinstance(inner, type) and issubclass(inner, Section):
             return inner, get_origin(annotation) in (dict, Mapping)
     return None, False
+
+
+def _how_to_choose(key: Key) -> str:
+    """The sentence of the key, or of the nearest key around it."""
+    for depth in range(len(key), 0, -1):
+        parent = _model_at(key[: depth - 1])
+        if parent is not None and key[depth - 1] in parent.model_fields:
+            return parent.model_fields[str(key[depth - 1])].description or ""
+    return ""
 
 
 def _model_at(key: Key) -> type[Section] | None:

@@ -34,8 +34,24 @@ def kind_of(value: Any) -> str:
     return "a list" if isinstance(value, list) else "a section of keys"
 
 
+def as_yaml(value: Any) -> str:
+    """A value as one writes it in YAML, on one line."""
+    if value is None:
+        return "null"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(as_yaml(item) for item in value)}]"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if value == "":
+        return '""'
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def wrong_value(details: list[ErrorDetails]) -> tuple[str, str]:
-    """What is wrong with a key's value, and the fix; ``details`` are the errors of every type the key may have."""
+    """What is wrong with a key's value, and the fix where there is more to say than how to choose the key.
+
+    ``details`` are the errors of every type the key may have.
+    """
     closest = [detail for detail in details if not _is_type(detail)] or details
     first = closest[0]
     context = first.get("ctx", {})
@@ -53,7 +69,7 @@ def wrong_value(details: list[ErrorDetails]) -> tuple[str, str]:
         words = {"greater_than": "above", "less_than": "below", "greater_than_equal": "at least"}
         return "is out of range", f"write a number {words.get(kind, 'at most')} {limit}"
     wants = " or ".join(dict.fromkeys(_wants(detail) for detail in closest))
-    return f"is {kind_of(first['input'])} where {wants} is wanted", "leave the key out for its default"
+    return f"is {kind_of(first['input'])} where {wants} is wanted", ""
 
 
 NAME_RULE = "use small letters, digits, - and _, at most 41, beginning with a letter or digit"
