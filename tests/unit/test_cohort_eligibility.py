@@ -199,7 +199,7 @@ def test_rules_are_nested_and_say_what_was_asked() -> None:
     found = select(observation, coded)
     assert [(rule.text, rule.kept) for rule in found.rules] == [
         ("observed at all", 4),
-        ("codes on 2 distinct days of chronic pain within 365 days", 3),
+        ("2 codes of chronic pain on distinct days within 365 days", 3),
         ("observed at entry and for 180 days before", 2),
         ("age known", 2),
         ("aged 18 or over while observed", 2),

@@ -21,7 +21,7 @@ def build(quality: pl.DataFrame, persons: int, rules: Sequence[Rule]) -> pl.Data
     before = [
         Rule("in the input", raw),
         Rule("selected by the study's own mapping", raw - left_out),
-        Rule("one acceptable record as a person", persons),
+        Rule("with an acceptable record as a person", persons),
     ]
     kept = [rule.kept for rule in (*before, *rules)]
     dropped = [0, *(a - b for a, b in itertools.pairwise(kept))]

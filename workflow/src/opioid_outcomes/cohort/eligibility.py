@@ -142,12 +142,11 @@ def _enter(
 
     end = pl.col("end")
     if population.entry == "chronic_pain":
-        codes = "a code" if population.min_diagnoses == 1 else f"codes on {population.min_diagnoses} distinct days"
-        within = f" within {population.diagnosis_window_days} days" if population.min_diagnoses > 1 else ""
         rows = rows.filter(pl.col("qualified").is_not_null())
-        rules.append(Rule(f"{codes} of {_words(population.chronic_pain_codes)}{within}", rows["person_id"].n_unique()))
+        rules.append(Rule(_qualification(population), rows["person_id"].n_unique()))
     entry = pl.max_horizontal("qualified", "looked_back")
-    keep(f"observed at entry and for {population.lookback_days} days before", entry, end)
+    before = f" and for {population.lookback_days} days before" if population.lookback_days else ""
+    keep(f"observed at entry{before}", entry, end)
     if population.min_age:
         rows = rows.filter(pl.col("of_age").is_not_null())
         rules.append(Rule("age known", rows["person_id"].n_unique()))
@@ -200,6 +199,13 @@ def follow(rows: pl.DataFrame, max_followup_days: int | None, study_end: int | N
         )
         .select("person_id", "entry", "exit", "death", "cause", "exit_reason", "age", "observed_until", "died")
     )
+
+
+def _qualification(population: Population) -> str:
+    condition = _words(population.chronic_pain_codes)
+    if population.min_diagnoses == 1:
+        return f"a code of {condition}"
+    return f"{population.min_diagnoses} codes of {condition} on distinct days within {population.diagnosis_window_days} days"
 
 
 def _words(name: str) -> str:

@@ -28,7 +28,9 @@ def groups(cohort: pl.DataFrame, person_time: pl.DataFrame, exposure: str) -> li
     With time-varying exposure a person belongs to each group by the days spent in it; with exposure known at one
     interview, by that interview. Sampling weights multiply in where the cohort has them.
     """
-    sampling = cohort.select("person_id", pl.col("survey_weight").fill_null(1.0).alias("weight"))
+    weighted = cohort["survey_weight"].null_count() < cohort.height
+    weight = pl.col("survey_weight").fill_null(0.0) if weighted else pl.lit(1.0)
+    sampling = cohort.select("person_id", weight.alias("weight"))
     if exposure == "none":
         return [("all", sampling)]
     if exposure == "baseline":

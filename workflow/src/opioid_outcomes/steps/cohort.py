@@ -107,14 +107,15 @@ def notes(
     """What the report must say of this cohort, and the counts later steps act on."""
     warnings = []
     if found.people.is_empty():
-        fix = "Nobody is eligible: the attrition table says which rule left nobody."
+        emptying = next((rule.text for rule in found.rules if rule.kept == 0), "")
+        why = f"Nobody is eligible: the rule '{emptying}' leaves nobody."
         if found.nobody_matched:
-            fix = (
-                f"Nobody is eligible: no diagnosis matches the code list {population.chronic_pain_codes}. Check the"
+            why += (
+                f" In fact no diagnosis matches the code list {Path(population.chronic_pain_codes).name}. Check the"
                 " vocabulary of the diagnoses, give population.chronic_pain_codes a list of your own codes, or set"
                 " population.entry to first_observation if everybody in persons has chronic pain."
             )
-        warnings.append(fix)
+        warnings.append(why)
     if found.deaths_after_observation:
         count, days = found.deaths_after_observation, eligibility.DEATH_AFTER_OBSERVATION_DAYS
         warnings.append(f"{count} deaths more than {days} days after the last observed day are not counted.")

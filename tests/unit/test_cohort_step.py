@@ -1,0 +1,163 @@
+"""The step: files in, files out; a cohort in which nobody is eligible is told, not crashed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from opioid_outcomes import io
+from opioid_outcomes.config.covariates import Covariates
+from opioid_outcomes.config.population import Population
+from opioid_outcomes.contracts.canonical import CANONICAL
+from opioid_outcomes.contracts.columns import Table
+from opioid_outcomes.contracts.derived import COHORT, DAILY_DOSE, OPIOID_STATUS, PANEL, PERSON_TIME
+from opioid_outcomes.errors import UserError
+from opioid_outcomes.steps.cohort import build_cohort, day_of, exposure_kind
+
+START = 15_000  # a day of 2011
+
+
+def write(folder: Path, contract: Table, rows: list[dict[str, Any]], *, calendar: bool = True) -> Path:
+    schema = contract.schema(pl.Int64())
+    frame = pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
+    path = folder / f"{contract.name}.parquet"
+    io.write_table(frame, path, contract, calendar=calendar)
+    return path
+
+
+def people(n: int) -> dict[str, list[dict[str, Any]]]:
+    """n people observed for 1,000 days with back pain on days 50 and 200; the even ones use opioids from day 300."""
+    return {
+        "persons": [{"person_id": i, "sex": "F" if i % 3 else "M", "birth_year": 1950 + i} for i in range(n)],
+        "observation": [{"person_id": i, "start": START, "end": START + 999} for i in range(n)],
+        "diagnoses": [
+            {"person_id": i, "date": START + day, "code": "M545", "vocabulary": "ICD10CM"}
+            for i in range(n) for day in (50, 200)
+        ],
+        "dispensings": [
+            {"person_id": i, "date": START + 300, "ingredient": "oxycodone"} for i in range(0, n, 2)
+        ] + [{"person_id": 1, "date": START + 190, "ingredient": "diazepam"}],
+        "deaths": [{"person_id": 0, "date": START + 310, "cause": "X42", "contributing": "T402"},
+                   {"person_id": 1, "date": START + 1500}],
+        "opioid_status": [
+            {"person_id": i, "start": START + 300, "stop": START + 360, "state": "on", "mme": 30.0,
+             "on_since": START + 300}
+            for i in range(0, n, 2)
+        ],
+    }  # fmt: skip
+
+
+def run(folder: Path, tables: dict[str, list[dict[str, Any]]], **settings: Any) -> tuple[str, dict[str, Path]]:
+    calendar = settings.pop("calendar", True)
+    inputs = {
+        name: write(folder, contract, tables.get(name, []), calendar=calendar)
+        for name, contract in {**CANONICAL, "opioid_status": OPIOID_STATUS, "daily_dose": DAILY_DOSE}.items()
+    }
+    n = len(tables["persons"])
+    inputs["quality"] = folder / "quality.csv"
+    io.write_frame(
+        pl.DataFrame({"table": ["persons"], "into": ["persons"], "rows_in": [n + 2], "canonical": [n], "rejected": [2],
+                      "merged": [0], "not_selected": [1]}),
+        inputs["quality"],
+    )  # fmt: skip
+    outputs = {name: folder / f"out_{name}.parquet" for name in ("cohort", "person_time", "panel", "table_one")}
+    outputs |= {"attrition": folder / "attrition.csv", "notes": folder / "cohort_notes.json"}
+    covariates = Covariates(baseline=["age", "sex", "copd", "benzodiazepine"], time_varying=["benzodiazepine"])
+    line = build_cohort(
+        inputs, outputs,
+        {"population": Population(**settings).model_dump(), "covariates": covariates.model_dump(),
+         "exposure": {"dose_bands": [20, 50, 90]}, "cohort": {"deaths_complete_until": None},
+         "study": "s", "cohort_name": "c"},
+    )  # fmt: skip
+    return line, outputs
+
+
+def test_from_files_to_files(tmp_path: Path) -> None:
+    line, outputs = run(tmp_path, people(12))
+    assert line == "12 of 12 people eligible, 1 deaths"
+    cohort, time, panel = (io.read_table(outputs[name]) for name in ("cohort", "person_time", "panel"))
+    assert cohort.columns == [*COHORT.names, "age", "sex", "copd", "benzodiazepine"]
+    assert time.columns == [*PERSON_TIME.names, "age", "sex", "copd", "benzodiazepine"]
+    assert panel.columns == [*PANEL.names, "age", "sex", "copd", "benzodiazepine_at_entry", "benzodiazepine"]
+    assert cohort["entry"].unique().to_list() == [START + 200]
+    assert pl.read_parquet(outputs["cohort"]).schema["entry"] == pl.Date
+    assert cohort["benzodiazepine"].to_list() == [0, 1] + [0] * 10
+    assert cohort["baseline_user"].to_list() == [0] * 12
+    total = time.select((pl.col("stop") - pl.col("start")).sum()).item()
+    assert total == (cohort["exit"] - cohort["entry"]).sum()
+    dead = time.filter(pl.col("death") == 1).select("person_id", "start", "stop", "use_state", "cause").rows()
+    assert dead == [(0, 100, 111, "on", "opioid overdose")]
+    assert pl.read_csv(outputs["attrition"])["persons_kept"].to_list()[:4] == [14, 13, 12, 12]
+    notes = io.read_json(outputs["notes"])
+    assert (notes["persons"], notes["deaths"], notes["exposure"]) == (12, 1, "time_varying")
+    assert notes["deaths_after_observation"] == 1
+    assert notes["costs"] == []
+
+
+def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    _, first = run(tmp_path / "a", people(40))
+    _, second = run(tmp_path / "b", {name: rows[::-1] for name, rows in people(40).items()})
+    for name, path in first.items():
+        assert path.read_bytes() == second[name].read_bytes(), name
+
+
+@pytest.mark.parametrize("missing", ["diagnoses", "dispensings", "opioid_status", "deaths"])
+def test_an_absent_table_costs_but_does_not_crash(tmp_path: Path, missing: str) -> None:
+    _, outputs = run(tmp_path, {**people(12), missing: []}, entry="first_observation")
+    cohort, time = io.read_table(outputs["cohort"]), io.read_table(outputs["person_time"])
+    assert cohort.height == 12
+    if missing == "diagnoses":
+        assert cohort["copd"].null_count() == 12
+    if missing == "dispensings":
+        assert cohort["benzodiazepine"].null_count() == 12
+        assert "never" not in time["use_state"]  # without dispensings silence says nothing
+        assert "nobody's exposure is known" in io.read_json(outputs["notes"])["costs"][-1]
+
+
+def test_nobody_eligible_writes_empty_tables_and_says_why(tmp_path: Path) -> None:
+    tables = people(12)
+    tables["diagnoses"] = [row | {"code": "J069"} for row in tables["diagnoses"]]
+    line, outputs = run(tmp_path, tables)
+    assert line == "0 of 12 people eligible, 0 deaths"
+    for name in ("cohort", "person_time", "panel", "table_one"):
+        assert pl.read_parquet(outputs[name]).is_empty()
+    notes = io.read_json(outputs["notes"])
+    assert notes["persons"] == 0
+    assert "'2 codes of chronic pain on distinct days within 365 days'" in notes["warnings"][0]
+    assert "no diagnosis matches the code list chronic_pain" in notes["warnings"][0]
+    assert "first_observation" in notes["warnings"][0]
+    assert pl.read_csv(outputs["attrition"])["persons_kept"].to_list()[-1] == 0
+
+
+def test_study_dates(tmp_path: Path) -> None:
+    _, outputs = run(tmp_path, people(12), study_start="2012-01-01", study_end="2012-12-31")
+    cohort = pl.read_parquet(outputs["cohort"])
+    assert cohort["entry"].cast(pl.String).unique().to_list() == ["2012-01-01"]
+    assert cohort.filter(pl.col("death") == 0)["exit"].cast(pl.String).unique().to_list() == ["2013-01-01"]
+
+
+@pytest.mark.parametrize(("value", "calendar"), [("2012-13-01", True), (400, True), ("soon", False)])
+def test_study_dates_that_are_none(value: str | int, calendar: bool) -> None:
+    with pytest.raises(UserError, match="study_start must be"):
+        day_of(value, "study_start", calendar=calendar)
+
+
+def test_days_of_the_config() -> None:
+    assert day_of("1970-01-11", "study_start", calendar=True) == 10
+    assert day_of(-5, "study_start", calendar=False) == -5
+    assert day_of("12", "study_start", calendar=False) == 12
+    assert day_of(None, "study_start", calendar=False) is None
+
+
+def test_how_exposure_is_known() -> None:
+    none, some = pl.DataFrame({"person_id": []}), pl.DataFrame({"person_id": [1, 2]})
+    twice = pl.DataFrame({"person_id": [1, 1]})
+    assert exposure_kind(some, twice) == "time_varying"
+    assert exposure_kind(none, some) == "baseline"
+    assert exposure_kind(none, twice) == "time_varying"
+    assert exposure_kind(none, none) == "none"
