@@ -205,7 +205,8 @@ def _qualification(population: Population) -> str:
     condition = _words(population.chronic_pain_codes)
     if population.min_diagnoses == 1:
         return f"a code of {condition}"
-    return f"{population.min_diagnoses} codes of {condition} on distinct days within {population.diagnosis_window_days} days"
+    number, window = population.min_diagnoses, population.diagnosis_window_days
+    return f"{number} codes of {condition} on distinct days within {window} days"
 
 
 def _words(name: str) -> str:
