@@ -65,7 +65,9 @@ def _impossible(tables: dict[str, pl.DataFrame]) -> str | None:
     if tables["pain"].is_empty():
         return "no pain scores"
     if tables["daily_dose"].is_empty():
-        return "no daily dose is known"
+        return "nobody has a dispensing that gives a daily dose"
+    if tables["daily_dose"].filter(pl.col("mme").is_not_null(), pl.col("mme_incomplete") == 0).is_empty():
+        return "the dose is unknown on every day with supply"
     return None
 
 
