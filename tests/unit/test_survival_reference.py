@@ -50,7 +50,8 @@ def test_design_covariance_equals_svycoxph(name: str) -> None:
     site = ROWS["site"].to_numpy()
     region = np.where((site == 12) & (name == "stratified"), 9, site % 4)
     fitted = cox.fit(
-        ROWS["start"].to_numpy(), ROWS["stop"].to_numpy(), ROWS["event"].to_numpy(), ROWS.select("x", "a", "b").to_numpy(),
+        ROWS["start"].to_numpy(), ROWS["stop"].to_numpy(), ROWS["event"].to_numpy(),
+        ROWS.select("x", "a", "b").to_numpy(),
         names=["x", "a", "b"], weights=ROWS["weight"].to_numpy(),
     )  # fmt: skip
     strata = None if name == "unstratified" else region

@@ -27,6 +27,8 @@ MAX_STEPS = 60
 DECREMENT = 1e-10
 # a covariate whose coefficient still moves by this much over its range when the likelihood stands still has no estimate
 STILL_MOVING = 1e-2
+# log relative hazards that differ by more are supported by no data
+BEYOND = 50.0
 # share of a covariate's information that must be left after the covariates before it
 COLLINEAR = 1e-10
 
@@ -265,7 +267,8 @@ class _Search:
             if np.isfinite(trial.information).all() and trial.loglik >= point.loglik - slack:
                 return trial
             step = 0.5 * step
-        raise self._failure("no convergence", step * np.ptp(self.x, axis=0))
+        reason = "separation" if np.ptp(self.x @ point.beta) > BEYOND else "no convergence"
+        raise self._failure(reason, point.beta * np.ptp(self.x, axis=0))
 
     def _failure(self, reason: str, movement: Floats) -> CoxFailure:
         moving = np.abs(movement) > 0.1 * np.abs(movement).max()
