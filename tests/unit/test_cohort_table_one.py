@@ -89,6 +89,8 @@ def test_levels_of_few_people_are_not_named() -> None:
     data = pl.DataFrame({"person_id": range(36), "race": ["a"] * 12 + ["b"] * 12 + [f"rare {i}" for i in range(12)]})
     data = data.with_columns(pl.lit(None, pl.Float64).alias("survey_weight"), pl.lit(1).alias("baseline_user"))
     table = table_one.build(data, EMPTY_TIME, ["race"], "none")
+    sexes = table_one.build(data.rename({"race": "sex"}), EMPTY_TIME, ["sex"], "none")
+    assert sexes.height == 14  # a vocabulary of the contract needs no hiding of its labels
     assert table.select("level", "persons", "share").rows() == [
         ("a", 12, 1 / 3),
         ("b", 12, 1 / 3),

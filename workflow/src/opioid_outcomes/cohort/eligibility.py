@@ -178,10 +178,9 @@ def follow(rows: pl.DataFrame, max_followup_days: int | None, study_end: int | N
     observed_until = pl.col("end") + 1
     reached = pl.col("died") <= pl.col("end") + DEATH_AFTER_OBSERVATION_DAYS
     death_exit = pl.when(reached).then(pl.col("died") + 1)
-    ends = [pl.coalesce(death_exit, observed_until)]
     max_exit = pl.lit(None, pl.Int32) if max_followup_days is None else pl.col("entry") + max_followup_days
     study_exit = pl.lit(None if study_end is None else study_end + 1, pl.Int32)
-    exit_day = pl.min_horizontal(*ends, max_exit, study_exit)  # nulls are passed over
+    exit_day = pl.min_horizontal(pl.coalesce(death_exit, observed_until), max_exit, study_exit)  # nulls are passed over
     return (
         rows.with_columns(exit_day.cast(pl.Int32).alias("exit"), observed_until.alias("observed_until"))
         .with_columns((death_exit == pl.col("exit")).fill_null(False).cast(pl.Int64).alias("death"))

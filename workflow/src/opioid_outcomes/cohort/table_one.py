@@ -13,6 +13,7 @@ from opioid_outcomes.contracts.displays import DISPLAYS
 MISSING = "missing"
 RARE = "other"
 SMALLEST_LEVEL = 11  # labels carried by fewer people are not shown (CONTRACT 7 "Messages")
+CLOSED = ("sex",)  # the contract names its levels, so that a label tells nothing
 DISPLAY = DISPLAYS["table_one"]
 SCHEMA = {
     **dict.fromkeys(DISPLAY.keys, pl.String()),
@@ -85,7 +86,8 @@ def _covariate(name: str, values: pl.DataFrame, members: list[Group]) -> list[di
 
 def _levels(series: pl.Series) -> list[str]:
     counts = series.drop_nulls().value_counts(name="persons")
-    common = counts.filter(pl.col("persons") >= SMALLEST_LEVEL)[series.name].sort().to_list()
+    smallest = 1 if series.name in CLOSED else SMALLEST_LEVEL
+    common = counts.filter(pl.col("persons") >= smallest)[series.name].sort().to_list()
     return common if len(common) == counts.height else [*common, RARE]
 
 
