@@ -67,7 +67,8 @@ def _pain(cohort: str) -> pl.DataFrame:
         rows.append(
             Estimate(
                 analysis="hyperalgesia.escalation", method="regression", scale="mean_difference_per_step",
-                window=window, estimate=value * 1.1, ci_low=value * 1.1 - 0.2, ci_high=value * 1.1 + 0.2, **common, **spread,
+                window=window, estimate=value * 1.1, ci_low=value * 1.1 - 0.2, ci_high=value * 1.1 + 0.2, **common,
+                **spread,
             )
         )  # fmt: skip
     rows.append(
@@ -99,7 +100,8 @@ def estimates() -> pl.DataFrame:
             _rate(cohort, "on", 260, 5800.0), _rate(cohort, "off", 265, 10400.0), _rate(cohort, "never", 120, 6000.0),
             _rate(cohort, "recent", 70, 1900.0), _rate(cohort, "former", 75, 2500.0),
             _hr(cohort, "crude", 1.86 + shift, 0.09), _hr(cohort, "adjusted", 1.74 + shift, 0.09),
-            _hr(cohort, "adjusted_full", 1.58 + shift, 0.095), _hr(cohort, "adjusted_full", 1.72 + shift, 0.12, "on vs never"),
+            _hr(cohort, "adjusted_full", 1.58 + shift, 0.095),
+            _hr(cohort, "adjusted_full", 1.72 + shift, 0.12, "on vs never"),
         ]  # fmt: skip
     parts += [_pain("clinic"), _withheld("claims")]
     parts += [
@@ -188,7 +190,7 @@ def _displays(cohort: str) -> dict[str, list[dict[str, Any]]]:
         "exposure_ledger": [
             {"item": "ingredient", "label": "oxycodone", "fills": 31000, "persons": 1500, "suppressed": 0},
             {"item": "repair", "label": "days_supply_from_product", "fills": 400, "persons": 350, "suppressed": 0},
-            {"item": "not_recognised", "label": "zz compound <b>cream</b>", "fills": 25, "persons": 20, "suppressed": 0},
+            {"item": "not_recognised", "label": "zz <b>cream</b>", "fills": 25, "persons": 20, "suppressed": 0},
         ],
         "table_one": _table_one(cohort),
         "survival": _survival(cohort),
@@ -201,18 +203,22 @@ def _displays(cohort: str) -> dict[str, list[dict[str, Any]]]:
         ],
         "dose_trajectory": [
             {
-                "month": month, "persons": 4500 - 60 * month, "persons_on": 900 + 5 * month, "share_on": 0.2 + 0.002 * month,
-                "p25": 18 + 0.2 * month, "median": 30 + 0.5 * month, "p75": 55 + 0.9 * month, "mean": 38 + 0.6 * month, "suppressed": 0,
+                "month": month, "persons": 4500 - 60 * month, "persons_on": 900 + 5 * month,
+                "persons_with_dose": 850 + 5 * month, "share_on": 0.2 + 0.002 * month,
+                "p25": 18 + 0.2 * month, "median": 30 + 0.5 * month, "p75": 55 + 0.9 * month,
+                "mean": 38 + 0.6 * month, "suppressed": 0,
             }
             for month in range(48)
         ],
     }  # fmt: skip
     if cohort == "clinic":
         made["pain_escalation"] = [
-            {"arm": arm, "month": month, "persons": 600, "mean": mean, "ci_low": mean - 0.12, "ci_high": mean + 0.12, "suppressed": 0}
+            {"arm": arm, "month": month, "persons": 600, "suppressed": 0}
+            | {"mean": mean, "ci_low": mean - 0.12, "ci_high": mean + 0.12}
             for arm, peak, after in (("escalate", 1.4, 0.5), ("maintain", 0.5, -0.1))
             for month in range(-6, 13)
-            for mean in [5 + (peak * math.exp(month / 2) if month < 0 else after + (peak - after) * math.exp(-month / 2))]
+            for rise in [peak * math.exp(month / 2) if month < 0 else after + (peak - after) * math.exp(-month / 2)]
+            for mean in [5 + rise]
         ]  # fmt: skip
     return made
 
@@ -259,8 +265,10 @@ def write(folder: Path, *, profile: str = "cms11", empty: bool = False) -> dict[
     }  # fmt: skip
     (folder / "release.json").write_text(json.dumps(release))
     manifest = {
-        "code_hash": "c0de" * 16, "versions": {"opioid-outcomes": "0.1.0", "polars": "2.1.0"}, "seeds": {"study": 20260101},
-        "inputs": [{"cohort": "clinic", "file": "persons.csv", "sha256": "ab" * 32}], "rows": {"clinic": {"persons": 5000}},
+        "code_hash": "c0de" * 16, "versions": {"opioid-outcomes": "0.1.0", "polars": "2.1.0"},
+        "seeds": {"study": 20260101},
+        "inputs": [{"cohort": "clinic", "file": "persons.csv", "sha256": "ab" * 32}],
+        "rows": {"clinic": {"persons": 5000}},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
     numbers = pl.concat([_withheld(name) for name in COHORTS]) if empty else estimates()

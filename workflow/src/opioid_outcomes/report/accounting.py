@@ -8,6 +8,7 @@ from opioid_outcomes.report.document import Block, Notice, Paragraph, Section, T
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import (
     MISSING,
+    Scale,
     analysis_words,
     interval,
     listed,
@@ -46,18 +47,20 @@ def truth(released: Released) -> Section | None:
             lines.append((what, scale.label, printed(row["truth"], scale), found, distance))
     verdict = (
         f"Of {number(compared)} planted values that could be compared, {number(compared - missed)} were found within "
-        f"{FAR:g} standard errors" + (f" and {number(missed)} were missed." if missed else ".")
+        f"{FAR:g} standard errors"
+        + (f" and {number(missed)} {'was' if missed == 1 else 'were'} missed." if missed else ".")
         if compared
         else "None of the planted values could be compared with an estimate."
     )
     blocks: tuple[Block, ...] = (
         Paragraph(
-            "The cohorts named here are simulated, with effects that are known because they were put in. Finding them "
-            f"again is a test of the whole pipeline, not a finding about people. {verdict}"
+            "The cohorts named here are simulated, with effects that are known because they were put in. Finding "
+            f"them again is a test of the whole pipeline, not a finding about people. {verdict}"
         ),
         Table(
             "truth",
-            "Planted truth beside what was found; the distance is (found − planted) / standard error, on the scale of estimation.",
+            "Planted truth beside what was found; the distance is (found − planted) / standard error, on the scale "
+            "of estimation.",
             ("Quantity", "Scale", "Planted", "Found", "Distance (standard errors)"),
             tuple(lines), 3, released.rule, (3, 1.6, 0.8, 0.8, 1.1),
         ),
@@ -88,8 +91,9 @@ def not_estimated(released: Released) -> Section:
         for (analysis, kind, why), rows in groups.items()
     ]
     text = (
-        f"{number(sum(len(rows) for rows in groups.values()))} of {number(len(released.rows()))} numbers that were asked for are withheld. "
-        "Each is still a row of estimates.csv whose gate says why. An absent estimate is not evidence of no effect."
+        f"{number(sum(len(rows) for rows in groups.values()))} of {number(len(released.rows()))} numbers that were "
+        "asked for are withheld. Each is still a row of estimates.csv whose gate says why. An absent estimate is not "
+        "evidence of no effect."
     )
     heads = ("Analysis", "Outcome of the check", "Reason", "Which")
     table = Table(
@@ -107,15 +111,17 @@ def not_estimated(released: Released) -> Section:
 def _where(released: Released, rows: Rows) -> str:
     parts = []
     for cohort in dict.fromkeys(row["cohort"] for row in rows):
-        own = [row for row in rows if row["cohort"] == cohort]
-        which = dict.fromkeys(_which(released, row) for row in own)
-        parts.append(f"{cohort}: {listed(list(which))}")
-    return "; ".join(parts)
+        windows: dict[str, list[str]] = {}
+        for row in (row for row in rows if row["cohort"] == cohort):
+            found = windows.setdefault(_which(released, row), [])
+            found += [row["window"].replace("-", " to ")] if row["window"] else []
+        which = [f"{name}, days {listed(days)}" if days else name for name, days in windows.items()]
+        parts.append(f"{cohort}: {'; '.join(which)}")
+    return ". ".join(parts)
 
 
 def _which(released: Released, row: dict[str, Any]) -> str:
-    window = f", days {row['window'].replace('-', ' to ')}" if row["window"] else ""
-    return f"{row['contrast']}{window} ({method_words(row['method'])}, {released.scales[row['scale']].label})"
+    return f"{row['contrast']} ({method_words(row['method'])}, {released.scales[row['scale']].label})"
 
 
 def all_estimates(released: Released) -> Section:
@@ -127,30 +133,25 @@ def all_estimates(released: Released) -> Section:
             rows = released.rows(cohort=cohort, analysis=analysis)
             populations = listed(list(dict.fromkeys(row["population"] for row in rows if row["population"])), "or")
             lines.append((f"{cohort} – {analysis}" + (f" – {populations}" if populations else ""),))
-            for row in rows:
-                scale = scales[row["scale"]]
-                lines.append(
-                    (
-                        row["contrast"], method_words(row["method"]), row["outcome"], row["window"].replace("-", " to "),
-                        f"{scale.label}{', ' + scale.unit if scale.unit else ''}", interval(row, scale),
-                        number(row["persons"]), number(row["events"]), number(row["person_years"]), row["gate"],
-                    )
-                )  # fmt: skip
+            lines += [_estimate(row, scales[row["scale"]]) for row in rows]
     if not lines:
         return Section("estimates", "All estimates", (Notice("estimates.csv holds no rows."),))
     heads = (
-        "Contrast",
-        "Method",
-        "Outcome",
-        "Days",
-        "Scale",
-        "Estimate (95 % CI)",
-        "Persons",
-        "Events",
-        "Person-years",
-        "Gate",
+        "Contrast", "Method", "Outcome", "Days", "Scale", "Gate",
+        "Estimate (95 % CI)", "Persons", "Events", "Person-years",
+    )  # fmt: skip
+    caption = (
+        "Every estimate of the main specification, as in estimates.csv; what is a logarithm there is a ratio here. "
+        "Events are deaths, or in analyses of pain the people whose dose was raised."
     )
-    caption = "Every estimate of the main specification, as in estimates.csv; ratios are printed as ratios there given as logarithms."
-    widths = (1.2, 1.5, 0.8, 0.8, 1.4, 1.7, 0.8, 0.7, 0.9, 1.8)
-    table = Table("estimates", caption, heads, tuple(lines), 0, released.rule, widths, wide=True)
+    widths = (1.3, 1.5, 0.9, 0.8, 1.6, 1.8, 1.7, 0.8, 0.7, 0.9)
+    table = Table("estimates", caption, heads, tuple(lines), 4, released.rule, widths, wide=True)
     return Section("estimates", "All estimates", (table,))
+
+
+def _estimate(row: dict[str, Any], scale: Scale) -> tuple[str, ...]:
+    return (
+        row["contrast"], method_words(row["method"]), row["outcome"], row["window"].replace("-", " to "),
+        f"{scale.label}, {scale.unit}" if scale.unit else scale.label, row["gate"], interval(row, scale),
+        number(row["persons"]), number(row["events"]), number(row["person_years"]),
+    )  # fmt: skip

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
-from opioid_outcomes.report.drawing import EXPOSED, GRID, INK, PALETTE, QUIET, REFERENCE, WIDTH, values
+from opioid_outcomes.report.drawing import EXPOSED, INK, PALETTE, QUIET, REFERENCE, WIDTH, values
 from opioid_outcomes.report.words import counts, number, percent, present
 
 Rows = list[dict[str, Any]]
 DAYS_PER_YEAR = 365.25
 COLUMNS = 2  # panels side by side
+RULE_WIDTH = 50  # characters in a line of the attrition figure
 
 
 def _panels(charts: Sequence[Any]) -> Any:
@@ -27,22 +29,25 @@ def attrition(by_cohort: dict[str, Rows], threshold: int) -> Any:
     """Persons kept after each step as bars, with the numbers kept and dropped beside them."""
     import altair as alt
 
+    lines = alt.Axis(ticks=False, domain=False, labelExpr="split(datum.label, '\\n')", labelLineHeight=13)
     charts = []
     for cohort, rows in by_cohort.items():
-        data = []
+        data: Rows = []
         for row in rows:
             told = counts(row, ("persons_kept", "persons_dropped"), threshold)
             dropped = "" if told["persons_dropped"] == "0" else f"  ({told['persons_dropped']} dropped)"
             label = f"{told['persons_kept']}{dropped}"
-            data.append({"step": row["step"], "rule": row["rule"], "kept": row["persons_kept"] or 0, "label": label})
+            rule = "\n".join(wrap(f"{number(row['step'])}. {row['rule']}", RULE_WIDTH))
+            data.append({"rule": rule, "kept": row["persons_kept"] or 0, "label": label})
         base = alt.Chart(values(data)).encode(
-            y=alt.Y("rule:N", sort=[row["rule"] for row in data], title=None, axis=alt.Axis(ticks=False, domain=False))
+            y=alt.Y("rule:N", sort=[row["rule"] for row in data], title=None, axis=lines)
         )
+        step = 9 + 13 * max(row["rule"].count("\n") + 1 for row in data)
         widest = max((row["kept"] for row in data), default=1) or 1
         x = alt.X("kept:Q", title="persons kept", scale=alt.Scale(domain=[0, widest * 1.45], nice=False), axis=None)
         bars = base.mark_bar(color=REFERENCE, height=14).encode(x=x)
         labels = base.mark_text(align="left", dx=5).encode(x=x, text="label:N")
-        charts.append((bars + labels).properties(title=cohort, width=330, height=22 * max(len(data), 1)))
+        charts.append((bars + labels).properties(title=cohort, width=340, height=alt.Step(step)))
     return alt.vconcat(*charts, spacing=22)
 
 
@@ -70,7 +75,7 @@ def at_risk(rows: Rows, day: float) -> float | None:
     return before[-1]["at_risk"] if before else None
 
 
-def survival(by_cohort: dict[str, Rows], threshold: int) -> Any:
+def survival(by_cohort: dict[str, Rows]) -> Any:
     """Survival by exposure group, with the numbers at risk under each panel."""
     import altair as alt
 
@@ -84,7 +89,10 @@ def survival(by_cohort: dict[str, Rows], threshold: int) -> Any:
     floor = max(0.0, int((lowest - 0.02) * 20) / 20)
     width = _panel_width(len(by_cohort), 80)
     colour = alt.Color("group:N", title=None, scale=_group_colours(groups), legend=alt.Legend(orient="top"))
-    charts = [_survival_panel(cohort, rows, groups, floor, width, colour) for cohort, rows in by_cohort.items()]
+    charts = [
+        _survival_panel(cohort, rows, groups=groups, floor=floor, width=width, colour=colour)
+        for cohort, rows in by_cohort.items()
+    ]
     return _panels(charts)
 
 
@@ -97,7 +105,7 @@ def _group_colours(groups: list[str]) -> Any:
     return alt.Scale(domain=groups, range=[known.get(group) or next(spare) for group in groups])
 
 
-def _survival_panel(cohort: str, rows: Rows, groups: list[str], floor: float, width: int, colour: Any) -> Any:
+def _survival_panel(cohort: str, rows: Rows, *, groups: list[str], floor: float, width: int, colour: Any) -> Any:
     import altair as alt
 
     by_group = {group: [row for row in rows if row["group"] == group] for group in groups}
@@ -140,7 +148,12 @@ def _survival_panel(cohort: str, rows: Rows, groups: list[str], floor: float, wi
         .mark_text()
         .encode(
             x=alt.X("years:Q", scale=alt.Scale(domain=domain, nice=False), axis=None),
-            y=alt.Y("group:N", sort=groups, title=None, axis=alt.Axis(ticks=False, domain=False, grid=False)),
+            y=alt.Y(
+                "group:N",
+                sort=groups,
+                title=None,
+                axis=alt.Axis(ticks=False, domain=False, grid=False, labelPadding=22),
+            ),
             text="label:N",
         )
         .properties(width=width, height=18 * len(groups), title=alt.TitleParams("at risk", fontSize=11, offset=2))
@@ -190,8 +203,14 @@ def dose_trajectory(by_cohort: dict[str, Rows]) -> Any:
         band = base.mark_area(color=EXPOSED, opacity=0.2).encode(y=dose, y2="p75:Q")
         line = base.mark_line(color=EXPOSED, strokeWidth=2).encode(y="median:Q")
         top = (band + line).properties(width=width, height=150, title=cohort)
+        most = max((row["share_on"] or 0 for row in data), default=0)
         share = base.mark_line(color=INK, strokeWidth=1.5).encode(
-            y=alt.Y("share_on:Q", title="share on", axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=True))
+            y=alt.Y(
+                "share_on:Q",
+                title="share on",
+                axis=alt.Axis(format=".0%", tickCount=3),
+                scale=alt.Scale(domain=[0, most * 1.15 or 1]),
+            )
         )
         charts.append(alt.vconcat(top, share.properties(width=width, height=70), spacing=8))
     return _panels(charts)
@@ -210,7 +229,7 @@ def pain_escalation(by_cohort: dict[str, Rows]) -> Any:
             for row in rows
             if present(row["mean"])
         ]
-        x = alt.X("month:Q", title="30-day months from the decision", axis=alt.Axis(grid=False, tickMinStep=1))
+        x = alt.X("month:Q", title="30-day months from the visit", axis=alt.Axis(grid=False, tickMinStep=1))
         y = alt.Y("mean:Q", title="mean pain, 0–10", scale=alt.Scale(zero=False, padding=8))
         base = alt.Chart(values(data)).encode(x=x, color=colour)
         spans = base.mark_rule(opacity=0.6).encode(y=alt.Y("ci_low:Q", scale=alt.Scale(zero=False)), y2="ci_high:Q")
@@ -220,7 +239,7 @@ def pain_escalation(by_cohort: dict[str, Rows]) -> Any:
         points = base.mark_point(filled=True, size=34, opacity=1).encode(
             y=y, shape=alt.Shape("arm:N", legend=None, scale=alt.Scale(domain=arms))
         )
-        now = alt.Chart(values([{"month": -0.5}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="month:Q")
+        now = alt.Chart(values([{"month": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="month:Q")
         layers = now + spans + line + points
         charts.append(layers.properties(width=_panel_width(len(by_cohort)), height=230, title=cohort))
     return _panels(charts)
@@ -228,53 +247,3 @@ def pain_escalation(by_cohort: dict[str, Rows]) -> Any:
 
 def _numbers(row: dict[str, Any], names: Sequence[str]) -> dict[str, float | None]:
     return {name: row[name] if present(row[name]) else None for name in names}
-
-
-def forest(
-    rows: Rows, *, log: bool, title: str, null: float, band: tuple[float, float] | None = None, count_label: str = ""
-) -> Any:
-    """A forest plot. ``rows``: label, estimate, low, high (on the printed scale), reading, counts, group."""
-    import altair as alt
-
-    order = [row["label"] for row in rows]
-    height = 24 * len(rows)
-    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, grid=False))
-    ends = [value for row in rows for value in (row["low"], row["high"], null)] + list(band or ())
-    low, high = min(ends), max(ends)
-    domain = [low * 0.92, high * 1.08] if log else [low - 0.1, high + 0.1]
-    scale = alt.Scale(type="log", domain=domain, nice=False) if log else alt.Scale(domain=domain, nice=False)
-    axis = alt.Axis(values=_ratio_ticks(*domain), format="~g") if log else alt.Axis()
-    x = alt.X("estimate:Q", title=title, scale=scale, axis=axis)
-    base = alt.Chart(values(rows)).encode(y=y)
-    layers = [alt.Chart(values([{"estimate": null}])).mark_rule(color=QUIET).encode(x=x)]
-    if band:
-        shade = alt.Chart(values([{"a": band[0], "b": band[1]}])).mark_rect(color=GRID, opacity=0.8)
-        layers.insert(0, shade.encode(x=alt.X("a:Q", scale=scale, title=title), x2="b:Q"))
-    layers.append(
-        base.mark_rule(strokeWidth=1.6, color=INK).encode(x=alt.X("low:Q", scale=scale, title=title), x2="high:Q")
-    )
-    layers.append(base.mark_point(filled=True, size=70, opacity=1, shape="square", color=EXPOSED).encode(x=x))
-    plot = alt.layer(*layers).properties(width=250, height=height)
-    hidden = alt.Y("label:N", sort=order, axis=None)
-    reading = alt.Chart(values(rows)).encode(y=hidden).mark_text(align="left").encode(x=alt.value(0), text="reading:N")
-    people = (
-        alt.Chart(values(rows))
-        .encode(y=hidden)
-        .mark_text(align="left", color=QUIET)
-        .encode(x=alt.value(0), text="counts:N")
-    )
-    head = {"fontSize": 11, "offset": 4}
-    return alt.hconcat(
-        plot,
-        reading.properties(width=112, height=height, title=alt.TitleParams("estimate (95 % CI)", **head)),
-        people.properties(width=118, height=height, title=alt.TitleParams(count_label, **head)),
-        spacing=8,
-    )
-
-
-def _ratio_ticks(low: float, high: float) -> list[float]:
-    candidates = [0.1, 0.2, 0.25, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100]
-    inside = [tick for tick in candidates if low <= tick <= high]
-    return (
-        inside if len(inside) <= 8 else [tick for tick in inside if tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)]
-    )

@@ -13,16 +13,21 @@ from opioid_outcomes.report.words import MISSING, number, present
 def limitations(released: Released) -> Section:
     config = released.config
     items = [
-        "Confounding by indication. People are given opioids because they are in pain or ill. Only what was recorded is adjusted for, and severity of illness is recorded poorly.",
+        "Confounding by indication. People are given opioids because they are in pain or ill. Only what was recorded "
+        "is adjusted for, and severity of illness is recorded poorly.",
         "Reverse causation. Opioids are also given near the end of life, and refills stop when people are dying; "
         + (
-            f"carry-over of {config.exposure.carry_over_days} days keeps a death that stops the refills within time on opioids, at the price of calling some time on that was off."
+            f"carry-over of {config.exposure.carry_over_days} days keeps a death that stops the refills within time "
+            "on opioids, at the price of calling some time on that was off."
         ),
         "Current use mixes new and long-standing users; those who could not tolerate opioids have already stopped.",
         "A dispensed supply is not a swallowed dose; opioids from other sources are not seen.",
-        "A hazard ratio is not a risk: it is conditional on the covariates and on surviving so far, and averages over follow-up.",
-        "Pain is scored when people come, and people come when it hurts. The weights for being observed, the correction for error in scores, and the other estimators of the specification are not part of this version.",
-        "Diagnoses absent from the record may be present in the person; missing values are handled as under Methods, which need not remove bias.",
+        "A hazard ratio is not a risk: it is conditional on the covariates and on surviving so far, and averages "
+        "over follow-up.",
+        "Pain is scored when people come, and people come when it hurts. The weights for being observed, the "
+        "correction for error in scores, and the other estimators of the specification are not part of this version.",
+        "Diagnoses absent from the record may be present in the person; missing values are handled as under Methods, "
+        "which need not remove bias.",
     ]
     if any(released.about(name).get("simulated") for name in released.cohorts):
         items.append(
@@ -38,18 +43,31 @@ def limitations(released: Released) -> Section:
 def glossary(released: Released) -> Section:
     config = released.config
     items = (
-        ("MME/day", "Morphine milligram equivalents per day: the daily dose of any opioid expressed as oral morphine. A unit of dose, not of safety."),
+        ("MME/day",
+            "Morphine milligram equivalents per day: the daily dose of any opioid expressed as oral morphine. A unit "
+            "of dose, not of safety."),
         ("On opioids", f"A day up to {config.exposure.carry_over_days} days after the end of the last known supply."),
         ("Off: never, recent, former", "No supply so far; supply ended at most 90 days ago; supply ended earlier."),
-        ("Person-years", "Time followed, summed over people; 1,000 person-years may be 1,000 people for a year or 100 people for ten."),
+        ("Person-years",
+            "Time followed, summed over people; 1,000 person-years may be 1,000 people for a year or 100 people for "
+            "ten."),
         ("Rate", "Deaths divided by person-years."),
-        ("Hazard ratio", "Ratio of the rates at which deaths occur at the same time since entry. Above 1: higher on opioids."),
-        ("Crude, adjusted", "Crude: compared as they are. Adjusted: compared among people alike in the covariates named."),
-        ("95 % confidence interval", "Limits that would contain the true value in 95 of 100 repetitions of the study, if its assumptions hold; it does not contain errors of design."),
+        ("Hazard ratio",
+            "Ratio of the rates at which deaths occur at the same time since entry. Above 1: higher on opioids."),
+        ("Crude, adjusted",
+            "Crude: compared as they are. Adjusted: compared among people alike in the covariates named."),
+        ("95 % confidence interval",
+            "Limits that would contain the true value in 95 of 100 repetitions of the study, if its assumptions "
+            "hold; it does not contain errors of design."),
         ("Exact Poisson limits", "Confidence limits of a rate that hold for small numbers of deaths too."),
-        ("Standardised difference", "Difference between two groups' means or shares divided by their pooled standard deviation; it does not depend on sample size."),
+        ("Standardised difference",
+            "Difference between two groups' means or shares divided by their pooled standard deviation; it does not "
+            "depend on sample size."),
         ("Pain score", "0 (none) to 10 (worst); other instruments are mapped to this scale."),
-        ("Escalate, maintain", f"The dose was raised (by ≥ {100 * config.hyperalgesia.escalation.min_rise:g} % and ≥ {config.hyperalgesia.escalation.min_mme:g} MME/day) within {config.hyperalgesia.escalation.grace_days} days of a visit; or it was not."),
+        ("Escalate, maintain",
+            f"The dose was raised (by ≥ {100 * config.hyperalgesia.escalation.min_rise:g} % and ≥ "
+            f"{config.hyperalgesia.escalation.min_mme:g} MME/day) within {config.hyperalgesia.escalation.grace_days} "
+            "days of a visit; or it was not."),
         ("Tolerance", "The same dose relieves less than it did; a higher dose relieves again."),
         ("Hyperalgesia", "Opioids make pain worse; a higher dose ends in more pain."),
         ("Pooled", "One estimate from several cohorts."),
@@ -63,8 +81,8 @@ def provenance(released: Released) -> Section:
     manifest = released.manifest
     blocks: list[Block] = [
         Paragraph(
-            "The same inputs, config and code give the same report, byte for byte. The numbers behind each figure are in "
-            "figures/*.csv, those behind each table in tables/*.csv, every estimate in estimates.csv."
+            "The same inputs, config and code give the same report, byte for byte. The numbers behind each figure "
+            "are in figures/*.csv, those behind each table in tables/*.csv, every estimate in estimates.csv."
         ),
         Table("provenance", "Code, seeds and versions.", ("What", "Value"), tuple(_facts(manifest)), 0, "", (1, 3.2)),
     ]

@@ -21,10 +21,11 @@ def attrition(released: Released) -> Section:
         return Section("attrition", "Who was studied", (Notice("No attrition table was released."),))
     told = [_flow(name, rows, released.threshold) for name, rows in by_cohort.items()]
     title = "From raw persons to the analysed cohort"
-    drawn = svg(charts.attrition(by_cohort, released.threshold), "attrition", title, " ".join(told))
+    alt = " ".join(_steps(name, rows, released.threshold) for name, rows in by_cohort.items())
+    drawn = svg(charts.attrition(by_cohort, released.threshold), "attrition", title, alt)
     figure = Figure(
         "attrition", drawn, f"{title}: persons kept, and dropped, at each step, in the order in which the rules apply.",
-        " ".join(told), note=released.rule,
+        alt, note=released.rule,
     )  # fmt: skip
     return Section("attrition", "Who was studied", (Paragraph(" ".join(told)), figure))
 
@@ -33,6 +34,15 @@ def _flow(cohort: str, rows: Rows, threshold: int) -> str:
     names = ("persons_kept", "persons_dropped")
     first, last = (counts(row, names, threshold)["persons_kept"] for row in (rows[0], rows[-1]))
     return f"In {cohort}, {first} persons were in the source and {last} are analysed."
+
+
+def _steps(cohort: str, rows: Rows, threshold: int) -> str:
+    told = [
+        f"{row['rule']}: {numbers['persons_kept']} kept, {numbers['persons_dropped']} dropped"
+        for row in rows
+        for numbers in [counts(row, ("persons_kept", "persons_dropped"), threshold)]
+    ]
+    return f"{cohort}: {'; '.join(told)}."
 
 
 def quality(released: Released) -> Section:
@@ -45,9 +55,7 @@ def quality(released: Released) -> Section:
         )
     ]
     display = DISPLAYS["quality"]
-    rows = _grouped(
-        released, "quality", lambda row: (f"{row['table']} → {row['into']}", *_told(released, "quality", row))
-    )
+    rows = _grouped(released, "quality", lambda row: (_route(row), *_told(released, "quality", row)))
     if not rows:
         return Section("quality", "Data quality", (Notice("No table of data quality was released."),))
     heads = ("Table read → kept as", "Rows in", "Kept", "Rejected", "Merged", "Not selected")
@@ -82,6 +90,10 @@ def quality(released: Released) -> Section:
     return Section("quality", "Data quality", tuple(blocks))
 
 
+def _route(row: dict[str, Any]) -> str:
+    return row["table"] if row["table"] == row["into"] else f"{row['table']} → {row['into']}"
+
+
 def _told(released: Released, display: str, row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(counts(row, DISPLAYS[display].counts, released.threshold).values())
 
@@ -101,9 +113,10 @@ def table_one(released: Released) -> Section:
     blocks: list[Block] = [
         Paragraph(
             "Where exposure changes over time, a person counts in a group for the days spent in it: means and shares "
-            "are weighted by person-time, and one person may appear in both groups. The standardised difference is "
-            "the difference between the exposure groups in units of their pooled standard deviation; "
-            f"below {BALANCED:g} it is usually called negligible."
+            "are weighted by person-time, and one person may appear in both groups. Persons are people ever in the "
+            "group, so that a share need not be their number over the group's; survey weights enter shares, not "
+            "numbers. The standardised difference is the difference between the exposure groups in units of their "
+            f"pooled standard deviation; below {BALANCED:g} it is usually called negligible."
         )
     ]
     for cohort in released.cohorts:
@@ -148,7 +161,9 @@ def _table_one(released: Released, cohort: str, rows: Rows) -> Block:
 def _level_label(variable: str, level: str, solitary: bool, row: dict[str, Any]) -> str:
     if row["statistic"] == "mean_sd":
         return f"{plain(variable)}, mean (SD)" if solitary else "mean (SD)"
-    return f"{plain(variable)}: {level}" if solitary and level else f"– {level or 'yes'}"
+    if solitary and level in ("", "yes"):
+        return plain(variable)
+    return f"{plain(variable)}: {level}" if solitary else f"– {level or 'yes'}"
 
 
 def _group_head(released: Released, cohort: str, group: str, rows: Rows) -> str:

@@ -21,8 +21,8 @@ def exposure(released: Released) -> Section:
         quoted = [f"`{name}`" for name in interviewed]
         blocks.append(
             Paragraph(
-                f"In {listed(quoted)} opioid use is known at one interview only: there is no dose, "
-                "no course over time and no ledger of fills, and nothing is known of use after the interview."
+                f"In {listed(quoted)} opioid use is known at one interview only: there is no dose, no course over "
+                "time and no ledger of fills, and nothing is known of use after the interview."
             )
         )
     blocks += [_distribution(released), _trajectory(released), *_ledger(released)]
@@ -93,7 +93,8 @@ def _ledger(released: Released) -> list[Block]:
         if missed:
             fills = sum(row["fills"] for row in missed if present(row["fills"]))
             unknown.append(
-                f"In `{cohort}`, {plural(len(missed), 'product')} ({number(fills)} fills) could not be recognised; each is named below."
+                f"In `{cohort}`, {plural(len(missed), 'product')} ({number(fills)} fills) could not be recognised; "
+                "each is named below."
             )
     if not rows:
         return [Notice("No ledger of opioid fills: no cohort has dispensings.")]
@@ -101,7 +102,8 @@ def _ledger(released: Released) -> list[Block]:
         *(Paragraph(text) for text in unknown),
         Table(
             "exposure_ledger",
-            "Ledger of opioid fills: by ingredient, by reason kept apart from analgesic exposure, by repair, and products not recognised.",
+            "Ledger of opioid fills: by ingredient, by reason kept apart from analgesic exposure, by repair, and "
+            "products not recognised.",
             ("Entry", "Label", "Fills", "Persons"), tuple(rows), 2, released.rule, (1.2, 2.4, 0.8, 0.8),
         ),
     ]  # fmt: skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from opioid_outcomes.report.document import Document
 from opioid_outcomes.report.drawing import shipped
 from opioid_outcomes.report.numbering import numbered
-from opioid_outcomes.report.document import Document
 
 WEIGHTS = {"Inter-Regular.otf": 400, "Inter-Bold.otf": 700}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opioid_outcomes.report import charts
+from opioid_outcomes.report import charts, forest
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section, Table
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.released import Released
@@ -19,7 +19,8 @@ def hyperalgesia(released: Released) -> Section:
         Paragraph(
             "If tolerance explains rising doses, raising the dose relieves pain for a while; if opioids themselves "
             "make pain worse, raising the dose ends in more pain than leaving it. People on stable long-term therapy "
-            "are compared from a visit at which the dose was raised, or was not, given what was recorded up to that visit."
+            "are compared from a visit at which the dose was raised, or was not, given what was recorded up to that "
+            "visit."
         ),
         *_course(released),
         Heading("Difference between the arms"),
@@ -37,7 +38,8 @@ def _course(released: Released) -> list[Block]:
     if not by_cohort:
         return [
             Notice(
-                "No course of pain around escalation is shown: no cohort has pain scores of enough people on stable long-term therapy."
+                "No course of pain around escalation is shown: no cohort has pain scores of enough people on stable "
+                "long-term therapy."
             )
         ]
     told = []
@@ -46,15 +48,17 @@ def _course(released: Released) -> list[Block]:
             own = [row for row in rows if row["arm"] == arm and present(row["mean"])]
             if own:
                 told.append(
-                    f"{name}, {arm}: {number(own[0]['mean'], 1)} in month {number(own[0]['month'])}, {number(own[-1]['mean'], 1)} in month {number(own[-1]['month'])}."
+                    f"{name}, {arm}: {number(own[0]['mean'], 1)} in month {number(own[0]['month'])}, "
+                    f"{number(own[-1]['mean'], 1)} in month {number(own[-1]['month'])}."
                 )
     title = "Mean pain before and after the decision, by arm"
     return [
         Figure(
             "pain_escalation", svg(charts.pain_escalation(by_cohort), "pain_escalation", title, " ".join(told)),
-            f"{title} (30-day months; bars: 95 % confidence intervals; unadjusted). Doses are raised when it hurts, so pain "
-            "peaks at the decision and falls afterwards in both arms by regression to the mean. The change within an arm "
-            "is not an effect; only the difference between arms with the same history is compared below.",
+            f"{title} (30-day months, month 0 being the visit itself; bars: 95 % confidence intervals; unadjusted). "
+            "Doses are raised when it hurts, so pain peaks at the decision and falls afterwards in both arms by "
+            "regression to the mean. The change within an arm is not an effect; only the difference between arms "
+            "with the same history is compared below.",
             " ".join(told), note=released.rule,
         )
     ]  # fmt: skip
@@ -69,7 +73,8 @@ def _contrasts(released: Released) -> list[Block]:
     if not rows:
         return [
             Notice(
-                "The difference between the arms could not be estimated; the reasons are under “What could not be estimated”."
+                "The difference between the arms could not be estimated; the reasons are under “What could not be "
+                "estimated”."
             )
         ]
     scale = released.scales["mean_difference"]
@@ -82,20 +87,18 @@ def _contrasts(released: Released) -> list[Block]:
             "low": row["ci_low"],
             "high": row["ci_high"],
             "reading": interval(row, scale),
-            "counts": number(row["persons"]),
+            "counts": f"{number(row['persons'])} / {number(row['events'])}",
         }
         for row in rows
         if present(row["ci_low"]) and present(row["ci_high"])
     ]
     alt = "Difference in pain: " + "; ".join(f"{row['label']}, {row['reading']}" for row in drawn) + "."
     title = "Difference in mean pain, escalate against maintain"
-    chart = charts.forest(
-        drawn, log=False, title="points on the 0–10 scale", null=0.0, band=(-band, band), count_label="persons"
-    )
+    chart = forest.differences(drawn, title="points on the 0–10 scale", counts="persons / escalated", smallest=band)
     figure = Figure(
         "escalation_contrasts", svg(chart, "escalation_contrasts", title, alt),
-        f"{title}, by days after the visit, given recorded history. Right of zero: more pain after escalation. Shaded: "
-        f"differences smaller than {band:g}, the smallest that matters.",
+        f"{title}, by days after the visit, given recorded history. Right of zero: more pain after escalation. "
+        f"Shaded: differences smaller than {band:g}, the smallest that matters.",
         alt, note=released.rule,
     )  # fmt: skip
     return [figure, *_changes(rows)]
@@ -127,8 +130,8 @@ def _per_step(released: Released) -> list[Block]:
     scale = released.scales["mean_difference_per_step"]
     lines = tuple((row["cohort"], _window(row), number(row["persons"]), interval(row, scale)) for row in rows)
     caption = (
-        f"The same differences {scale.unit} of dose separation achieved between the arms (Fieller limits). Where the arms "
-        "ended less than 10 MME/day apart this is not evaluable."
+        f"The same differences, in {scale.unit} of dose separation achieved between the arms (Fieller limits). Where "
+        "the arms ended less than 10 MME/day apart this is not evaluable."
     )
     return [
         Table(
@@ -164,9 +167,9 @@ def _wrong(released: Released) -> list[Block]:
         answer = f"{interval(beside, scales[beside['scale']])}, days {_window(beside)}" if beside else "–"
         lines.append((row["cohort"], label, f"{interval(row, scale)} {scale.unit}", answer))
     text = (
-        "People in more pain are given more opioid, so pain and dose rise together whatever opioids do: a slope of pain on "
-        "dose is positive under no effect, relief, tolerance and hyperalgesia alike. These answers are printed to show how far "
-        "off they are, and are marked as failed by design."
+        "People in more pain are given more opioid, so pain and dose rise together whatever opioids do: a slope of "
+        "pain on dose is positive under no effect, relief, tolerance and hyperalgesia alike. These answers are "
+        "printed to show how far off they are, and are marked as failed by design."
     )
     heads = ("Cohort", "Naive answer", "Wrong", "Right (history-adjusted)")
     return [

@@ -41,17 +41,19 @@ def _design(released: Released) -> list[str]:
             "offset": "time is given in days from a start of each study's own",
         }[cohort.date_basis]
         made = (
-            f"is simulated ({plural(cohort.simulate.persons, 'person')}, world “{cohort.simulate.world}”, seed {cohort.simulate.seed}) as"
+            f"is simulated ({plural(cohort.simulate.persons, 'person')}, world “{cohort.simulate.world}”, seed "
+            f"{cohort.simulate.seed}) as"
             if cohort.simulate
             else "is read from"
         )
         told.append(f"Cohort `{name}` {made} {source}; {dates}.")
     return [
-        "This is a cohort study of recorded care. Analyses were fixed in the config before outcomes were read; the config is "
-        f"printed at the end. All random draws follow from the seed {config.study.seed}.",
+        "This is a cohort study of recorded care. Analyses were fixed in the config before outcomes were read; the "
+        f"config is printed at the end. All random draws follow from the seed {config.study.seed}.",
         " ".join(told),
-        f"Rows that break a rule of the contract (impossible dates, unknown persons, units or scales, duplicates, events after death) "
-        f"are set aside and counted by rule; a table that loses more than {100 * config.quality.max_rejected_share:g} % of its rows stops the study.",
+        "Rows that break a rule of the contract (impossible dates, unknown persons, units or scales, duplicates, "
+        "events after death) are set aside and counted by rule; a table that loses more than "
+        f"{100 * config.quality.max_rejected_share:g} % of its rows stops the study.",
     ]
 
 
@@ -59,7 +61,8 @@ def _population(config: Config) -> list[str]:
     p = config.population
     if p.entry == "chronic_pain":
         qualify = (
-            f"People qualify with {plural(p.min_diagnoses, 'recorded diagnosis', 'recorded diagnoses')} of chronic pain (code list `{p.chronic_pain_codes}`)"
+            f"People qualify with {plural(p.min_diagnoses, 'recorded diagnosis', 'recorded diagnoses')} of chronic "
+            f"pain (code list `{p.chronic_pain_codes}`)"
             + (
                 f" on distinct days within {p.diagnosis_window_days} days; the last one needed is the qualifying day."
                 if p.min_diagnoses > 1
@@ -71,9 +74,11 @@ def _population(config: Config) -> list[str]:
         qualify = "Everybody in the source's persons table qualifies; no chronic pain diagnosis is asked for."
         latest = "the first observed day"
     entry = (
-        f"Time zero (entry) is the latest of {latest}, {p.lookback_days} days of uninterrupted observation, and reaching {p.min_age} years of age."
+        f"Time zero (entry) is the latest of {latest}, {p.lookback_days} days of uninterrupted observation, and "
+        f"reaching {p.min_age} years of age."
         if p.lookback_days
-        else f"Time zero (entry) is the later of {latest} and reaching {p.min_age} years of age; no observation before entry is asked for."
+        else f"Time zero (entry) is the later of {latest} and reaching {p.min_age} years of age; no observation "
+        "before entry is asked for."
     )
     bounds = [
         f"nobody enters before {p.study_start}" if p.study_start is not None else "",
@@ -89,9 +94,9 @@ def _population(config: Config) -> list[str]:
     ends += [f"{number(p.max_followup_days)} days after entry"] if p.max_followup_days else []
     ends += ["the end of the study"] if p.study_end is not None else []
     followed = (
-        f"Follow-up runs from entry to the first of {listed(ends, 'or')}. A death within 30 days after the last observed day "
-        "counts, with the last known exposure. Time is counted in days from entry; a death on the k-th day after entry is an event "
-        "at the end of that day, under the exposure of that day."
+        f"Follow-up runs from entry to the first of {listed(ends, 'or')}. A death within 30 days after the last "
+        "observed day counts, with the last known exposure. Time is counted in days from entry; a death on the k-th "
+        "day after entry is an event at the end of that day, under the exposure of that day."
     )
     return [f"{qualify} {entry} {excluded}" + (f" In this study {limits}." if limits else ""), followed]
 
@@ -102,8 +107,11 @@ def _exposure(released: Released) -> list[str]:
     kinds = {released.about(name).get("exposure") for name in released.cohorts}
     told = []
     if kinds != {"baseline"}:
+        addiction = e.buprenorphine.sublingual_without_indication == "opioid_use_disorder"
+        sublingual = "opioid use disorder, a state that is neither on nor off" if addiction else "pain"
         stockpile = (
-            f"An early refill of the same product takes over on its day, and at most {e.stockpile_cap_days} left-over days are added to its end."
+            f"An early refill of the same product takes over on its day, and at most {e.stockpile_cap_days} left-over "
+            "days are added to its end."
             if e.stockpile_cap_days
             else "An early refill of the same product takes over on its day, and what is left over is dropped."
         )
@@ -113,20 +121,23 @@ def _exposure(released: Released) -> list[str]:
             else "Inpatient stays do not change supply."
         )
         told += [
-            "The dose of a fill is strength × quantity / days of supply × factor, in morphine milligram equivalents (MME) per day; factors are "
-            f"those of the table `{e.mme_factors}`. Injections, anaesthesia opioids, antitussives and antidiarrhoeals are not analgesic exposure. A supply that is missing "
-            f"or longer than {e.days_supply.max} days is repaired by a named rule or the fill is set aside. Buprenorphine has no factor in CDC tables: its "
-            f"days are on opioids at an unknown dose, which is never taken as zero; sublingual buprenorphine without a recorded indication counts as treatment for "
-            f"{'opioid use disorder, a state that is neither on nor off' if e.buprenorphine.sublingual_without_indication == 'opioid_use_disorder' else 'pain'}.",
+            "The dose of a fill is strength × quantity / days of supply × factor, in morphine milligram equivalents "
+            f"(MME) per day; factors are those of the table `{e.mme_factors}`. Injections, anaesthesia opioids, "
+            "antitussives and antidiarrhoeals are not analgesic exposure. A supply that is missing or longer than "
+            f"{e.days_supply.max} days is repaired by a named rule or the fill is set aside. Buprenorphine has no "
+            "factor in CDC tables: its days are on opioids at an unknown dose, which is never taken as zero; "
+            f"sublingual buprenorphine without a recorded indication counts as treatment for {sublingual}.",
             f"Daily dose is the sum over the products active that day. {stockpile} {stays}",
-            f"A person is on opioids on a day up to {e.carry_over_days} days after the end of supply, as known from fills up to that day only; no gap "
-            "is bridged by looking at a later refill. Off opioids is split into never, recent (up to 90 days since the end of supply) and former. "
-            f"Dose bands begin at {listed([f'{band:g}' for band in e.dose_bands])} MME/day. Episodes, which only describe, merge gaps of up to {e.gap_days} days.",
+            f"A person is on opioids on a day up to {e.carry_over_days} days after the end of supply, as known from "
+            "fills up to that day only; no gap is bridged by looking at a later refill. Off opioids is split into "
+            "never, recent (up to 90 days since the end of supply) and former. Dose bands begin at "
+            f"{listed([f'{band:g}' for band in e.dose_bands])} MME/day. Episodes, which only describe, merge gaps of "
+            f"up to {e.gap_days} days.",
         ]
     if "baseline" in kinds:
         told.append(
-            "Where opioid use was asked at one interview only, people who reported use then are compared with those who "
-            "reported none; nothing is assumed of use afterwards."
+            "Where opioid use was asked at one interview only, people who reported use then are compared with those "
+            "who reported none; nothing is assumed of use afterwards."
         )
     elif kinds:
         told.append(f"A self-report of use, where there is one, is believed for {e.report_valid_days} days.")
@@ -137,7 +148,8 @@ def _covariates(config: Config) -> list[str]:
     c = config.covariates
     names = listed([plain(name) for name in c.baseline])
     missing = {
-        "indicator": "Missing values are a category of their own (missing indicator); a complete-case estimate stands beside wherever something is missing",
+        "indicator": "Missing values are a category of their own (missing indicator); a complete-case estimate stands "
+        "beside wherever something is missing",
         "complete": "People with a missing value are left out",
         "mi": "Missing values are imputed by chained equations",
     }[c.missing]
@@ -160,17 +172,21 @@ def _mortality(released: Released) -> list[str]:
         told.append("Death rates are deaths per 1,000 person-years with exact Poisson limits.")
     if set(m.analyses) & {"current_use", "baseline_use"}:
         told.append(
-            "Hazards of death are compared by Cox regression on time since entry, with exposure as it changes day by day where it is followed "
-            "(`mortality.current_use`) and as reported at baseline where it is known once (`mortality.baseline_use`); ties by Efron's method, standard errors robust and "
-            "clustered by person, survey weights and sampling units used where the cohort has them. Estimates are crude, adjusted for age and sex, and "
-            f"adjusted for all baseline covariates. Exposure is lagged by {listed([plural(lag, 'day') for lag in m.lags_days])}."
+            "Hazards of death are compared by Cox regression on time since entry, with exposure as it changes day by "
+            "day where it is followed (`mortality.current_use`) and as reported at baseline where it is known once "
+            "(`mortality.baseline_use`); ties by Efron's method, standard errors robust and clustered by person, "
+            "survey weights and sampling units used where the cohort has them. Estimates are crude, adjusted for age "
+            "and sex, and adjusted for all baseline covariates. Exposure is lagged by "
+            f"{listed([plural(lag, 'day') for lag in m.lags_days])}."
         )
         told.append(
-            "Survival curves are Kaplan–Meier curves on the same time scale, with people counted in the group they are in on each day; limits are on the "
-            f"log–log scale. Survival is printed at {listed([number(day) for day in m.horizons_days])} days."
+            "Survival curves are Kaplan–Meier curves on the same time scale, with people counted in the group they "
+            "are in on each day; limits are on the log–log scale. Survival is printed at "
+            f"{listed([number(day) for day in m.horizons_days])} days."
         )
     told.append(
-        "An estimate with fewer than 10 events, with deaths in one group only, or from a model that does not converge is not evaluable and is not shown."
+        "An estimate with fewer than 10 events, with deaths in one group only, or from a model that does not "
+        "converge is not evaluable and is not shown."
     )
     return told
 
@@ -180,12 +196,16 @@ def _hyperalgesia(config: Config) -> list[str]:
     x = h.escalation
     windows = listed([f"{start} to {stop}" for start, stop in h.windows_days])
     return [
-        f"Eligible decisions are visits with a recorded pain score by people whose dose had been stable (within 20 %) for {x.stable_days} days. The dose is "
-        f"escalated if the prescribed daily dose is raised by at least {100 * x.min_rise:g} % and at least {x.min_mme:g} MME/day within {x.grace_days} days of the visit, else "
-        "maintained; nothing later assigns an arm. Scores count from the last of those days on. One person may contribute several decisions.",
-        f"In each window ({windows} days after the visit) mean pain is compared between the arms by linear regression on recorded history: pain (last, mean, slope, largest, number of scores), "
-        "dose and its history, and the baseline covariates; standard errors are clustered by person. The difference is given in points on the 0–10 scale, and per "
-        f"{h.step_mme:g} MME/day of achieved dose separation with Fieller limits. A difference below {h.smallest_effect:g} points is taken not to matter.",
+        "Eligible decisions are visits with a recorded pain score by people whose dose had been stable (within 20 %) "
+        f"for {x.stable_days} days. The dose is escalated if the prescribed daily dose is raised by at least "
+        f"{100 * x.min_rise:g} % and at least {x.min_mme:g} MME/day within {x.grace_days} days of the visit, else "
+        "maintained; nothing later assigns an arm. Scores count from the last of those days on. One person may "
+        "contribute several decisions.",
+        f"In each window ({windows} days after the visit) mean pain is compared between the arms by linear regression "
+        "on recorded history: pain (last, mean, slope, largest, number of scores), dose and its history, and the "
+        "baseline covariates; standard errors are clustered by person. The difference is given in points on the 0–10 "
+        f"scale, and per {h.step_mme:g} MME/day of achieved dose separation with Fieller limits. A difference below "
+        f"{h.smallest_effect:g} points is taken not to matter.",
     ]
 
 
@@ -197,8 +217,9 @@ def _synthesis(released: Released) -> list[str]:
             "The cohorts share people or are otherwise not independent; they are listed side by side and not pooled."
         ]
     return [
-        "Estimates of the same quantity (estimand, contrast, method, window) are pooled: with two cohorts by a common-effect estimate, labelled so; with three or "
-        "more by random effects (REML, Hartung–Knapp with a variance factor of at least 1), with a prediction interval from four on."
+        "Estimates of the same quantity (estimand, contrast, method, window) are pooled: with two cohorts by a "
+        "common-effect estimate, labelled so; with three or more by random effects (REML, Hartung–Knapp with a "
+        "variance factor of at least 1), with a prediction interval from four on."
     ]
 
 
@@ -208,8 +229,11 @@ def _disclosure(released: Released) -> list[str]:
         return [
             f"No disclosure control was applied. Reason given: {release.get('reason') or 'none'}. Every page is marked."
         ]
-    rounding = release.get("rounding")
     return [
-        f"Results left the study's folder through one door only, under profile `{release.get('profile')}`. {released.rule}"
-        + (f" Counts are rounded to the nearest {rounding}." if rounding and str(rounding) not in ("1", "0") else "")
+        f"Results left the study's folder through one door only, under profile `{release.get('profile')}`. "
+        f"{released.rule}{_marked(released)}"
     ]
+
+
+def _marked(released: Released) -> str:
+    return f" A count from which such a count could be worked out is withheld and marked <{released.threshold} too."

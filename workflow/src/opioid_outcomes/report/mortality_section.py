@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from opioid_outcomes.report import charts
+from opioid_outcomes.report import charts, forest
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section, Table
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.opening import MAIN_CONTRASTS
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import POOLED, interval, method_words, number, percent, present
+from opioid_outcomes.report.words import MISSING, POOLED, interval, method_words, number, percent, present
 
 Rows = list[dict[str, Any]]
 
@@ -46,7 +46,10 @@ def _rates(released: Released) -> list[Block]:
                     interval(row, scale),
                 )
             )
-    caption = "Deaths per 1,000 person-years by current use of opioids, unadjusted, with exact Poisson limits. Off opioids is also split by time since the last supply."
+    caption = (
+        "Deaths per 1,000 person-years by opioid use, unadjusted and unweighted, with exact Poisson limits. Where "
+        "use is followed over time, off is also split by time since the last supply."
+    )
     heads = ("State", "Persons", "Person-years", "Deaths", "Rate (95 % CI)")
     return [Table("mortality_rates", caption, heads, tuple(lines), 4, released.rule, (1.6, 1, 1.2, 1, 1.8))]
 
@@ -61,7 +64,7 @@ def _survival(released: Released) -> list[Block]:
     alt = " ".join(_survival_words(name, rows) for name, rows in by_cohort.items())
     title = "Survival by opioid use"
     figure = Figure(
-        "survival", svg(charts.survival(by_cohort, released.threshold), "survival", title, alt),
+        "survival", svg(charts.survival(by_cohort), "survival", title, alt),
         f"{title}, with 95 % confidence bands and the numbers at risk below. The vertical axis need not start at zero.",
         alt, note=released.rule,
     )  # fmt: skip
@@ -75,15 +78,21 @@ def _what_curves_are(released: Released) -> list[str]:
     if kinds & {"time_varying", None}:
         told.append(
             "Where use is followed over time these are extended Kaplan–Meier curves (Simon and Makuch): people move "
-            "between the groups as their use changes and at each day count in the group they are in that day, so that "
-            "nobody is immortal while waiting to start. A curve is what would be seen if the death rates met by those "
-            "in the group day by day held for one group of people; no fixed group followed it, it is not adjusted, "
-            "and it is not the effect of opioids."
+            "between the groups as their use changes and at each day count in the group they are in that day, so "
+            "that nobody is immortal while waiting to start. A curve is what would be seen if the death rates met by "
+            "those in the group day by day held for one group of people; no fixed group followed it, it is not "
+            "adjusted, and it is not the effect of opioids."
         )
     if "baseline" in kinds:
         told.append(
-            "Where use is known at one interview only, the curves follow the groups formed at the interview, whatever "
-            "was used afterwards; they are not adjusted, and the difference between them is not the effect of opioids."
+            "Where use is known at one interview only, the curves follow the groups formed at the interview, "
+            "whatever was used afterwards; they are not adjusted, and the difference between them is not the effect "
+            "of opioids."
+        )
+    if released.threshold > 1:
+        told.append(
+            f"To keep small numbers from being read off, a curve is shown only at every {released.threshold}th death: "
+            "between two steps it lies up to that many deaths too high, and so do the numbers at risk."
         )
     return told
 
@@ -116,11 +125,10 @@ def _horizons(released: Released, by_cohort: dict[str, Rows]) -> list[Block]:
 
 
 def _survival_at(rows: Rows, day: int) -> str:
-    if not rows or rows[-1]["day"] < day:
-        return "–"
-    row = next(row for row in reversed(rows) if row["day"] <= day) if rows[0]["day"] <= day else None
-    if row is None:
-        return "100.0 %"
+    """Survival at a day: that of the last step before it, unless the curve begins later or ends earlier."""
+    if not rows or not rows[0]["day"] <= day <= rows[-1]["day"]:
+        return MISSING
+    row = next(row for row in reversed(rows) if row["day"] <= day)
     limits = f" ({percent(row['ci_low'])} to {percent(row['ci_high'])})" if present(row["ci_low"]) else ""
     return f"{percent(row['survival'])}{limits}"
 
@@ -139,9 +147,9 @@ def _hazard_ratios(released: Released) -> list[Block]:
     main = [row for row in rows if row["contrast"] == MAIN_CONTRASTS[row["analysis"]] and row["outcome"] == "death"]
     blocks: list[Block] = [
         Paragraph(
-            "A hazard ratio above 1 means that, at the same time since entry, deaths came at a higher rate on opioids. "
-            "The estimates describe people as they were treated; confounding that the covariates do not capture remains in "
-            "them, and so does any change of treatment because somebody is about to die."
+            "A hazard ratio above 1 means that, at the same time since entry, deaths came at a higher rate on "
+            "opioids. The estimates describe people as they were treated; confounding that the covariates do not "
+            "capture remains in them, and so does any change of treatment because somebody is about to die."
         )
     ]
     if not main:
@@ -159,8 +167,8 @@ def _hazard_ratios(released: Released) -> list[Block]:
 def _pooling_words(cohorts: int) -> str:
     if cohorts < 3:
         return (
-            "Two cohorts are pooled by a common-effect estimate, because two cannot tell how much effects vary between "
-            "cohorts: it answers what the average of these two is, not what a further cohort would show."
+            "Two cohorts are pooled by a common-effect estimate, because two cannot tell how much effects vary "
+            "between cohorts: it answers what the average of these two is, not what a further cohort would show."
         )
     return "Cohorts are pooled by a random-effects model (REML, Hartung–Knapp limits)."
 
@@ -182,7 +190,7 @@ def _forest(released: Released, rows: Rows) -> Block:
     alt = "Hazard ratios: " + "; ".join(f"{row['label']}, {row['reading']}" for row in drawn) + "."
     contrasts = " and ".join(dict.fromkeys(row["contrast"] for row in rows))
     title = f"Hazard ratios of death, {contrasts}"
-    chart = charts.forest(drawn, log=True, title="hazard ratio (log scale)", null=1.0, count_label="persons / deaths")
+    chart = forest.ratios(drawn, title="hazard ratio (log scale)", counts="persons / deaths")
     return Figure(
         "hazard_ratios",
         svg(chart, "hazard_ratios", title, alt),

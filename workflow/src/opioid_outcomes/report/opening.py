@@ -9,10 +9,28 @@ from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import MISSING, interval, listed, method_words, present
 
 QUESTION = (
-    "Among adults with chronic pain, do people die sooner while they take opioids than while they do not, and after a "
-    "dose is raised, does pain fall, return, or rise above what it would have been?"
+    "Among adults with chronic pain, do people die sooner while they take opioids than while they do not, and after "
+    "a dose is raised, does pain fall, return, or rise above what it would have been?"
 )
 MAIN_CONTRASTS = {"mortality.current_use": "on vs off", "mortality.baseline_use": "baseline user vs non user"}
+CAN = (
+    (
+        {"mortality.rate"},
+        "How many people died, over how many person-years, on and off opioids, with exact limits (`mortality.rate`).",
+    ),
+    (
+        {"mortality.current_use", "mortality.baseline_use"},
+        "How the hazard of death compares between people on and off opioids who have the same recorded baseline "
+        "covariates (`mortality.current_use`, or `mortality.baseline_use` where use is known at one interview only). "
+        "These are descriptions. People are put on opioids, and taken off them, for reasons that also bear on their "
+        "risk of death; a hazard ratio here is not the effect of opioids.",
+    ),
+    (
+        {"hyperalgesia.escalation"},
+        "How pain differs in the year after a dose escalation between people whose dose was raised and people with "
+        "the same recorded history whose dose was not (`hyperalgesia.escalation`).",
+    ),
+)
 ADJUSTMENT_ORDER = ("adjusted_full", "adjusted", "crude")
 
 
@@ -32,7 +50,7 @@ def _setting(released: Released) -> list[Block]:
             "none": "no record of opioid use",
         }.get(str(about.get("exposure")), "")
         origin = f"simulated, world “{about.get('world')}”" if about.get("simulated") else "real records"
-        described.append(f"`{name}`: {listed([part for part in (origin, source, exposure) if part])}.")
+        described.append(f"`{name}`: {', '.join(part for part in (origin, source, exposure) if part)}.")
     return [
         Paragraph(f"The study reads {'one cohort' if len(described) == 1 else f'{len(described)} cohorts'}."),
         Bullets(tuple(described)),
@@ -41,15 +59,8 @@ def _setting(released: Released) -> list[Block]:
 
 def scope(released: Released) -> Section:
     """What this report can and cannot say."""
-    can = [
-        "How many people died, over how many person-years, on and off opioids, with exact limits (`mortality.rate`).",
-        "How the hazard of death compares between people on and off opioids who have the same recorded baseline "
-        "covariates (`mortality.current_use`, or `mortality.baseline_use` where use is known at one interview only). "
-        "These are descriptions. People are put on opioids, and taken off them, for reasons that also bear on their "
-        "risk of death; a hazard ratio here is not the effect of opioids.",
-        "How pain differs in the year after a dose escalation between people whose dose was raised and people "
-        "with the same recorded history whose dose was not (`hyperalgesia.escalation`).",
-    ]
+    shown = {row["analysis"] for row in released.rows() if present(row["estimate"])}
+    can = tuple(text for analyses, text in CAN if shown & analyses)
     cannot = [
         "The two primary analyses of the specification are not part of this version: `mortality.new_user` (new users "
         "against comparable non-users, the causal answer about mortality) and `hyperalgesia.verdict` (the "
@@ -58,8 +69,11 @@ def scope(released: Released) -> Section:
         "population; anything about one person.",
     ]
     blocks: list[Block] = [
-        Paragraph("It can say:"),
-        Bullets(tuple(can)),
+        *(
+            (Paragraph("It can say:"), Bullets(can))
+            if can
+            else (Paragraph("In this study it can say nothing about the question: no estimate may be shown."),)
+        ),
         Paragraph("It cannot say:"),
         Bullets(tuple(cannot)),
         Paragraph(
@@ -80,23 +94,21 @@ def key_numbers(released: Released) -> Section:
     blocks: list[Block] = []
     mortality = [row for cohort in released.cohorts_and_pooled if (row := _mortality_row(released, cohort))]
     if mortality:
-        blocks.append(
-            Table(
-                "key_mortality",
-                "Deaths in absolute and relative terms. Rates are unadjusted; both are descriptive.",
-                ("Cohort", "Deaths per 1,000 person-years, on opioids", "Off opioids", "Hazard ratio, crude", "Hazard ratio, most fully adjusted", "Adjusted for"),
-                tuple(mortality),
-                note=released.rule,
-                widths=(1.1, 1.7, 1.5, 1.5, 1.6, 1.6),
-            )
-        )  # fmt: skip
+        heads = ("Cohort", "On opioids", "Off opioids", "Hazard ratio, crude", "Hazard ratio, adjusted")
+        caption = (
+            "Deaths in absolute and relative terms (95 % CI): deaths per 1,000 person-years on and off opioids, "
+            f"unadjusted, and the hazard ratio on against off. {_adjustment_words(mortality)} All are descriptive."
+        )
+        rows = tuple(row for row, _ in mortality)
+        blocks.append(Table("key_mortality", caption, heads, rows, 4, released.rule, (0.8, 1.2, 1.2, 1.2, 1.2)))
     pain = _pain_rows(released)
     if pain:
         blocks.append(
             Table(
                 "key_pain",
                 "Difference in mean pain, escalated minus maintained (points on the 0–10 scale; above zero is more "
-                f"pain after escalation; smallest difference that matters: {released.config.hyperalgesia.smallest_effect:g}).",
+                "pain after escalation; smallest difference that matters: "
+                f"{released.config.hyperalgesia.smallest_effect:g}).",
                 ("Days after the visit", *_pain_cohorts(released)),
                 tuple(pain),
                 numeric=len(_pain_cohorts(released)),
@@ -117,7 +129,8 @@ def _first(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     return next((row for row in rows if present(row["estimate"])), None)
 
 
-def _mortality_row(released: Released, cohort: str) -> tuple[str, ...] | None:
+def _mortality_row(released: Released, cohort: str) -> tuple[tuple[str, ...], str] | None:
+    """The cohort's line of the table, and what its most fully adjusted ratio is adjusted for."""
     scales = released.scales
     ratios: list[dict[str, Any]] = []
     for analysis, contrast in MAIN_CONTRASTS.items():
@@ -132,8 +145,17 @@ def _mortality_row(released: Released, cohort: str) -> tuple[str, ...] | None:
     if not any((full, crude, on, off)):
         return None
     told = [interval(row, scales[row["scale"]]) if row else MISSING for row in (on, off, crude, full)]
-    adjusted = method_words(full["method"]).removeprefix("adjusted for ") if full else MISSING
-    return (cohort, *told, adjusted)
+    adjusted = method_words(full["method"]).removeprefix("adjusted for ") if full else ""
+    return (cohort, *told), adjusted
+
+
+def _adjustment_words(rows: list[tuple[tuple[str, ...], str]]) -> str:
+    by_set: dict[str, list[str]] = {}
+    for line, adjusted in rows:
+        if adjusted:
+            by_set.setdefault(adjusted, []).append(line[0])
+    told = [f"for {adjusted}" + (f" ({listed(who)})" if len(by_set) > 1 else "") for adjusted, who in by_set.items()]
+    return f"Adjusted ratios are adjusted {listed(told)}." if told else ""
 
 
 def _pain_cohorts(released: Released) -> list[str]:

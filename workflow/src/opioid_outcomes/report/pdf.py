@@ -22,14 +22,13 @@ def render(document: Document) -> bytes:
     import typst
 
     content = json.dumps(numbered(document), ensure_ascii=False)
-    pdf = typst.compile(
-        shipped("report.typ").read_bytes(),
-        root=str(shipped("")),
-        font_paths=[str(shipped("fonts"))],
+    return typst.compile(
+        shipped("report.typ"),
+        root=shipped(""),
+        font_paths=[shipped("fonts")],
         ignore_system_fonts=True,
         format="pdf",
         pdf_standards=["ua-1"],
         timestamp=TIMESTAMP,
         sys_inputs={"document": UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", content)},
     )
-    return bytes(pdf)

@@ -56,12 +56,7 @@ class Released:
     @property
     def rule(self) -> str:
         """The sentence under each table and figure."""
-        rule = str(self.release.get("rule", ""))
-        if self.threshold <= 1:
-            return rule
-        return (
-            f"{rule} A count from which such a count could be worked out is withheld and marked <{self.threshold} too."
-        )
+        return str(self.release.get("rule", ""))
 
     @property
     def scales(self) -> dict[str, Scale]:

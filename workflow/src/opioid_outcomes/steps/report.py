@@ -23,7 +23,7 @@ Files = dict[str, Any]  # a path, or a list of paths, by name
 def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str:
     """Write the report from what has been released; returns a line saying what was written.
 
-    ``inputs``: ``release``, ``manifest``, ``estimates``, the displays by name, and ``truth`` where cohorts are simulated.
+    ``inputs``: ``release``, ``manifest``, ``estimates``, the displays by name, and ``truth``.
     ``outputs``: ``html`` and ``pdf`` where the config asks for them, and ``figures``, the SVG files (``FIGURES``).
     ``settings`` is the whole config.
     """
