@@ -6,6 +6,7 @@ on each day, every fill still to come: what differs from it has looked into the 
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -130,7 +131,7 @@ def test_the_order_of_fills_does_not_matter_and_neighbours_differ(history: list[
     daily = daily_dose.build(frame(history).lazy(), cap).collect()
     assert daily.equals(daily_dose.build(frame(history[::-1]).lazy(), cap).collect())
     values = ["mme", "mme_incomplete", "on_buprenorphine", "repaired"]
-    for before, after in zip(daily.to_dicts(), daily.to_dicts()[1:], strict=False):
+    for before, after in pairwise(daily.to_dicts()):
         touching = before["person_id"] == after["person_id"] and before["stop"] == after["start"]
         assert not (touching and all(before[name] == after[name] for name in values))
         assert before["person_id"] < after["person_id"] or before["stop"] <= after["start"]
@@ -148,10 +149,10 @@ def test_episodes_hold_every_day_of_supply_once_and_gaps_between_them_are_long(
     for row in found.iter_rows(named=True):
         active = sorted(d for p, d in days if p == row["person_id"] and row["start"] <= d < row["stop"])
         assert (active[0], active[-1] + 1, len(active)) == (row["start"], row["stop"], row["days_active"])
-        assert all(later - earlier - 1 <= gap for earlier, later in zip(active, active[1:], strict=False))
+        assert all(later - earlier - 1 <= gap for earlier, later in pairwise(active))
         known = [days[row["person_id"], d][0] for d in active if days[row["person_id"], d][0] is not None]
         assert row["mean_mme"] == (pytest.approx(sum(known) / len(known), rel=1e-12) if known else None)
-    pairs = zip(found.to_dicts(), found.to_dicts()[1:], strict=False)
+    pairs = pairwise(found.to_dicts())
     assert all(b["start"] - a["stop"] > gap for a, b in pairs if a["person_id"] == b["person_id"])
 
 

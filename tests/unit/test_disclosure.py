@@ -144,7 +144,8 @@ def test_ledger_hides_small_parts_and_what_they_would_be_subtracted_from() -> No
 
 def test_quantiles_need_twice_the_threshold() -> None:
     frame = pl.DataFrame(
-        {"month": [0, 1], "persons": [500, 500], "persons_on": [21, 22], "share_on": [0.04, 0.044], "p25": [10.0, 10.0],
+        {"month": [0, 1], "persons": [500, 500], "persons_on": [21, 22], "persons_with_dose": [21, 22],
+         "share_on": [0.04, 0.044], "p25": [10.0, 10.0],
          "median": [20.0, 20.0], "p75": [30.0, 30.0], "mean": [21.0, 21.0]}
     )  # fmt: skip
     shown = release.display(frame, DISPLAYS["dose_trajectory"], CMS11)

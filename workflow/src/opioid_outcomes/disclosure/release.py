@@ -93,7 +93,7 @@ def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataF
 
 def _nested(contract: Display) -> list[tuple[str, str]]:
     """Counts of which the second is a part of the first, so that their difference is a group too."""
-    pairs = (("of_persons", "persons"), ("persons", "persons_on"))
+    pairs = (("of_persons", "persons"), ("persons", "persons_on"), ("persons_on", "persons_with_dose"))
     return [pair for pair in pairs if set(pair) <= set(contract.counts)]
 
 
