@@ -110,6 +110,5 @@ def top_code(persons: pl.DataFrame, observation: pl.DataFrame, calendar: bool) -
     count = persons.select(changed.fill_null(False).sum()).item()
     if not count:
         return coded, []
-    return coded, [
-        f"{about(count)} people were older than {OLDEST} on their first observed day: top-coded to {OLDEST}."
-    ]
+    said = f"People older than {OLDEST} on their first observed day were top-coded to {OLDEST}: {about(count)}."
+    return coded, [said]

@@ -23,12 +23,12 @@ IDENTITY = (
 )  # fmt: skip
 OPEN_TEXT = {("measurements", "measure"), ("therapies", "therapy"), ("changes", "reason")}
 PATTERNS = {
-    "e-mail address": r"[\w.+-]+@[\w-]+\.[a-zA-Z]{2,}",
-    "telephone number": r"^\s*(\+\d{1,3}[ .-]?)?(\(\d{2,5}\)[ .-]?|\d{2,5}[ .-])\d{3,4}[ .-]\d{3,4}\s*$",
-    "social security number": r"^\s*\d{3}-\d{2}-\d{4}\s*$",
-    "UK postcode": r"^\s*[A-Za-z]{1,2}\d[A-Za-z\d]?\s*\d[ABD-HJLNP-UW-Zabd-hjlnp-uw-z]{2}\s*$",
-    "IP address": r"^\s*((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)\s*$",
-    "web address": r"(?i)\b(https?://|www\.)\S+",
+    "an e-mail address": r"[\w.+-]+@[\w-]+\.[a-zA-Z]{2,}",
+    "a telephone number": r"^\s*(\+\d{1,3}[ .-]?)?(\(\d{2,5}\)[ .-]?|\d{2,5}[ .-])\d{3,4}[ .-]\d{3,4}\s*$",
+    "a social security number": r"^\s*\d{3}-\d{2}-\d{4}\s*$",
+    "a UK postcode": r"^\s*[A-Za-z]{1,2}\d[A-Za-z\d]?\s*\d[ABD-HJLNP-UW-Zabd-hjlnp-uw-z]{2}\s*$",
+    "an IP address": r"^\s*((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)\s*$",
+    "a web address": r"(?i)\b(https?://|www\.)\S+",
 }
 NHS_WEIGHTS = (10, 9, 8, 7, 6, 5, 4, 3, 2)  # check digit modulo 11, NHS Data Dictionary "NHS NUMBER"
 FREE_TEXT_LENGTH, FREE_TEXT_DISTINCT, FREE_TEXT_SPACED = 30, 0.5, 0.8
@@ -89,12 +89,12 @@ def value_pattern(values: pl.Series) -> str | None:
     filled = values.drop_nulls()
     if filled.is_empty():
         return None
+    if count := _nhs_numbers(filled):
+        return f"has {count} values that look like an NHS number"
     for pattern, expression in PATTERNS.items():
         count = int(filled.str.contains(expression).sum())
         if count:
-            return f"has {count} values that look like a {pattern}"
-    if count := _nhs_numbers(filled):
-        return f"has {count} values that look like an NHS number"
+            return f"has {count} values that look like {pattern}"
     length = filled.str.len_chars().median() or 0
     distinct = filled.n_unique() / len(filled)
     spaced = filled.str.contains(r"\S\s+\S").mean() or 0

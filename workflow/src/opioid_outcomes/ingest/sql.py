@@ -14,7 +14,7 @@ from opioid_outcomes.ingest.readers import ROW, Source
 
 LEAST_SHOWN = 11  # a category label may be named in a message only where so many rows carry it (CONTRACT 7)
 INTEGER = r"^[+-]?(0|[1-9][0-9]{0,17})$"
-NUMBER = r"^[+-]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
+NUMBER = r"^[+-]?(0|[1-9][0-9]{0,14})?(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
 EXAMPLE = "write an SQL expression over the file's columns, e.g. RIDAGEYR >= 20"
 
 

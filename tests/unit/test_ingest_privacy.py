@@ -1,0 +1,100 @@
+"""The door in: what is refused by name, by value, and what a waiver lets through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from opioid_outcomes.config.cohorts import Cohort
+from opioid_outcomes.config.privacy import Privacy
+from opioid_outcomes.errors import UserError
+from opioid_outcomes.ingest import privacy
+from opioid_outcomes.ingest.tables import read
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["name", "Last_Name", "firstName", "MRN", "ssn", "NHS number", "birth_date", "DateOfBirth", "e-mail", "phone_1",
+     "home address", "ZIP", "postcode", "ip_address", "url", "device-id", "account", "Clinical_Note", "comment"],
+)  # fmt: skip
+def test_names_that_say_identity(column: str) -> None:
+    assert privacy.identity_word(column)
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["shipping", "birth_year", "zip3", "username_hash", "phoneme", "texture", "curl", "person_id", "nhs_region"],
+)
+def test_whole_words_only(column: str) -> None:
+    assert privacy.identity_word(column) is None
+
+
+def test_a_products_name_is_no_persons_name() -> None:
+    assert privacy.identity_word("drug_name", products=True) is None
+    assert privacy.identity_word("drug_name") == "name"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("ann@example.org", "e-mail address"),
+        ("555-123-4567", "telephone number"),
+        ("(0131) 496 0123", "telephone number"),
+        ("123-45-6789", "social security number"),
+        ("EH1 1YZ", "UK postcode"),
+        ("192.168.0.1", "IP address"),
+        ("see https://example.org/x", "web address"),
+        ("943 476 5919", "NHS number"),  # the worked example of the check digit
+    ],
+)
+def test_values_that_look_like_identity(value: str, kind: str) -> None:
+    found = privacy.value_pattern(pl.Series(["never", "former", value]))
+    assert found is not None
+    assert kind in found
+    assert "has 1 values" in found
+    assert value not in found
+
+
+@pytest.mark.parametrize(
+    "value", ["never", "2001-2002", "00406-0552-01", "9434765918", "1.5", "Doctor's office or HMO"]
+)
+def test_ordinary_values_pass(value: str) -> None:
+    assert privacy.value_pattern(pl.Series([value, None])) is None
+
+
+def test_free_text() -> None:
+    texts = [f"patient number {i} said that the pain was worse again" for i in range(20)]
+    assert "free text" in (privacy.value_pattern(pl.Series(texts)) or "")
+    assert privacy.value_pattern(pl.Series(texts[:1] * 20)) is None  # a long label is a label
+
+
+def cohort(folder: Path, header: str, row: str) -> Cohort:
+    (folder / "persons.csv").write_text(f"person_id,sex,birth_year,{header}\n1,F,1950,{row}\n")
+    (folder / "observation.csv").write_text("person_id,start,end\n1,2010-01-01,2011-01-01\n")
+    return Cohort(path=str(folder))
+
+
+def test_only_columns_that_are_used_are_looked_at(tmp_path: Path) -> None:
+    given = cohort(tmp_path, "email,region", "a@example.org,b@example.org")
+    assert privacy.check(read(given, "c", []), Privacy()) == []
+    with pytest.raises(UserError) as raised:
+        privacy.check(read(given, "c", ["email", "region"]), Privacy())
+    assert "column email (table persons): is called email" in str(raised.value)
+    assert "column region (table persons): has 1 values that look like an e-mail" in str(raised.value)
+    assert "example.org" not in str(raised.value)
+
+
+def test_a_waiver_lets_a_column_through_and_is_told(tmp_path: Path) -> None:
+    given = cohort(tmp_path, "account", "x")
+    waiver = {"table": "persons", "column": "Account", "reason": "type of insurance"}
+    said = privacy.check(read(given, "c", ["account"]), Privacy(waive=[waiver]))
+    assert said == ["Column account of persons is called account, which says identity; waived: type of insurance"]
+
+
+def test_codes_are_not_telephone_numbers(tmp_path: Path) -> None:
+    given = cohort(tmp_path, "x", "y")
+    rows = "person_id,date,code,vocabulary\n1,2010-02-01,555-123-4567,ICD10\n"
+    (tmp_path / "diagnoses.csv").write_text(rows)
+    assert privacy.check(read(given, "c", []), Privacy()) == []
