@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -154,6 +155,14 @@ class TestExclusion:
     def test_dispensed_treatment_of_opioid_use_disorder_excludes_too(self, start: int, kept: bool) -> None:
         found = select(observed((1, 0, 999)), self.CODED, states=status((1, start, 400, "treatment")))
         assert bool(entries(found)) is kept
+
+    def test_an_own_list_excludes_by_its_path(self, tmp_path: Path) -> None:
+        own = tmp_path / "sickle_cell.csv"
+        own.write_text("vocabulary,code_prefix\nICD10CM,D57\n", encoding="utf-8")
+        coded = pl.concat([self.CODED, diagnoses((1, 10, ("D571", "ICD10CM")))])
+        found = select(observed((1, 0, 999)), coded, exclude=[str(own)])
+        assert entries(found) == []
+        assert found.rules[-1].text == "no sickle cell on record before entry"
 
     def test_an_empty_list_excludes_nobody(self) -> None:
         coded = pl.concat([self.CODED, diagnoses((1, 10, CANCER))])

@@ -80,21 +80,25 @@ def drug_class_fills(dispensings: pl.DataFrame) -> pl.DataFrame:
     """Fills of the shipped drug classes: person_id, date, class.
 
     A fill belongs to a class by its ingredient, or, where none is recorded, by an ingredient that stands as a whole
-    word in the product's name. Worked out on distinct products; a fixed combination can belong to two classes.
+    word in the product's name, or by its ATC code. Worked out on distinct products; a fixed combination can belong to
+    two classes.
     """
     classes = pl.read_csv(shipped.DATA / "drug_classes.csv", comment_prefix="#", infer_schema=False)
-    products = (
-        dispensings.select("ingredient", "product_name")
-        .unique()
-        .with_columns(pl.coalesce("ingredient", "product_name").str.to_lowercase().alias("text"))
+    key = ["ingredient", "product_name", "code", "vocabulary"]
+    products = dispensings.select(key).unique()
+    by_ingredient = classes.filter(pl.col("by") == "ingredient")
+    words = "|".join(re.escape(name) for name in by_ingredient["value"])
+    text = pl.coalesce("ingredient", "product_name").str.to_lowercase()
+    named = (
+        products.with_columns(text.str.extract_all(rf"\b(?:{words})\b").alias("value"))
+        .explode("value")
+        .join(by_ingredient, on="value")
     )
-    words = "|".join(re.escape(name) for name in classes["ingredient"])
-    found = (
-        products.with_columns(pl.col("text").str.extract_all(rf"\b(?:{words})\b").alias("known"))
-        .explode("known")
-        .join(classes, left_on="known", right_on="ingredient")
-        .select("ingredient", "product_name", "class")
-        .unique()
+    coded = (
+        products.filter((pl.col("vocabulary") == "ATC") & pl.col("ingredient").is_null())
+        .join(classes.filter(pl.col("by") == "ATC"), how="cross")
+        .filter(normalised(pl.col("code")).str.starts_with(pl.col("value")))
     )
-    fills = dispensings.select("person_id", "date", "ingredient", "product_name")
-    return fills.join(found, on=["ingredient", "product_name"], nulls_equal=True).select("person_id", "date", "class")
+    found = pl.concat([named.select(*key, "class"), coded.select(*key, "class")]).unique()
+    fills = dispensings.select("person_id", "date", *key)
+    return fills.join(found, on=key, nulls_equal=True).select("person_id", "date", "class")

@@ -75,7 +75,7 @@ def measure(anchors: pl.DataFrame, names: list[str], sources: Sources, lookback:
             if classes is None:
                 classes = codelists.drug_class_fills(sources.dispensings)
             found = classes.filter(pl.col("class") == name) if classes.height else None
-            column = _any(result, name, found, lookback, "no dispensings of drugs other than opioids")
+            column = _any(result, name, found, lookback, "no dispensing is recognised as a drug other than an opioid")
         else:
             values = sources.measurements.filter(pl.col("measure") == name)
             column = _last(result, name, values, lookback, "no such measurements")
