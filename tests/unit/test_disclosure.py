@@ -151,3 +151,14 @@ def test_quantiles_need_twice_the_threshold() -> None:
     shown = release.display(frame, DISPLAYS["dose_trajectory"], CMS11)
     assert shown["median"].to_list() == [None, 20.0]
     assert shown["mean"].to_list() == [21.0, 21.0]
+    assert "persons_with_dose" not in shown.columns
+
+
+def test_values_resting_on_fewer_people_than_the_row_counts_go() -> None:
+    frame = pl.DataFrame(
+        {"month": [0, 1], "persons": [500, 500], "persons_on": [90, 90], "persons_with_dose": [10, 21],
+         "share_on": [0.18, 0.18], "p25": [10.0, 10.0], "median": [20.0, 20.0], "p75": [30.0, 30.0], "mean": [21.0, 21.0]}
+    )  # fmt: skip
+    shown = release.display(frame, DISPLAYS["dose_trajectory"], CMS11)
+    assert shown["mean"].to_list() == [None, 21.0]
+    assert shown["median"].to_list() == [None, None]

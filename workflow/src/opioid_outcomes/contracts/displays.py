@@ -17,6 +17,7 @@ class Display:
     ``kind`` picks the disclosure rule: cells (row by row), ledger (cell by cell), a survival curve, or attrition.
     ``family``: the keys within which rows add up to a total that is known, so that one hidden row would be a
     subtraction away. ``quantiles``: values that rest on few people, shown only with twice the threshold behind them.
+    ``behind``: a further count, never published, of the people behind the values; default the last of ``counts``.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Display:
     person_years: tuple[str, ...] = ()
     family: tuple[str, ...] | None = None
     quantiles: tuple[str, ...] = ()
+    behind: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -66,10 +68,10 @@ DISPLAYS: dict[str, Display] = {
             "person-time on opioids by dose band", person_years=("person_years",), family=(),
         ),
         Display(
-            "dose_trajectory", ("month",), ("persons", "persons_on", "persons_with_dose"),
+            "dose_trajectory", ("month",), ("persons", "persons_on"),
             ("share_on", "p25", "median", "p75", "mean"),
             "monthly mean MME/day among people on opioids, by month since entry",
-            quantiles=("p25", "median", "p75"),
+            quantiles=("p25", "median", "p75"), behind="persons_with_dose",
         ),
         Display(
             "pain_escalation", ("arm", "month"), ("persons",), ("mean", "ci_low", "ci_high"),

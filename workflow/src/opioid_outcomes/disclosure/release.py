@@ -52,7 +52,7 @@ def words(column: str, profile: Profile) -> pl.Expr:
 
 def display(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
     """A display as it may leave: the contract's columns and ``suppressed`` (1 where cells were blanked)."""
-    frame = frame.select(contract.columns)
+    frame = frame.select(*contract.columns, *([contract.behind] if contract.behind else []))
     match contract.kind:
         case "curve":
             return curves.thinned(frame, profile)
@@ -66,13 +66,14 @@ def display(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Data
 
 def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
     """Row by row: any small count, or a small remainder of a count in the next, takes the row's values with it."""
-    hidden = pl.any_horizontal(profile.small(name) for name in contract.counts)
+    behind = contract.behind or contract.counts[-1]
+    hidden = pl.any_horizontal(profile.small(name) for name in {*contract.counts, behind})
     for whole, part in _nested(contract):
         hidden |= (pl.col(whole) - pl.col(part)).is_between(1, profile.threshold - 1).fill_null(value=False)
     frame = frame.with_columns(hidden=hidden)
     if contract.family is not None:
         frame = _never_one_alone(frame, contract)
-    few = pl.col(contract.counts[-1]) < 2 * profile.threshold
+    few = pl.col(behind) < 2 * profile.threshold
     shown = [
         *(profile.rounded(name).alias(name) for name in contract.counts),
         *(profile.rounded(name).cast(pl.Float64).alias(name) for name in contract.person_years),
@@ -87,13 +88,13 @@ def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataF
         frame.with_columns(shown)
         .with_columns(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in blank)
         .with_columns(suppressed=pl.col("hidden").cast(pl.Int8))
-        .drop("hidden")
+        .select(*contract.columns, "suppressed")
     )
 
 
 def _nested(contract: Display) -> list[tuple[str, str]]:
     """Counts of which the second is a part of the first, so that their difference is a group too."""
-    pairs = (("of_persons", "persons"), ("persons", "persons_on"), ("persons_on", "persons_with_dose"))
+    pairs = (("of_persons", "persons"), ("persons", "persons_on"))
     return [pair for pair in pairs if set(pair) <= set(contract.counts)]
 
 
