@@ -22,6 +22,7 @@ class Confounders:
     values: Floats
     names: list[str]
     complete: Bools
+    baseline: list[str]  # names of the terms of baseline covariates
     absent: list[str]  # baseline covariates that the cohort does not have
 
 
@@ -31,17 +32,19 @@ def build(
     """History terms, then baseline ones. ``missing`` is ``indicator`` (a category of its own) or ``complete``."""
     columns: dict[str, Floats] = {"pain at the visit": visits.pain}
     columns |= pain_terms(visits, histories.pain)
-    columns["dose before the visit"] = visits.dose
+    columns |= dose_terms(visits)
     columns["years on opioids"] = visits.days_on / 365.25
     columns["earlier escalations"] = earlier_escalations(visits, histories.dose, min_rise=min_rise, min_mme=min_mme)
     complete = np.ones(len(visits.person), dtype=bool)
+    history = len(columns)
     present = [name for name in baseline if name in histories.cohort.columns]
     for name in present:
         terms, observed = baseline_terms(name, histories.cohort[name], indicator=missing == "indicator")
         columns |= {term: values[visits.person] for term, values in terms.items()}
         complete &= observed[visits.person] | (missing == "indicator")
     values = np.stack([*columns.values()], axis=1)
-    return Confounders(values, [*columns], complete, [name for name in baseline if name not in present])
+    absent = [name for name in baseline if name not in present]
+    return Confounders(values, [*columns], complete, [*columns][history:], absent)
 
 
 def pain_terms(visits: Visits, pain: PainHistory) -> dict[str, Floats]:
@@ -64,6 +67,19 @@ def pain_terms(visits: Visits, pain: PainHistory) -> dict[str, Floats]:
         "scores in 180 days": count,
         "one score in 180 days": (count == 1).astype(float),
     }
+
+
+def dose_terms(visits: Visits) -> dict[str, Floats]:
+    """The dose before the visit, and by tenths of its distribution.
+
+    Where nobody escalates (at a ceiling dose) the steps take those decisions out of the contrast, which a line alone
+    would extrapolate across.
+    """
+    if len(visits.dose) == 0:
+        return {"dose before the visit": visits.dose}
+    edges = np.unique(np.quantile(visits.dose, np.arange(1, 10) / 10))
+    steps = {f"dose step {number}": (visits.dose >= edge).astype(float) for number, edge in enumerate(edges, start=1)}
+    return {"dose before the visit": visits.dose} | steps
 
 
 def earlier_escalations(visits: Visits, dose: DoseHistory, *, min_rise: float, min_mme: float) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def trial(
     escalated, known, followed = assign(visits, histories, min_rise=min_rise, min_mme=min_mme, grace_days=grace_days)
     kept = followed & known & confounders.complete
     rows = Visits(*(getattr(visits, name)[kept] for name in ("person", "day", "pain", "dose", "days_on")))
-    terms = Confounders(confounders.values[kept], confounders.names, confounders.complete[kept], confounders.absent)
+    terms = replace(confounders, values=confounders.values[kept], complete=confounders.complete[kept])
     return Trial(rows, escalated[kept], terms, int((~followed).sum()), int((followed & ~known).sum()))
 
 
@@ -166,9 +166,22 @@ def _note(trial: Trial, window: Window, scored: Bools, dropped: tuple[str, ...])
     change = window.pain[scored] - trial.visits.pain[scored]
     escalate = trial.escalate[scored]
     up, same = float(change[escalate].mean()), float(change[~escalate].mean())
-    parts = [f"mean change since the visit {up:+.2f} escalated, {same:+.2f} maintained; events = people who escalated"]
-    if dropped:
-        parts.append(f"no information beyond the other terms: {', '.join(dropped)}")
+    parts = [
+        f"mean change since the visit {up:+.2f} escalated, {same:+.2f} maintained",
+        "events = people who escalated",
+        f"decisions left out: {_about(trial.left_in_grace)} for follow-up that ends within grace, "
+        f"{_about(trial.arm_unknown)} for a dose not known within it",
+    ]
+    told_by_others = [name for name in dropped if name in trial.confounders.baseline]
+    if told_by_others:
+        parts.append(f"constant, or told by the other terms: {', '.join(told_by_others)}")
     if trial.confounders.absent:
         parts.append(f"not in the data: {', '.join(trial.confounders.absent)}")
     return "; ".join(parts)
+
+
+def _about(count: int) -> str:
+    """A count for a sentence that may leave: small ones are not told, others rounded to 5 (DISCLOSURE, Out)."""
+    if count == 0:
+        return "none"
+    return "fewer than 11" if count < 11 else f"about {round(count / 5) * 5}"

@@ -22,7 +22,7 @@ class Visits:
     person: Ints
     day: Ints
     pain: Floats  # score on the day of the visit
-    dose: Floats  # MME/day prescribed up to the visit: on the last day with supply before it
+    dose: Floats  # MME/day on the day before the visit
     days_on: Floats  # since the present stretch on opioids began
 
 
@@ -30,7 +30,8 @@ def eligible(histories: Histories, *, stable_days: int) -> Visits:
     """Days with a pain score, in follow-up, on opioids, after ``stable_days`` of one known dose.
 
     Stable: supply throughout the days [v - stable_days, v) with no gap above 30 days (a gap that reaches into them
-    counts in full, so therapy began before them), every dose in them known and within 20 % of their mean over days
+    counts in full, so therapy began before them) and in hand on the last of them (who has run out may have stopped
+    already, and then there is nothing to decide), every dose in them known and within 20 % of their mean over days
     with supply. All of it is known on the day of the visit. Cost: O(scores x log stretches).
     """
     person, day, pain = histories.pain.person, histories.pain.day, histories.pain.score
@@ -53,7 +54,7 @@ def _stable(dose: DoseHistory, person: Ints, day: Ints, stable_days: int) -> Boo
     gap = np.concatenate([[MARGIN], dose.start[1:] - dose.stop[:-1]])
     begin, end = np.minimum(low, len(gap) - 1), np.maximum(high - 1, 0)
     supplied_from = (dose.start[begin] <= dose.days.key(person, first)) | (gap[begin] <= LONGEST_GAP)
-    supplied_to = dose.days.key(person, day) - dose.stop[end] <= LONGEST_GAP
+    supplied_to = dose.stop[end] >= dose.days.key(person, day)
     unbroken = segment_reduce(np.maximum, gap.astype(float), low + 1, high, 0.0) <= LONGEST_GAP
     known = segment_reduce(np.minimum, dose.known.astype(float), low, high, 0.0) > 0
     return some & supplied_from & supplied_to & unbroken & known & _steady(dose, person, first, day)
