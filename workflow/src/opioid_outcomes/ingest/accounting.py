@@ -56,27 +56,21 @@ def rules(rows: pl.DataFrame) -> pl.DataFrame:
 
 def quality(raws: list[Raw], batches: dict[str, Batch], merged: dict[int, int]) -> pl.DataFrame:
     """What became of every input row, by source table and canonical table; ``merged`` by source of observation."""
-    lines = []
+    lines: list[tuple[str, str, int, int, int, int, int]] = []
     for into, batch in batches.items():
         for source, raw in enumerate(_of(raws, into)):
-            rows = batch.frame.filter(pl.col("source") == source)
-            canonical = rows["rule"].null_count()
-            broken = pl.concat([rows["rule"].drop_nulls(), raw.excluded["rule"].cast(pl.String)])
-            line = {
-                "table": raw.table,
-                "into": into,
-                "rows_in": raw.frame.height + raw.excluded.height,
-                "canonical": canonical,
-                "rejected": len(broken),
-                "merged": merged.get(source, 0) if into == "observation" else 0,
-                "not_selected": int(broken.is_in(list(NOT_SELECTED)).sum()),
-            }
-            if line["rows_in"] != line["canonical"] + line["rejected"] + line["merged"]:
+            rules = batch.frame.filter(pl.col("source") == source)["rule"]
+            broken = pl.concat([rules.drop_nulls(), raw.excluded["rule"].cast(pl.String)])
+            canonical, rejected = rules.null_count(), len(broken)
+            gone = merged.get(source, 0) if into == "observation" else 0
+            rows_in = raw.frame.height + raw.excluded.height
+            if rows_in != canonical + rejected + gone:
                 raise AssertionError(f"rows of {raw.table} do not add up")
-            lines.append(line)
+            left_out = int(broken.is_in(list(NOT_SELECTED)).sum())
+            lines.append((raw.table, into, rows_in, canonical, rejected, gone, left_out))
     counts = ("rows_in", "canonical", "rejected", "merged", "not_selected")
     schema = {"table": pl.String(), "into": pl.String(), **dict.fromkeys(counts, pl.Int64())}
-    return pl.DataFrame(lines, schema=schema).sort("table", "into")
+    return pl.DataFrame(lines, schema=schema, orient="row").sort("table", "into")
 
 
 def repeated(counts: pl.DataFrame, rules: pl.DataFrame) -> list[str]:

@@ -108,6 +108,7 @@ def _nhs_numbers(values: pl.Series) -> int:
     digits = digits.filter(digits.str.contains(r"^[0-9]{10}$"))
     if digits.is_empty():
         return 0
-    total = sum(digits.str.slice(place, 1).cast(pl.Int64) * weight for place, weight in enumerate(NHS_WEIGHTS))
-    check_digit = (11 - total % 11) % 11
-    return int((check_digit == digits.str.slice(9, 1).cast(pl.Int64)).sum())
+    frame = pl.DataFrame({"digits": digits})
+    digit = [pl.col("digits").str.slice(place, 1).cast(pl.Int64) for place in range(10)]
+    total = pl.sum_horizontal(digit[place] * weight for place, weight in enumerate(NHS_WEIGHTS))
+    return frame.filter((11 - total % 11) % 11 == digit[9]).height
