@@ -20,7 +20,9 @@ STEPS = 40  # dose changes remembered per person; whoever has had so many change
 CAP_DAYS = 30.0  # stockpile cap, CONTRACT 7
 DAY_EPSILON = 1e-6
 STABLE_DAYS = 90
-CEILING_MME = 100.0
+CEILING_MME = 150.0
+LEAST_RISE = 0.2  # a smaller one would not count as an escalation
+DOSE_CAUTION = 0.3  # fall of the log odds of escalating per 20 MME already taken
 
 MME = np.array([product.mme for product in OPIOIDS])
 START = np.array([product.start for product in OPIOIDS])
@@ -219,8 +221,10 @@ class _Clinic:
         dose = self.prescribed[who] * MME[self.product[who]]
         rise = STEP[self.product[who]] * MME[self.product[who]]
         free = (self.prescribed[who] == self.units[who]) & (self.steps[who] < STEPS - 2)  # no change is under way
-        possible = free & self.long_term[who] & (rise > 0) & (dose + rise <= CEILING_MME)
-        chance = np.where(possible, expit(self.world.escalation + 0.45 * (score - 5) - 0.15 * (dose / 20 - 2)), 0.0)
+        possible = free & self.long_term[who] & (rise > 0) & (rise >= LEAST_RISE * dose) & (dose + rise <= CEILING_MME)
+        chance = np.where(
+            possible, expit(self.world.escalation + 0.45 * (score - 5) - DOSE_CAUTION * (dose / 20 - 2)), 0.0
+        )
         self.probability[who, visit] = chance
         self.eligible[who, visit] = (
             (chance > 0) & (today - self.changed[who] >= STABLE_DAYS) & (today >= self.people.entry[who])

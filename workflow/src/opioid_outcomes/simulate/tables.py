@@ -18,7 +18,7 @@ def write(records: Records, folder: Path) -> None:
             "product": range(len(PRODUCTS)),
             "ingredient": [product.ingredient for product in PRODUCTS],
             "route": [product.route for product in PRODUCTS],
-            "strength": [product.strength for product in PRODUCTS],
+            "strength": [float(product.strength) for product in PRODUCTS],
             "strength_unit": [product.unit for product in PRODUCTS],
             "release": [product.release for product in PRODUCTS],
         }

@@ -15,7 +15,7 @@ class World:
     hyperalgesia: float = 0.0  # harm that grows over months (h)
     lasting: float = 0.0  # effect that stays (s; negative is relief)
     initiation: float = 0.0  # log odds added to starting opioids at a visit
-    escalation: float = -3.2  # log odds of escalating at pain 5 on 40 MME
+    escalation: float = -3.7  # log odds of escalating at pain 5 on 40 MME
     noise: float = 0.0  # SD of the error of a recorded pain score
 
     @property
