@@ -54,7 +54,8 @@ def _curve(stays: pl.DataFrame, days: Sequence[int]) -> pl.DataFrame:
     at_risk = _risk_set(start, stop, weight, times)
     squares = _risk_set(start, stop, weight**2, times)
     deaths = np.bincount(np.searchsorted(times, stop[died]), weight[died], len(times)) if len(times) else times
-    hazard = np.minimum(deaths / at_risk, 1.0)
+    hazard = deaths / at_risk
+    hazard = np.where(hazard > 1 - 1e-12, 1.0, hazard)  # everybody left dies, give or take rounding of the weights
     survival = np.cumprod(1 - hazard)
     with np.errstate(divide="ignore", invalid="ignore"):
         cumulative = np.cumsum(hazard / (1 - hazard) * squares / at_risk**2)
@@ -86,7 +87,7 @@ def _display(stays: pl.DataFrame, steps: pl.DataFrame, days: Sequence[int]) -> p
         }.items()
     }  # fmt: skip
     frame = pl.DataFrame({"day": at, **counts, "survival": survival, "ci_low": low, "ci_high": high})
-    variance = np.where(survival > 0, survival**2 * spread, np.nan)
+    variance = survival**2 * np.where(survival > 0, spread, np.nan)
     at_risk = pl.col("entered") - pl.col("events") - pl.col("left")
     return frame.with_columns(at_risk.alias("at_risk"), pl.Series("variance", variance)).fill_nan(None)
 
