@@ -149,7 +149,7 @@ def _per_step(trial: Trial, window: Window, step_mme: float) -> Estimate:
     if fit is None:
         return _row(window.label, scale, gate="not evaluable: the confounders determine who escalates", **counts)
     separation = float(fit.estimate[1])
-    if separation < LEAST_SEPARATION:
+    if separation < LEAST_SEPARATION - ROUNDING:
         gate = f"not evaluable: achieved separation in dose below {LEAST_SEPARATION:g} MME/day"
         return _row(window.label, scale, gate=gate, **counts)
     ratio = fieller(float(fit.estimate[0]), separation, fit.covariance, fit.critical())
