@@ -129,7 +129,9 @@ def _survival_at(rows: Rows, day: int) -> str:
     if not rows or not rows[0]["day"] <= day <= rows[-1]["day"]:
         return MISSING
     row = next(row for row in reversed(rows) if row["day"] <= day)
-    limits = f" ({percent(row['ci_low'])} to {percent(row['ci_high'])})" if present(row["ci_low"]) else ""
+    limits = (
+        f" ({number(100 * row['ci_low'], 1)} to {number(100 * row['ci_high'], 1)})" if present(row["ci_low"]) else ""
+    )
     return f"{percent(row['survival'])}{limits}"
 
 

@@ -1,0 +1,168 @@
+"""What the report says of the numbers it is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from report_release import COHORTS, estimates, settings, write
+
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.report import accounting, cohort_sections, exposure_section, opening, released
+from opioid_outcomes.report.compose import compose
+from opioid_outcomes.report.document import Notice, Section, Table
+from opioid_outcomes.report.released import Released
+
+
+def read(inputs: dict[str, Path], **changes: Any) -> Released:
+    return released.read(
+        Config(**settings(**changes)),
+        release=inputs["release"],
+        manifest=inputs["manifest"],
+        estimates=inputs["estimates"],
+        displays=[inputs[name] for name in DISPLAYS],
+        truth=inputs.get("truth"),
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Released:
+    return read(write(tmp_path_factory.mktemp("release") / "demo"))
+
+
+def table(section: Section | None, name: str) -> dict[str, tuple[str, ...]]:
+    """The rows of a table by their heading; of several alike the first."""
+    assert section is not None
+    found = next(block for block in section.blocks if isinstance(block, Table) and block.name == name)
+    rows: dict[str, tuple[str, ...]] = {}
+    for row in found.rows:
+        rows.setdefault(row[0], row[1:])
+    return rows
+
+
+def test_key_numbers_put_absolute_beside_relative(study: Released) -> None:
+    rows = table(opening.key_numbers(study), "key_mortality")
+    assert rows["clinic"] == (
+        "44.8 (39.4 to 50.3)",
+        "25.5 (22.4 to 28.5)",
+        "1.86 (1.56 to 2.22)",
+        "1.58 (1.31 to 1.90)",
+    )
+    assert rows["pooled"] == ("–", "–", "1.90 (1.69 to 2.14)", "1.62 (1.43 to 1.84)")
+
+
+def test_pain_is_told_window_by_window_and_only_where_it_was_estimated(study: Released) -> None:
+    found = next(b for b in opening.key_numbers(study).blocks if isinstance(b, Table) and b.name == "key_pain")
+    assert found.columns == ("Days after the visit", "clinic")
+    assert found.rows[-1] == ("181 to 365", "0.62 (0.44 to 0.80)")
+
+
+def test_the_most_fully_adjusted_ratio_is_named_as_what_it_is(study: Released) -> None:
+    rows = study.estimates
+    fewer = [row for row in rows if not (row["cohort"] == "claims" and row["method"] == "adjusted_full")]
+    section = opening.key_numbers(Released(study.config, study.release, study.manifest, fewer, study.displays))
+    found = next(b for b in section.blocks if isinstance(b, Table) and b.name == "key_mortality")
+    assert "for all baseline covariates (clinic and pooled) and for age and sex (claims)" in found.caption
+    assert found.rows[1][-1] == "1.82 (1.53 to 2.17)"
+
+
+def test_a_hidden_cell_of_table_one_is_not_a_number(study: Released) -> None:
+    assert table(cohort_sections.table_one(study), "table_one_clinic")["copd: 1"] == (
+        "428 (9.5 %)", "228 (12.0 %)", "<11", "0.17",
+    )  # fmt: skip
+
+
+def test_a_level_is_named_under_its_variable(study: Released) -> None:
+    rows = table(cohort_sections.table_one(study), "table_one_clinic")
+    assert rows["sex"] == ()
+    assert rows["– F"][-1] == "−0.04"
+    assert rows["age, mean (SD)"] == ("55.0 (2.1)", "57.2 (2.1)", "52.8 (2.1)", "0.31")
+
+
+def test_rows_rejected_are_told_by_rule(study: Released) -> None:
+    rows = table(cohort_sections.quality(study), "quality_rules")
+    assert rows["dispensings"] == ("duplicate row", "40")
+    assert rows["persons"] == ("conflicting person", "<11")
+
+
+def test_products_nobody_recognised_are_named_and_counted(study: Released) -> None:
+    section = exposure_section.exposure(study)
+    assert table(section, "exposure_ledger")["not recognised"] == ("zz <b>cream</b>", "25", "20")
+    assert any("1 product (25 fills) could not be recognised" in getattr(block, "text", "") for block in section.blocks)
+
+
+def test_a_truth_missed_by_more_than_three_standard_errors_is_flagged(study: Released) -> None:
+    section = accounting.truth(study)
+    rows = table(section, "truth")
+    assert rows["Mortality by current use (descriptive): on vs off"] == ("hazard ratio", "1.60", "1.58", "−0.1")
+    assert rows["Pain after a dose escalation: escalate vs maintain, days 181 to 365"][-1] == "4.1 (missed)"
+    assert "Of 3 planted values that could be compared, 2 were found within 3 standard errors and 1 was missed." in (
+        section.blocks[0].text  # type: ignore[union-attr]
+    )
+
+
+def test_a_study_of_real_people_has_no_section_on_truth(study: Released) -> None:
+    real = Released(study.config, study.release, study.manifest, study.estimates, study.displays, truth=[])
+    assert accounting.truth(real) is None
+    assert "truth" not in [section.id for section in compose(real).sections]
+
+
+def test_what_could_not_be_estimated_is_grouped_with_its_reason(study: Released) -> None:
+    found = next(block for block in accounting.not_estimated(study).blocks if isinstance(block, Table))
+    assert found.rows == (
+        (
+            "Pain after a dose escalation", "not evaluable", "the cohort has no pain scores",
+            "claims: escalate vs maintain (history-adjusted regression, mean difference in pain), days 1 to 30, "
+            "31 to 90, 91 to 180 and 181 to 365",
+        ),
+    )  # fmt: skip
+
+
+def test_wrong_answers_are_shown_as_wrong_beside_the_right_ones(study: Released) -> None:
+    section = next(section for section in compose(study).sections if section.id == "hyperalgesia")
+    assert table(section, "naive")["clinic"] == (
+        "slope of pain on dose, dose",
+        "0.58 (0.51 to 0.65) points per +20 MME/day",
+        "0.68 (0.48 to 0.88), days 181 to 365",
+    )  # fmt: skip
+
+
+def test_every_released_estimate_is_printed(study: Released) -> None:
+    found = next(block for block in accounting.all_estimates(study).blocks if isinstance(block, Table))
+    assert len([row for row in found.rows if len(row) > 1]) == estimates().height
+    assert "p" not in [head.lower() for head in found.columns]
+
+
+def test_sensitivity_specs_do_not_mix_with_the_main_one(study: Released) -> None:
+    other = [row | {"spec": "s1", "estimate": 99.0} for row in study.estimates]
+    both = Released(study.config, study.release, study.manifest, [*other, *study.estimates], study.displays)
+    assert compose(both).sections[2] == compose(study).sections[2]
+
+
+def test_a_study_in_which_nothing_may_be_shown_is_still_a_report(tmp_path: Path) -> None:
+    document = compose(read(write(tmp_path / "demo", empty=True)))
+    assert document.figures == []
+    notices = [block.text for section in document.sections for block in section.blocks if isinstance(block, Notice)]
+    assert any("No estimate of this study may be shown" in text for text in notices)
+    assert any("No survival curve is shown" in text for text in notices)
+    withheld = next(section for section in document.sections if section.id == "not-estimated")
+    assert "8 of 8 numbers that were asked for are withheld" in withheld.blocks[0].text  # type: ignore[union-attr]
+    scope = next(section for section in document.sections if section.id == "scope")
+    assert "can say nothing about the question" in " ".join(getattr(block, "text", "") for block in scope.blocks)
+
+
+def test_a_display_whose_cells_are_all_hidden_is_a_sentence_not_an_empty_figure(tmp_path: Path) -> None:
+    inputs = write(tmp_path / "demo")
+    pl.read_csv(inputs["survival"]).with_columns(
+        pl.lit(None, pl.Float64).alias(name) for name in ("survival", "ci_low", "ci_high")
+    ).write_csv(inputs["survival"])
+    assert "survival" not in [figure.name for figure in compose(read(inputs)).figures]
+
+
+def test_cohorts_keep_the_config_s_order_and_pooled_comes_last(study: Released) -> None:
+    shuffled = Released(study.config, study.release, study.manifest, study.estimates[::-1], study.displays)
+    order = list(dict.fromkeys(row["cohort"] for row in shuffled.rows(scale="log_hr")))
+    assert order == [*COHORTS, "pooled"]

@@ -1,0 +1,71 @@
+"""The methods section says what the config did, in its own numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from report_release import settings
+
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.report.document import Paragraph
+from opioid_outcomes.report.methods import methods
+from opioid_outcomes.report.released import Released
+
+
+def told(use: str = "time_varying", release: dict[str, Any] | None = None, **changes: Any) -> str:
+    config = Config(**settings(**changes))
+    about = {name: {"exposure": use} for name in config.cohorts}
+    controls = {"profile": "cms11", "threshold": 11, "rule": "Small counts are not shown."} | (release or {})
+    blocks = methods(Released(config, {**controls, "cohorts": about}, {}, [], {})).blocks
+    return " ".join(block.text for block in blocks if isinstance(block, Paragraph))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"population": {"min_diagnoses": 3, "diagnosis_window_days": 400}}, "3 recorded diagnoses of chronic pain"),
+        ({"population": {"min_diagnoses": 3, "diagnosis_window_days": 400}}, "within 400 days"),
+        ({"population": {"min_diagnoses": 1}}, "1 recorded diagnosis of chronic pain (code list `chronic_pain`)."),
+        ({"population": {"lookback_days": 275}}, "275 days of uninterrupted observation"),
+        ({"population": {"min_age": 65}}, "65 years of age"),
+        ({"population": {"exclude": []}}, "Nobody is excluded"),
+        ({"population": {"exclude": ["cancer"]}}, "a record of cancer before entry"),
+        ({"population": {"max_followup_days": 1825}}, "1,825 days after entry"),
+        ({"population": {"entry": "first_observation"}}, "no chronic pain diagnosis is asked for"),
+        ({"exposure": {"carry_over_days": 14}}, "up to 14 days after the end of supply"),
+        ({"exposure": {"stockpile_cap_days": 0}}, "what is left over is dropped"),
+        ({"exposure": {"dose_bands": [50, 100]}}, "begin at 50 and 100 MME/day"),
+        ({"exposure": {"gap_days": 45}}, "gaps of up to 45 days"),
+        ({"covariates": {"baseline": ["age", "heart_failure"]}}, "are age and heart failure, taken"),
+        ({"mortality": {"horizons_days": [90, 1000]}}, "at 90 and 1,000 days"),
+        ({"hyperalgesia": {"escalation": {"min_rise": 0.3, "min_mme": 10}}}, "at least 30 % and at least 10 MME/day"),
+        ({"hyperalgesia": {"windows_days": [(1, 60), (61, 120)]}}, "(1 to 60 and 61 to 120 days after the visit)"),
+        ({"hyperalgesia": {"smallest_effect": 0.75}}, "below 0.75 points"),
+        ({"hyperalgesia": {"step_mme": 15}}, "per 15 MME/day"),
+        ({"quality": {"max_rejected_share": 0.05}}, "more than 5 %"),
+        ({"synthesis": {"pool": False}}, "not pooled"),
+        ({"study": {"name": "x", "seed": 7}}, "the seed 7."),
+    ],
+)  # fmt: skip
+def test_a_setting_is_told_in_its_own_numbers(changes: dict[str, Any], sentence: str) -> None:
+    assert sentence in told(**changes)
+    assert sentence not in told()  # nor is it there by default, whatever the config says
+
+
+def test_of_use_asked_once_nothing_is_said_about_doses() -> None:
+    once = told(use="baseline")
+    assert "asked at one interview only" in once
+    assert "Daily dose is the sum" not in once
+    assert "Daily dose is the sum" in told()
+
+
+def test_analyses_that_were_not_asked_for_are_not_described() -> None:
+    assert "Cox regression" in told()
+    assert "Cox regression" not in told(mortality={"analyses": ["rate"]})
+
+
+def test_without_disclosure_control_the_reason_is_given() -> None:
+    open_door = told(release={"profile": "none", "threshold": 1, "reason": "public data"})
+    assert "No disclosure control was applied. Reason given: public data." in open_door
+    assert "No disclosure control" not in told()
