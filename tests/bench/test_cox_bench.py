@@ -1,4 +1,4 @@
-"""Time-varying Cox against the neighbours, in the same run: a ratio of processor times, so that machines do not matter."""
+"""Time-varying Cox against the neighbours in the same run: a ratio of processor times, whatever the machine."""
 
 from __future__ import annotations
 

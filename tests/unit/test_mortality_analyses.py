@@ -157,7 +157,7 @@ REFUSALS = {
     "nobody in group 'on'": WORLD.filter(on_opioid=0),
     "nobody in group 'off'": WORLD.filter(on_opioid=1),
     "no deaths": without_deaths(WORLD, pl.lit(True)),
-    "fewer than 10 deaths": without_deaths(WORLD, ~pl.col("person_id").is_in(FEW)),
+    "fewer than ten deaths": without_deaths(WORLD, ~pl.col("person_id").is_in(FEW)),
     "deaths in one group only": without_deaths(WORLD, pl.col("on_opioid") == 1),
 }
 

@@ -79,7 +79,7 @@ def hazard_ratio(
     if refusal is not None:
         return replace(row, gate=f"not evaluable: {refusal}", note="; ".join(notes))
     if total.events < DEATHS_PER_COVARIATE * len(design.names):
-        notes = (*notes, f"fewer than {DEATHS_PER_COVARIATE} deaths per covariate")
+        notes = (*notes, "fewer than five deaths per covariate")
     half = Z * fitted.se
     return replace(
         row, estimate=fitted.log_hr, se=fitted.se, ci_low=fitted.log_hr - half, ci_high=fitted.log_hr + half,
@@ -104,7 +104,7 @@ def _refusal(rows: pl.DataFrame, contrast: Contrast, total: Amount) -> str | Non
     if total.events == 0:
         return "no deaths"
     if total.events < FEWEST_DEATHS:
-        return f"fewer than {FEWEST_DEATHS} deaths"
+        return "fewer than ten deaths"
     if min(arm.events for arm in arms) == 0:
         return "deaths in one group only"
     return None
