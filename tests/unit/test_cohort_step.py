@@ -20,9 +20,13 @@ from opioid_outcomes.steps.cohort import build_cohort, day_of, exposure_kind
 START = 15_000  # a day of 2011
 
 
-def write(folder: Path, contract: Table, rows: list[dict[str, Any]], *, calendar: bool = True) -> Path:
+def write(folder: Path, contract: Table, rows: list[dict[str, Any]], *, calendar: bool, text_ids: bool) -> Path:
     schema = contract.schema(pl.Int64())
     frame = pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
+    if text_ids and "person_id" in frame.columns:
+        frame = frame.with_columns(
+            pl.format("P{}", pl.col("person_id").cast(pl.String).str.zfill(4)).alias("person_id")
+        )
     path = folder / f"{contract.name}.parquet"
     io.write_table(frame, path, contract, calendar=calendar)
     return path
@@ -51,9 +55,9 @@ def people(n: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def run(folder: Path, tables: dict[str, list[dict[str, Any]]], **settings: Any) -> tuple[str, dict[str, Path]]:
-    calendar = settings.pop("calendar", True)
+    calendar, text_ids = settings.pop("calendar", True), settings.pop("text_ids", False)
     inputs = {
-        name: write(folder, contract, tables.get(name, []), calendar=calendar)
+        name: write(folder, contract, tables.get(name, []), calendar=calendar, text_ids=text_ids)
         for name, contract in {**CANONICAL, "opioid_status": OPIOID_STATUS, "daily_dose": DAILY_DOSE}.items()
     }
     n = len(tables["persons"])
@@ -104,6 +108,20 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
     _, second = run(tmp_path / "b", {name: rows[::-1] for name, rows in people(40).items()})
     for name, path in first.items():
         assert path.read_bytes() == second[name].read_bytes(), name
+
+
+def test_ids_of_text_and_days_of_offsets_change_nothing_else(tmp_path: Path) -> None:
+    tables = people(12)
+    tables["persons"] = [{"person_id": i, "sex": "F", "age_at_entry": 40.0 + i} for i in range(12)]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    _, plain = run(tmp_path / "a", tables)
+    _, other = run(tmp_path / "b", tables, text_ids=True, calendar=False)
+    assert pl.read_parquet(other["cohort"]).schema["entry"] == pl.Int32
+    assert pl.read_parquet(other["cohort"]).schema["person_id"] == pl.String
+    for name in ("cohort", "person_time", "panel"):
+        assert io.read_table(plain[name]).drop("person_id").equals(io.read_table(other[name]).drop("person_id")), name
+    assert plain["table_one"].read_bytes() == other["table_one"].read_bytes()
 
 
 @pytest.mark.parametrize("missing", ["diagnoses", "dispensings", "opioid_status", "deaths"])
