@@ -16,6 +16,8 @@ from opioid_outcomes.hyperalgesia.visits import ROUNDING, Visits
 ANALYSIS = "hyperalgesia.escalation"
 CONTRAST = "escalate vs maintain"
 POPULATION = "stable long-term opioid therapy"
+SCALES = ("mean_difference", "mean_difference_per_step")
+COLLINEAR_GATE = "not evaluable: the confounders determine who escalates (collinear)"
 # People per arm below which nothing is estimated (ANALYSES 4, gates: effective sample of 50 per arm)
 FEWEST_PER_ARM = 50
 # MME/day of achieved separation below which a difference is not expressed per step (ANALYSES 5.1)
@@ -84,11 +86,7 @@ def estimates(trial: Trial, windows: list[Window], *, step_mme: float) -> list[E
 
 def empty(labels: list[str], why: str) -> list[Estimate]:
     """The rows of an analysis that cannot be made."""
-    return [
-        _row(label, scale, gate=f"not evaluable: {why}")
-        for label in labels
-        for scale in ("mean_difference", "mean_difference_per_step")
-    ]
+    return [_row(label, scale, gate=f"not evaluable: {why}") for label in labels for scale in SCALES]
 
 
 def _row(label: str, scale: str, **values: object) -> Estimate:
@@ -116,23 +114,16 @@ def _window_rows(trial: Trial, window: Window, step_mme: float) -> list[Estimate
     counts = {"persons": people(person), "events": people(person[escalate])}
     gate = too_few(person, escalate)
     if gate:
-        return [
-            _row(window.label, scale, gate=gate, **counts) for scale in ("mean_difference", "mean_difference_per_step")
-        ]
+        return [_row(window.label, scale, gate=gate, **counts) for scale in SCALES]
     terms, names = trial.confounders.values[scored], trial.confounders.names
     fit = effects(window.pain[scored, None], escalate.astype(float), terms, names, person)
     if fit is None:
-        gate = "not evaluable: the confounders determine who escalates (collinear)"
-        return [
-            _row(window.label, scale, gate=gate, **counts) for scale in ("mean_difference", "mean_difference_per_step")
-        ]
-    estimate, se = float(fit.estimate[0]), float(np.sqrt(fit.covariance[0, 0]))
-    half = fit.critical() * se
-    difference = _row(
-        window.label, "mean_difference", estimate=estimate, ci_low=estimate - half, ci_high=estimate + half, se=se,
-        p_value=fit.p_value(), note=_note(trial, window, scored, fit.dropped), **counts,
-    )  # fmt: skip
-    return [difference, _per_step(trial, window, step_mme)]
+        return [_row(window.label, scale, gate=COLLINEAR_GATE, **counts) for scale in SCALES]
+    note = _note(trial, window, scored, fit.dropped)
+    return [
+        _row(window.label, "mean_difference", note=note, **fit.numbers(), **counts),
+        _per_step(trial, window, step_mme),
+    ]
 
 
 def _per_step(trial: Trial, window: Window, step_mme: float) -> Estimate:
@@ -147,7 +138,7 @@ def _per_step(trial: Trial, window: Window, step_mme: float) -> Estimate:
     both = np.stack([window.pain[rows], window.mme[rows]], axis=1)
     fit = effects(both, escalate.astype(float), trial.confounders.values[rows], trial.confounders.names, person)
     if fit is None:
-        return _row(window.label, scale, gate="not evaluable: the confounders determine who escalates", **counts)
+        return _row(window.label, scale, gate=COLLINEAR_GATE, **counts)
     separation = float(fit.estimate[1])
     if separation < LEAST_SEPARATION - ROUNDING:
         gate = f"not evaluable: achieved separation in dose below {LEAST_SEPARATION:g} MME/day"

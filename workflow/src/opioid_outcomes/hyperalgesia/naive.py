@@ -52,12 +52,8 @@ def slope(histories: Histories, *, step_mme: float) -> Estimate:
     fit = effects(score[:, None], dose / step_mme, _nothing(len(dose)), NO_CONFOUNDERS, person)
     if fit is None:
         return slope_row(step_mme, gate="not evaluable: the dose is the same on every day with a score", **counts)
-    estimate, se = float(fit.estimate[0]), float(np.sqrt(fit.covariance[0, 0]))
-    half = fit.critical() * se
-    return slope_row(
-        step_mme, estimate=estimate, ci_low=estimate - half, ci_high=estimate + half, se=se, p_value=fit.p_value(),
-        gate=SLOPE_GATE, note="events = people with a score on a day with supply", **counts,
-    )  # fmt: skip
+    note = "events = people with a score on a day with supply"
+    return slope_row(step_mme, gate=SLOPE_GATE, note=note, **fit.numbers(), **counts)
 
 
 def crude_row(label: str, **values: object) -> Estimate:
@@ -78,12 +74,8 @@ def crude_contrast(trial: Trial, window: Window) -> Estimate:
     fit = effects(window.pain[scored, None], escalate.astype(float), _nothing(len(person)), NO_CONFOUNDERS, person)
     if fit is None:
         return crude_row(window.label, gate="not evaluable: one arm only", **counts)
-    estimate, se = float(fit.estimate[0]), float(np.sqrt(fit.covariance[0, 0]))
-    half = fit.critical() * se
-    return crude_row(
-        window.label, estimate=estimate, ci_low=estimate - half, ci_high=estimate + half, se=se,
-        p_value=fit.p_value(), gate=CRUDE_GATE, note="events = people who escalated", **counts,
-    )  # fmt: skip
+    note = "events = people who escalated"
+    return crude_row(window.label, gate=CRUDE_GATE, note=note, **fit.numbers(), **counts)
 
 
 def _nothing(rows: int) -> Floats:

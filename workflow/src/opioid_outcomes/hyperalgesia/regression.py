@@ -33,6 +33,13 @@ class Effects:
 
         return float(t.ppf(0.5 + level / 2, self.clusters - 1))
 
+    def numbers(self) -> dict[str, float]:
+        """Estimate, limits, standard error and p-value of the first outcome, as a row of estimates wants them."""
+        estimate, se = float(self.estimate[0]), float(np.sqrt(self.covariance[0, 0]))
+        half = self.critical() * se
+        low, high = estimate - half, estimate + half
+        return {"estimate": estimate, "ci_low": low, "ci_high": high, "se": se, "p_value": self.p_value()}
+
     def p_value(self, outcome: int = 0) -> float:
         from scipy.stats import t
 
