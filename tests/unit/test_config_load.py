@@ -211,6 +211,11 @@ def test_sql_messages_do_not_repeat_the_expression(tmp_path: Path) -> None:
     assert "Smith" not in message
 
 
+def test_sql_that_would_overflow_the_parser_is_refused(tmp_path: Path) -> None:
+    message = problem(tmp_path, f"cohorts: {{a: {{path: x, tables: {{pain: {{where: 'a{'+a' * 20_000} > 1'}}}}}}}}\n")
+    assert "tables.pain.where: is longer than 5,000 characters" in message
+
+
 def test_paths_are_written_one_way(tmp_path: Path) -> None:
     read = config(tmp_path, "cohorts: {a: {path: ./data//demo/}}\n")
     assert read.cohorts["a"].path == "data/demo"

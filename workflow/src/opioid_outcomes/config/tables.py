@@ -11,6 +11,8 @@ from opioid_outcomes.config.nearest import suggestion
 from opioid_outcomes.config.problems import KeyProblems
 from opioid_outcomes.config.yaml_loader import Key
 
+MAX_SQL = 5_000  # polars 2.1 dies of a stack overflow at 20,000 (10,000 chained operators)
+
 
 def mappings(config: Config, problems: KeyProblems) -> None:
     """``cohorts.<c>.tables`` and ``privacy.waive``."""
@@ -62,6 +64,9 @@ def _mapping(table: str, mapping: TableMapping, key: Key, problems: KeyProblems)
 
 def _sql(key: Key, expression: str, problems: KeyProblems) -> None:
     """Parses; of the library's message only what cannot hold a value of the expression is passed on."""
+    if len(expression) > MAX_SQL:
+        problems.add(key, f"is longer than {MAX_SQL:,} characters", "make the selection a column of the file")
+        return
     import polars as pl
 
     try:
