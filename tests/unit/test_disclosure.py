@@ -46,7 +46,21 @@ def test_counts_and_person_years_are_rounded_to_five_halves_up() -> None:
 
 def test_profile_none_changes_nothing() -> None:
     frame = estimate(7, 3, note="3 deaths")
-    assert release.estimates(frame, NONE).equals(frame)
+    assert release.estimates(frame, NONE).equals(frame.drop("smallest_cell"))
+
+
+def test_a_small_arm_hides_the_row_whatever_the_total() -> None:
+    frame = estimate(500, 60).with_columns(smallest_cell=pl.lit(4, pl.Int64))
+    assert release.estimates(frame, CMS11)["estimate"].to_list() == [None]
+
+
+def test_a_rate_hidden_alone_takes_the_next_smallest_with_it() -> None:
+    rates = pl.concat(
+        estimate(500, deaths).with_columns(contrast=pl.lit(group))
+        for group, deaths in [("off", 280), ("never", 190), ("recent", 6), ("former", 84)]
+    )
+    shown = release.estimates(rates, CMS11)
+    assert shown["events"].to_list() == [280, 190, None, None]
 
 
 def test_a_gate_keeps_its_reason_but_not_its_small_count() -> None:
@@ -157,7 +171,8 @@ def test_quantiles_need_twice_the_threshold() -> None:
 def test_values_resting_on_fewer_people_than_the_row_counts_go() -> None:
     frame = pl.DataFrame(
         {"month": [0, 1], "persons": [500, 500], "persons_on": [90, 90], "persons_with_dose": [10, 21],
-         "share_on": [0.18, 0.18], "p25": [10.0, 10.0], "median": [20.0, 20.0], "p75": [30.0, 30.0], "mean": [21.0, 21.0]}
+         "share_on": [0.18, 0.18], "p25": [10.0, 10.0], "median": [20.0, 20.0], "p75": [30.0, 30.0],
+         "mean": [21.0, 21.0]}
     )  # fmt: skip
     shown = release.display(frame, DISPLAYS["dose_trajectory"], CMS11)
     assert shown["mean"].to_list() == [None, 21.0]

@@ -192,11 +192,13 @@ def _sum_over_products(supply: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pl.col(counts).cum_sum(), stop=pl.col("day").shift(-1))
         .filter(pl.col("active") > 0)
     )
+    # NumPy divides as IEEE does, so that 60 MME come back as 60; polars multiplies by the reciprocal
+    dose = pl.Series(points.get_column("dose").to_numpy() / PARTS_PER_MME)
     return points.select(
         "person_id",
         pl.col("day").alias("start"),
         "stop",
-        mme=pl.when(pl.col("known") > 0).then(pl.col("dose") / PARTS_PER_MME),
+        mme=pl.when(pl.col("known") > 0).then(dose),
         mme_incomplete=(pl.col("unknown") > 0).cast(pl.Int64),
         on_buprenorphine=(pl.col("buprenorphine") > 0).cast(pl.Int64),
         repaired=(pl.col("repaired") > 0).cast(pl.Int64),
