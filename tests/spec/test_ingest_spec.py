@@ -171,7 +171,7 @@ CASES = {
         1         | 2010-02-01 | gad7    |
         """,
         ["measure", "value"],
-        [("delta", -3.0), ("phq9", 12.0)],
+        [("phq9", 12.0), ("delta", -3.0)],
         {3: "missing_value"},
     ),
     "changes": (

@@ -125,7 +125,7 @@ def test_one_canonical_table_may_have_several_sources() -> None:
     lines = {line["table"]: line for line in result.quality.filter(pl.col("into") == "pain").iter_rows(named=True)}
     assert list(lines["measurement"].values())[2:] == [2, 2, 0, 0, 0]
     assert list(lines["observation"].values())[2:] == [4, 2, 2, 0, 1]
-    assert result.tables["pain"]["score"].to_list() == [4.0, 4.0, 5.0, 5.0]
+    assert result.tables["pain"]["score"].to_list() == [4.0, 5.0, 4.0, 5.0]
 
 
 def test_further_columns_of_persons() -> None:
@@ -144,7 +144,7 @@ def test_a_covariate_nobody_has() -> None:
     ingest(persons(["1"]), observation(["1"]), phq, columns=["phq9"])
 
 
-def test_order_of_rows_does_not_matter() -> None:
+def test_rows_are_ordered_by_person_and_day() -> None:
     frame = pains(9, 0).frame.with_columns(score=pl.Series([str(i) for i in range(9)]))
     tables = [
         ingest(persons(["1"]), observation(["1"]), Raw("pain", "pain", given, no_rows_excluded())).tables["pain"]

@@ -50,8 +50,9 @@ class Batch:
         return self.frame.filter(pl.col("rule").is_null())
 
     def canonical(self) -> pl.DataFrame:
-        """The accepted rows in the contract's columns, then further ones, sorted on all of the contract's."""
-        return self.sound().sort([*self.table.names, "source", "row"], nulls_last=True).drop(*KEYS)
+        """The accepted rows in the contract's columns, then further ones, by person, day and place in the source."""
+        days = [column.name for column in self.table.columns if column.kind == "day"]
+        return self.sound().sort("person_id", *days, "source", "row").drop(*KEYS)
 
 
 def assemble(table: Table, raws: list[Raw], days: Days) -> tuple[Batch, list[str]]:

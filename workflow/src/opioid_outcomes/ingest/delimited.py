@@ -113,7 +113,7 @@ def check_shape(path: Path, content: bytes, delimiter: str, width: int) -> np.nd
     chunks: fields are delimiters outside quotes between newlines outside quotes.
     """
     data = np.frombuffer(content, dtype=np.uint8)
-    quoted, fields_open, rows, length_open = False, 0, 0, 0
+    quoted, cuts_open, rows, line_start = False, 0, 0, 0
     blank: list[int] = []
     for begin in range(0, len(data), CHUNK):
         chunk = data[begin : begin + CHUNK]
@@ -121,27 +121,23 @@ def check_shape(path: Path, content: bytes, delimiter: str, width: int) -> np.nd
         quoted = not outside[-1]
         ends = np.flatnonzero((chunk == NEWLINE) & outside)
         cuts = np.cumsum((chunk == ord(delimiter)) & outside, dtype=np.int32)
-        at_ends = np.concatenate(([0], cuts[ends]))
-        counts = np.diff(at_ends) + 1
-        lengths = np.diff(
-            np.concatenate(([0], np.cumsum((chunk != RETURN) & (chunk != NEWLINE), dtype=np.int32)[ends]))
-        )
-        if len(ends):
-            counts[0] += fields_open
-            lengths[0] += length_open
-            fields_open = length_open = 0
-            empty = lengths == 0
-            blank.extend((rows + np.flatnonzero(empty)).tolist())
-            wrong = np.flatnonzero((counts != width) & ~empty)
-            if len(wrong):
-                raise _ragged(path, rows + int(wrong[0]) - sum(1 for line in blank if line < rows + wrong[0]), width)
-        tail = ends[-1] + 1 if len(ends) else 0
-        fields_open += int(cuts[-1] - at_ends[-1]) if len(chunk) else 0
-        length_open += len(chunk) - int(tail)
+        if not len(ends):
+            cuts_open += int(cuts[-1])
+            continue
+        fields = np.diff(cuts[ends], prepend=-cuts_open) + 1
+        starts = np.concatenate(([line_start], ends[:-1] + begin + 1))
+        lengths = ends + begin - starts
+        empty = (lengths == 0) | ((lengths == 1) & (data[starts] == RETURN))
+        wrong = np.flatnonzero((fields != width) & ~empty)
+        if len(wrong):
+            raise _ragged(path, rows + int(wrong[0]) - len(blank) - int(empty[: wrong[0]].sum()), width)
+        blank.extend((rows + np.flatnonzero(empty)).tolist())
+        cuts_open = int(cuts[-1] - cuts[ends[-1]])
+        line_start = begin + int(ends[-1]) + 1
         rows += len(ends)
     if quoted:
         raise UserError(Problem("a quotation mark is never closed", str(path), "export it again; it may be cut short"))
-    if length_open and fields_open + 1 != width:
+    if line_start < len(data) and cuts_open + 1 != width:
         raise _ragged(path, rows - len(blank), width)
     return np.array(blank, dtype=np.int64) - 1  # the header is line 0
 
