@@ -43,7 +43,7 @@ STRENGTH = re.compile(
 # "oxycodone-acetaminophen 10-325 mg", "oxycodone hcl/acetaminophen 5mg-325mg": strengths in the order of ingredients
 LISTED = re.compile(
     r"^(?P<names>[a-z][a-z ]*(?:[-/][a-z ]+)+?) "
-    r"(?P<values>\d+(?:\.\d+)? ?(?:mg|mcg)?(?: ?[-/] ?\d+(?:\.\d+)? ?(?:mg|mcg)?)+)(?P<rest>.*)$"
+    r"(?P<values>\d+(?:\.\d+)? ?(?:mg|mcg)?(?: ?[-/] ?\d+(?:\.\d+)?(?![\d.]| ?ml) ?(?:mg|mcg)?)+)(?P<rest>.*)$"
 )
 MILLIGRAMS = {
     "mg": 1.0,

@@ -1,0 +1,99 @@
+"""What is read from a product's name, by example: RxNorm names as OMOP holds them, and looser ones of pharmacies."""
+
+import pytest
+
+from opioid_outcomes.exposure.product_names import parse
+
+# name: ingredient, route, release, strength, unit, indication
+OPIOIDS = {
+    "oxycodone hydrochloride 10 MG Oral Tablet": ("oxycodone", "oral", "IR", 10, "mg", None),
+    "Oxycodone Hydrochloride 5 MG Oral Capsule": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "Oxycodone 80 MG Extended Release Tablet": ("oxycodone", "oral", "ER", 80, "mg", None),
+    "Abuse-Deterrent 12 HR oxycodone hydrochloride 10 MG Extended Release Oral Tablet [Oxycontin]":
+        ("oxycodone", "oral", "ER", 10, "mg", None),
+    "acetaminophen 325 MG / oxycodone hydrochloride 10 MG Oral Tablet [Percocet]":
+        ("oxycodone", "oral", "IR", 10, "mg", None),
+    "Acetaminophen 400 MG / Oxycodone Hydrochloride 10 MG Oral Tablet [Magnacet 10/400]":
+        ("oxycodone", "oral", "IR", 10, "mg", None),
+    "oxycodone hydrochloride 5 MG / acetaminophen 325 MG Oral Tablet": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "OXYCODONE-ACETAMINOPHEN 10-325 MG TABLET": ("oxycodone", "oral", "IR", 10, "mg", None),
+    "oxycodone hcl/acetaminophen 5mg-325mg tablet": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "acetaminophen 325 mg-oxycodone 5 mg tablet": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "oxycodone 5 mg/5 mL oral solution": ("oxycodone", "oral", "IR", 1, "mg/mL", None),
+    "Oxycodone": ("oxycodone", None, "IR", None, None, None),
+    "12 HR hydrocodone bitartrate 10 MG Extended Release Oral Capsule": ("hydrocodone", "oral", "ER", 10, "mg", None),
+    "Hydrocodone Bitartrate 7.5 MG / Ibuprofen 200 MG Oral Tablet": ("hydrocodone", "oral", "IR", 7.5, "mg", None),
+    "acetaminophen 750 MG / hydrocodone bitartrate 7.5 MG Oral Tablet": ("hydrocodone", "oral", "IR", 7.5, "mg", None),
+    "HYDROCODONE-ACETAMINOPHEN 7.5-325 MG/15 ML SOLUTION": ("hydrocodone", "oral", "IR", 0.5, "mg/mL", None),
+    "hydrocodone / acetaminophen 325 mg": ("hydrocodone", None, "IR", None, None, None),  # not 325: that is not ours
+    "homatropine methylbromide 1.5 MG / Hydrocodone Bitartrate 5 MG Oral Tablet":
+        ("hydrocodone", "oral", "IR", 5, "mg", "cough"),
+    "guaiacolsulfonate 60 MG/ML / Hydrocodone Bitartrate 1 MG/ML Oral Solution [Protex]":
+        ("hydrocodone", "oral", "IR", 1, "mg/mL", "cough"),
+    "Hydrocodone Bitartrate 0.332 MG/ML / Phenylephrine 1 MG/ML Oral Solution [Nalex DH]":
+        ("hydrocodone", "oral", "IR", 0.332, "mg/mL", "cough"),
+    "acetaminophen 300 MG / codeine phosphate 15 MG Oral Tablet": ("codeine", "oral", "IR", 15, "mg", None),
+    "acetaminophen-codeine 300-30 mg tablet": ("codeine", "oral", "IR", 30, "mg", None),
+    "Aspirin 325 MG / Carisoprodol 200 MG / Codeine Phosphate 16 MG Oral Tablet":
+        ("codeine", "oral", "IR", 16, "mg", None),
+    "codeine phosphate 2 MG/ML Oral Solution": ("codeine", "oral", "IR", 2, "mg/mL", None),
+    "Codeine Phosphate 2 MG/ML / Promethazine Hydrochloride 1.25 MG/ML Oral Solution":
+        ("codeine", "oral", "IR", 2, "mg/mL", "cough"),
+    "Acetaminophen 356.4 MG / Caffeine 30 MG / dihydrocodeine bitartrate 16 MG Oral Capsule":
+        ("dihydrocodeine", "oral", "IR", 16, "mg", None),
+    "Brompheniramine Maleate 0.6 MG/ML / dihydrocodeine bitartrate 1.5 MG/ML Oral Solution [J-Cof DHC]":
+        ("dihydrocodeine", "oral", "IR", 1.5, "mg/mL", "cough"),
+    "Fentanyl 0.025 MG/HR Transdermal System": ("fentanyl", "transdermal", "ER", 25, "mcg/h", None),
+    "72 HR Fentanyl 0.025 MG/HR Transdermal Patch": ("fentanyl", "transdermal", "ER", 25, "mcg/h", None),
+    "fentanyl 12 mcg/hr patch": ("fentanyl", "transdermal", "ER", 12, "mcg/h", None),
+    "Fentanyl 0.4 MG Oral Lozenge [Actiq]": ("fentanyl", "buccal", "IR", 0.4, "mg", None),
+    "Fentanyl 0.1 MG/ACTUAT Metered Dose Nasal Spray [Lazanda]": ("fentanyl", "nasal", "IR", 0.1, "mg", None),
+    "Injection, fentanyl citrate, 0.1 mg": ("fentanyl", "injection", "IR", 0.1, "mg", None),
+    "10 ML fentanyl 0.05 MG/ML Injection": ("fentanyl", "injection", "IR", 0.05, "mg/mL", None),
+    "Bupivacaine Hydrochloride 1.25 MG/ML / Fentanyl 0.002 MG/ML Injectable Solution":
+        ("fentanyl", "injection", "IR", 0.002, "mg/mL", None),
+    "5 ML sufentanil 0.05 MG/ML Injection": ("sufentanil", "injection", "IR", 0.05, "mg/mL", None),
+    "10 ML alfentanil 0.5 MG/ML Injection": ("alfentanil", "injection", "IR", 0.5, "mg/mL", None),
+    "remifentanil 2 MG Injection": ("remifentanil", "injection", "IR", 2, "mg", None),
+    "12 HR tramadol ER 100mg": ("tramadol", None, "ER", 100, "mg", None),
+    "24 HR tramadol hydrochloride 100 MG Extended Release Oral Tablet [Ultram]":
+        ("tramadol", "oral", "ER", 100, "mg", None),
+    "Acetaminophen 325 MG / tramadol hydrochloride 37.5 MG Oral Tablet": ("tramadol", "oral", "IR", 37.5, "mg", None),
+    "168 HR buprenorphine 0.01 MG/HR Transdermal Patch": ("buprenorphine", "transdermal", "ER", 10, "mcg/h", None),
+    "buprenorphine 2 MG / naloxone 0.5 MG Sublingual Tablet": ("buprenorphine", "sublingual", "IR", 2, "mg", None),
+    "Morphine Sulfate 15 MG Oral Capsule [MSIR]": ("morphine", "oral", "IR", 15, "mg", None),
+    "Morphine Sulfate 200 MG Extended Release Oral Tablet [MS Contin]": ("morphine", "oral", "ER", 200, "mg", None),
+    "Morphine Sulfate 20 MG/ML Oral Solution": ("morphine", "oral", "IR", 20, "mg/mL", None),
+    "1 ML morphine sulfate 5 MG/ML Injection": ("morphine", "injection", "IR", 5, "mg/mL", None),
+    "Naloxone 0.5 MG / Pentazocine 50 MG Oral Tablet": ("pentazocine", "oral", "IR", 50, "mg", None),
+    "Acetaminophen 650 MG / propoxyphene napsylate 100 MG Oral Tablet": ("propoxyphene", "oral", "IR", 100, "mg", None),
+    "meperidine hydrochloride 50 MG Oral Tablet": ("meperidine", "oral", "IR", 50, "mg", None),
+    "meperidine 50 MG / promethazine 25 MG Oral Capsule": ("meperidine", "oral", "IR", 50, "mg", None),
+    "pethidine 50 mg tablet": ("meperidine", "oral", "IR", 50, "mg", None),
+    "Nalbuphine Hydrochloride 10 MG/ML Injectable Solution": ("nalbuphine", "injection", "IR", 10, "mg/mL", None),
+    "methadone hydrochloride 5 MG Oral Tablet": ("methadone", "oral", "IR", 5, "mg", None),
+    "belladonna / opium 60 MG Rectal Suppository": ("opium", "rectal", "IR", 60, "mg", None),
+}  # fmt: skip
+
+NOT_OPIOIDS = [
+    "Ipratropium Bromide 0.2 MG/ML Inhalant Solution",  # holds "opium"
+    "apomorphine hydrochloride 10 MG/ML Injection",  # holds "morphine"
+    "naloxone hydrochloride 0.4 MG/ML Injectable Solution",
+    "Naltrexone hydrochloride 50 MG Oral Tablet",
+    "dextromethorphan 3 MG/ML Oral Solution",
+    "gabapentin 800 MG Oral Tablet",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", OPIOIDS)
+def test_opioid(name: str) -> None:
+    product = parse(name)
+    assert product is not None
+    found = (product.ingredient, product.route, product.release, product.strength, product.strength_unit)
+    assert (*found, product.indication) == OPIOIDS[name]
+
+
+@pytest.mark.parametrize("name", NOT_OPIOIDS)
+def test_no_opioid(name: str) -> None:
+    assert parse(name) is None
