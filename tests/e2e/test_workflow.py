@@ -196,7 +196,7 @@ def test_manifest_names_inputs_versions_and_seeds(finished: Checkout) -> None:
     manifest = json.loads((finished.place / "reports/small/manifest.json").read_text())
     assert manifest["seeds"] == {"study": 20260101, "clinic": 1, "claims": 2}
     pain = finished.place / "data/demo/clinic/pain.csv"
-    listed = {entry["file"]: entry["sha256"] for entry in manifest["inputs"]["clinic"]}
+    listed = {entry["file"]: entry["sha256"] for entry in manifest["inputs"] if entry["cohort"] == "clinic"}
     assert listed["pain.csv"] == hashlib.sha256(pain.read_bytes()).hexdigest()
     assert {"polars", "numpy", "opioid-outcomes"} <= set(manifest["versions"])
     assert str(finished.place) not in json.dumps(manifest)

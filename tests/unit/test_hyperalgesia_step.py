@@ -151,6 +151,6 @@ def test_files_in_and_out(tmp_path: Path) -> None:
     line = estimate_hyperalgesia(inputs, outputs, settings)
     assert line == "0 decisions, 0 of 13 estimates evaluable"
     written = pl.read_parquet(outputs["estimates"])
-    assert written.schema == estimates.SCHEMA
+    assert written.schema == estimates.INTERNAL
     assert set(written["study"]) == {"s"}
     assert pl.read_parquet(outputs["pain_escalation"]).columns == list(displays.DISPLAYS["pain_escalation"].columns)

@@ -13,7 +13,7 @@ import pytest
 from opioid_outcomes import io
 from opioid_outcomes.contracts.derived import PERSON_TIME
 from opioid_outcomes.contracts.displays import DISPLAYS
-from opioid_outcomes.contracts.estimates import SCHEMA, Estimate
+from opioid_outcomes.contracts.estimates import INTERNAL, Estimate
 from opioid_outcomes.mortality.baseline_use import baseline_use
 from opioid_outcomes.mortality.contrasts import BASELINE_USE, ON_OFF, Contrast, on_against
 from opioid_outcomes.mortality.current_use import current_use
@@ -199,6 +199,14 @@ def test_a_category_without_deaths_is_the_limit_of_its_coefficient() -> None:
     assert "no deaths with site=b" in row.note
 
 
+def test_a_condition_without_deaths_is_no_separation() -> None:
+    alive = pl.col("death").sum().over("person_id") == 0
+    rare = WORLD.with_columns(copd=(alive & (pl.col("person_id") % 40 == 0)).cast(pl.Int64))
+    row = ratio(rare, adjust=("copd",))
+    assert row.estimate == pytest.approx(ratio(rare.filter(copd=0)).estimate, abs=1e-10)
+    assert "no deaths with copd" in row.note
+
+
 def test_separation_by_a_number_is_named() -> None:
     """Whoever dies has the highest score of all at risk."""
     dies = pl.col("death").sum().over("person_id") > 0
@@ -299,7 +307,7 @@ def run(tmp_path: Path):
 def test_step_writes_the_contract(run) -> None:
     line, estimates, survival = run(WORLD, "time_varying")
     assert line == "19 of 19 estimates evaluable"
-    assert dict(estimates.schema) == SCHEMA
+    assert dict(estimates.schema) == INTERNAL
     assert estimates.select("study", "cohort", "spec").unique().rows() == [("s", "c", "main")]
     assert survival.height > 100
 

@@ -36,7 +36,7 @@ def main() -> int:
     try:
         run = getattr(importlib.import_module(f"opioid_outcomes.steps.{STAGES[step]}"), step)
         outcome = run(named_paths(snakemake.input), named_paths(snakemake.output), settings)
-    except Exception as error:  # of an unforeseen one only type and place are told: libraries print values
+    except BaseException as error:  # a panic inside polars too: its own message would print values
         with redirect_stderr(io.StringIO()) as message:
             code = report_and_exit_code(error)
         log.write_text(message.getvalue())

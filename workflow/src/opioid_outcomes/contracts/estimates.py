@@ -52,7 +52,8 @@ class Estimate:
     ``gate`` is ``pass``, ``fail: why`` or ``not evaluable: why``; unless it is ``pass`` the numbers are withheld,
     unless it begins with ``fail: by design`` (a wrong answer shown as such).
     A number that is not finite makes the row *not evaluable*: infinities never travel silently.
-    ``persons`` and ``events`` are the counts behind the number, by which disclosure control judges it.
+    ``persons`` and ``events`` are the counts behind the number, by which disclosure control judges it, and
+    ``smallest_cell`` the smallest positive count of people or events in any arm of it; that one is never published.
     """
 
     analysis: str
@@ -70,6 +71,7 @@ class Estimate:
     persons: int | None = None
     events: int | None = None
     person_years: float | None = None
+    smallest_cell: int | None = None
     gate: str = "pass"
     note: str = ""
 
@@ -89,7 +91,16 @@ class Estimate:
                 object.__setattr__(self, name, None)
 
 
+# Until disclosure, rows also carry what it judges them by.
+INTERNAL = SCHEMA | {"smallest_cell": pl.Int64()}
+
+
+def smallest(*counts: int | None) -> int | None:
+    """The smallest positive count, for ``smallest_cell``; None if there is none."""
+    return min((count for count in counts if count), default=None)
+
+
 def frame(rows: Iterable[Estimate], *, study: str, cohort: str, spec: str = "main") -> pl.DataFrame:
-    """The rows as a table with the contract's columns in the contract's order."""
+    """The rows as a table with the contract's columns in the contract's order, and what disclosure judges them by."""
     records = [asdict(row) | {"study": study, "cohort": cohort, "spec": spec} for row in rows]
-    return pl.DataFrame([{name: record[name] for name in SCHEMA} for record in records], schema=SCHEMA)
+    return pl.DataFrame([{name: record[name] for name in INTERNAL} for record in records], schema=INTERNAL)

@@ -9,6 +9,10 @@ import polars as pl
 HIDDEN = "withheld: 1 to {most} people or deaths behind it"
 
 
+def round_half_up(count: int, base: int) -> int:
+    return (2 * count + base) // (2 * base) * base
+
+
 @dataclass(frozen=True)
 class Profile:
     """A disclosure profile. ``threshold``: the smallest count of people that may be shown (0 always may);

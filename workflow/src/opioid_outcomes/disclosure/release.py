@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes.contracts.displays import Display
-from opioid_outcomes.contracts.estimates import NUMBERS
+from opioid_outcomes.contracts.estimates import NUMBERS, SCHEMA
 from opioid_outcomes.disclosure import curves
-from opioid_outcomes.disclosure.profile import Profile
+from opioid_outcomes.disclosure.profile import Profile, round_half_up
 
 # The parts into which every input row of a table falls.
 LEDGER_WHOLE = "canonical"
@@ -18,27 +18,32 @@ LEDGER_WHOLE = "canonical"
 def estimates(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Rows of ``estimates.csv`` as they may leave.
 
-    Where a count behind a row, or what is left of its people after the events, is small, the numbers, the counts and
-    the person-time go together, and gate and note with them: they may repeat a count. Cost O(rows).
+    Where a count behind a row, in either arm, or what is left of its people after the events, is small, the numbers,
+    the counts and the person-time go together. A rate hidden alone takes the next smallest with it, as the parts add up
+    to a total. Cost O(rows).
     """
     rest = (pl.col("persons") - pl.col("events")).is_between(1, profile.threshold - 1).fill_null(value=False)
-    hidden = profile.small("persons") | profile.small("events") | rest
+    small = profile.small("persons") | profile.small("events") | profile.small("smallest_cell") | rest
+    frame = frame.with_columns(hidden=small).with_columns(hidden=pl.col("hidden") | _next_smallest_rate())
     counts = {name: profile.rounded(name) for name in ("persons", "events")}
     counts["person_years"] = profile.rounded("person_years").cast(pl.Float64)
     withheld = pl.lit(f"not evaluable: {profile.reason_hidden}")
-    return (
-        frame.with_columns(hidden=hidden)
-        .with_columns(
-            *(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in NUMBERS),
-            *(pl.when("hidden").then(None).otherwise(count).alias(name) for name, count in counts.items()),
-            pl.when(pl.col("hidden") & (pl.col("gate") == "pass"))
-            .then(withheld)
-            .otherwise(words("gate", profile))
-            .alias("gate"),
-            pl.when("hidden").then(pl.lit("")).otherwise(words("note", profile)).alias("note"),
-        )
-        .drop("hidden")
-    )
+    gate = pl.when(pl.col("hidden") & (pl.col("gate") == "pass")).then(withheld).otherwise(words("gate", profile))
+    return frame.with_columns(
+        *(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in NUMBERS),
+        *(pl.when("hidden").then(None).otherwise(count).alias(name) for name, count in counts.items()),
+        gate.alias("gate"),
+        pl.when("hidden").then(pl.lit("")).otherwise(words("note", profile)).alias("note"),
+    ).select(*SCHEMA)
+
+
+def _next_smallest_rate() -> pl.Expr:
+    """Whether a rate must be hidden with the only hidden one of its kind."""
+    kind = ["cohort", "analysis", "method", "outcome", "window", "scale", "spec"]
+    is_rate = pl.col("scale") == "rate_per_1000py"
+    alone = pl.col("hidden").sum().over(kind) == 1
+    events = pl.when(is_rate & ~pl.col("hidden") & (pl.col("events") > 0)).then("events")
+    return (is_rate & alone & (events.rank("ordinal").over(kind) == 1)).fill_null(value=False)
 
 
 def words(column: str, profile: Profile) -> pl.Expr:
@@ -124,31 +129,30 @@ def _attrition(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     if profile.base == 1:
         return frame.with_columns(suppressed=pl.lit(0, pl.Int8))
     told: list[dict[str, Any]] = []
-    before, kept, rules = 0, 0, []
+    rules: list[str] = []
     for step in frame.sort("step").iter_rows(named=True):  # a dozen steps, never people
-        kept = step["persons_kept"]
         rules.append(step["rule"])
-        dropped = before - kept if told else step["persons_dropped"]
-        if 0 < dropped < profile.threshold:
-            continue
-        told.append({"rule": "; ".join(rules), "kept": kept, "dropped": dropped})
-        before, rules = kept, []
-    while rules and told:  # the last steps drop too few to be told alone: they join the steps before them
-        last = told.pop()
-        rules.insert(0, str(last["rule"]))
-        dropped = told[-1]["kept"] - kept if told else last["dropped"]
-        if not told or dropped >= profile.threshold:
-            told.append({"rule": "; ".join(rules), "kept": kept, "dropped": dropped})
+        if not told or _tellable(told[-1]["kept"], step["persons_kept"], profile):
+            told.append({"rule": "; ".join(rules), "kept": step["persons_kept"]})
             rules = []
-    steps = pl.DataFrame(told, schema={"rule": pl.String(), "kept": pl.Int64(), "dropped": pl.Int64()})
+    while rules:  # the last steps drop too few to be told alone: they join the steps before them
+        rules.insert(0, told.pop()["rule"])
+        if not told or _tellable(told[-1]["kept"], step["persons_kept"], profile):
+            told.append({"rule": "; ".join(rules), "kept": step["persons_kept"]})
+            rules = []
     small = profile.small("kept")
     shown = pl.when(small).then(None).otherwise(profile.rounded("kept"))
+    steps = pl.DataFrame(told, schema={"rule": pl.String(), "kept": pl.Int64()})
     return steps.select(
         step=pl.int_range(pl.len(), dtype=pl.Int64),
         rule="rule",
         persons_kept=shown,
-        persons_dropped=pl.when(small | small.shift(1, fill_value=False))
-        .then(None)
-        .otherwise(profile.rounded("dropped")),
+        persons_dropped=shown.shift(1) - shown,
         suppressed=small.cast(pl.Int8),
-    )
+    ).with_columns(pl.when(pl.col("step") == 0).then(0).otherwise("persons_dropped").alias("persons_dropped"))
+
+
+def _tellable(before: int, after: int, profile: Profile) -> bool:
+    """Whether the people between two steps, and what the rounded counts say of them, are none or enough."""
+    shown = round_half_up(before, profile.base) - round_half_up(after, profile.base)
+    return before == after or min(before - after, shown) >= profile.threshold

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality.contrasts import Contrast, Missing
 from opioid_outcomes.mortality.person_years import Amount, amount
 from opioid_outcomes.survival import cox, design_matrix, survey
@@ -64,13 +64,14 @@ def hazard_ratio(
     )
     design = design_matrix.build(rows, adjust, missing=missing)
     rows = rows.filter(pl.Series(design.keep))
-    total = amount(rows)
+    total, arms = amount(rows), [amount(rows.filter(pl.col(EXPOSURE) == value)) for value in (1, 0)]
     row = Estimate(
         analysis=analysis, method=method, outcome="death", contrast=contrast.label, scale="log_hr",
         population=population(weighted), **total.counts(), gate="not evaluable: not fitted",
+        smallest_cell=smallest(*(count for arm in arms for count in (arm.persons, arm.events))),
     )  # fmt: skip
     notes = _definition(rows, adjust, missing) + _left_out(person_time, contrast, weighted)
-    refusal = _refusal(rows, contrast, total)
+    refusal = _refusal(contrast, total, arms)
     if refusal is None:
         try:
             fitted = _fit(rows, design, weighted)
@@ -93,11 +94,10 @@ def population(weighted: bool) -> str:
     return "eligible persons, weighted to the sampled population" if weighted else "eligible persons"
 
 
-def _refusal(rows: pl.DataFrame, contrast: Contrast, total: Amount) -> str | None:
+def _refusal(contrast: Contrast, total: Amount, arms: Sequence[Amount]) -> str | None:
     """Why no hazard ratio can be estimated, before any model is tried."""
-    if rows.is_empty():
+    if total.persons == 0:
         return "nobody is followed in either group"
-    arms = [amount(rows.filter(pl.col(EXPOSURE) == value)) for value in (1, 0)]
     for name, arm in zip(contrast.arms, arms, strict=True):
         if arm.persons == 0:
             return f"nobody in group '{name}'"
@@ -150,13 +150,13 @@ def _without_deathless_levels(
     silent = np.zeros(len(x), dtype=bool)
     kept, notes = [], []
     for j, name in enumerate(names):
-        column = x[:, j]
-        is_level = bool(np.isin(column, (0, 1)).all())
-        if is_level and not column[died].any():
-            silent |= column == 1
+        level = x[:, j] == x[:, j].max()
+        two_valued = bool((level | (x[:, j] == x[:, j].min())).all())
+        if two_valued and not level[died].any():
+            silent |= level
             notes.append(f"no deaths with {name}")
-        elif is_level and column[died].all():
-            silent |= column == 0
+        elif two_valued and level[died].all():
+            silent |= ~level
             notes.append(f"no deaths without {name}")
         else:
             kept.append(j)

@@ -104,7 +104,7 @@ def _manifest(settings: dict[str, Any], profile: Profile, notes: dict[str, dict[
         "versions": provenance.versions(),
         "seeds": {"study": settings["study"]["seed"]}
         | {name: cohort["simulate"]["seed"] for name, cohort in settings["cohorts"].items() if cohort["simulate"]},
-        "inputs": {name: note.get("inputs", []) for name, note in notes.items()},
+        "inputs": [{"cohort": name, **entry} for name, note in notes.items() for entry in note.get("inputs", [])],
         "rows": {name: _shown(tables, profile) for name, tables in rows.items()},
     }
 

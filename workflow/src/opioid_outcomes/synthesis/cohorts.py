@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.contracts.estimates import SCHEMA
+from opioid_outcomes.contracts.estimates import INTERNAL
 from opioid_outcomes.synthesis import meta_analysis
 
 # Numbers that mean the same in every cohort and are roughly normal on their scale. Rates and shares are not pooled so.
@@ -28,7 +28,7 @@ def pooled_rows(estimates: pl.DataFrame, study: str) -> pl.DataFrame:
         for _, group in usable.group_by(ESTIMAND, maintain_order=True)
         if group["cohort"].n_unique() == len(group) > 1
     ]
-    return pl.DataFrame(rows, schema=SCHEMA)
+    return pl.DataFrame(rows, schema=INTERNAL)
 
 
 def _pooled(group: pl.DataFrame, study: str) -> dict[str, object]:
@@ -39,7 +39,8 @@ def _pooled(group: pl.DataFrame, study: str) -> dict[str, object]:
         "study": study, "cohort": "pooled", "population": " | ".join(populations),
         "estimate": result.estimate, "ci_low": result.ci_low, "ci_high": result.ci_high, "se": result.se,
         "p_value": result.p_value, "persons": _total(group["persons"]), "events": _total(group["events"]),
-        "person_years": _total(group["person_years"]), "gate": "pass", "note": _note(result, group["cohort"].to_list()),
+        "person_years": _total(group["person_years"]), "gate": "pass", "smallest_cell": group["smallest_cell"].min(),
+        "note": _note(result, group["cohort"].to_list()),
     }  # fmt: skip
 
 
