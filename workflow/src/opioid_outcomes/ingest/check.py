@@ -23,15 +23,15 @@ def check_cohort(name: str, config: Config) -> str:
         quality=config.quality,
         person_columns=settings["person_columns"],
     )
-    return summary(name, read.ingested.quality)
+    return f"{name}: {summary(read.ingested.quality)}"
 
 
-def summary(name: str, quality: pl.DataFrame) -> str:
+def summary(quality: pl.DataFrame) -> str:
     """Rows in, accepted, rejected, merged and not selected over all tables of a cohort."""
     total = {column: int(quality[column].sum()) for column in quality.columns[2:]}
     rejected = total["rejected"] - total["not_selected"]
     persons = int(quality.filter(quality["into"] == "persons")["canonical"].sum())
     return (
-        f"{name}: {persons:,} persons; {total['rows_in']:,} rows read, {total['canonical']:,} accepted, "
+        f"{persons:,} persons; {total['rows_in']:,} rows read, {total['canonical']:,} accepted, "
         f"{rejected:,} rejected, {total['merged']:,} merged, {total['not_selected']:,} not selected"
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opioid_outcomes.config.cohorts import Cohort
 from opioid_outcomes.config.privacy import Privacy, Quality
+from opioid_outcomes.errors import UserError
 from opioid_outcomes.ingest import privacy as door
 from opioid_outcomes.ingest import tables
 from opioid_outcomes.ingest.rules import LAST_YEAR, Ingested, canonicalise
@@ -36,11 +37,14 @@ def read_cohort(cohort: Cohort, name: str, *, privacy: Privacy, quality: Quality
         found = tables.read(cohort, name, person_columns)
         warnings = found.warnings + door.check(found, privacy)
         raws, costs = found.raws, found.costs
-    ingested = canonicalise(
-        raws,
-        calendar=calendar,
-        person_columns=person_columns,
-        max_rejected_share=quality.max_rejected_share,
-        last_year=LAST_ACTUAL_YEAR if cohort.date_basis == "actual" else LAST_YEAR,
-    )
+    try:
+        ingested = canonicalise(
+            raws,
+            calendar=calendar,
+            person_columns=person_columns,
+            max_rejected_share=quality.max_rejected_share,
+            last_year=LAST_ACTUAL_YEAR if cohort.date_basis == "actual" else LAST_YEAR,
+        )
+    except UserError as error:  # the rules know tables, not cohorts
+        raise UserError(*(replace(one, where=f"cohort {name}, {one.where}") for one in error.problems)) from None
     return Read(ingested, calendar, warnings + ingested.warnings, costs)

@@ -34,4 +34,4 @@ def ingest_cohort(inputs: Files, outputs: dict[str, Path], settings: dict[str, A
     io.write_frame(result.quality, outputs["quality"])
     io.write_frame(result.quality_rules, outputs["quality_rules"])
     io.write_json(outputs["notes"], {"warnings": read.warnings, "costs": read.costs})
-    return summary(name, result.quality)
+    return summary(result.quality)
