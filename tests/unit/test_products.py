@@ -1,0 +1,169 @@
+"""Which product a fill is: as given, by its code, from its name - in this order - and which fills are kept apart."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from opioid_outcomes.contracts.canonical import DISPENSINGS
+from opioid_outcomes.errors import UserError
+from opioid_outcomes.exposure import products, set_apart
+from opioid_outcomes.exposure.product_names import ingredients
+
+HEADER = "code,vocabulary,ingredient,route,release,strength,strength_unit\n"
+
+
+def fills(*rows: dict) -> pl.DataFrame:
+    defaults = {"person_id": 1, "date": 0}
+    return pl.DataFrame([defaults | row for row in rows], schema=DISPENSINGS.schema(pl.Int64()))
+
+
+def resolve(*rows: dict, dictionary: str | None = None) -> list[dict]:
+    return products.resolve(fills(*rows), products.dictionary(dictionary)).to_dicts()
+
+
+def own_dictionary(path: Path, rows: str) -> str:
+    path.write_text(HEADER + rows, encoding="utf-8")
+    return str(path)
+
+
+def test_what_is_given_stands_before_code_and_name(tmp_path: Path) -> None:
+    path = own_dictionary(tmp_path / "codes.csv", "00406055201,NDC,oxycodone,oral,IR,5,mg\n")
+    name = "morphine sulfate 15 MG Extended Release Oral Tablet"
+    coded = {"code": "00406-0552-01", "vocabulary": "NDC", "product_name": name}
+    given = coded | {
+        "ingredient": "Hydrocodone",
+        "route": "rectal",
+        "release": "ER",
+        "strength": 7.5,
+        "strength_unit": "mg",
+    }
+    by_hand, by_code, by_name = resolve(given, coded, {"product_name": name}, dictionary=path)
+
+    def told(row: dict) -> tuple:
+        return tuple(row[key] for key in ("ingredient", "route", "release", "strength", "strength_unit", "opioid"))
+
+    assert told(by_hand) == ("hydrocodone", "rectal", "ER", 7.5, "mg", True)
+    assert told(by_code) == ("oxycodone", "oral", "IR", 5, "mg", True)
+    assert told(by_name) == ("morphine", "oral", "ER", 15, "mg", True)
+    assert by_code["code"] == "00406-0552-01"  # as recorded
+
+
+def test_strength_and_unit_come_from_one_source(tmp_path: Path) -> None:
+    path = own_dictionary(tmp_path / "codes.csv", "1,NDC,fentanyl,transdermal,ER,25,mcg/h\n")
+    [row] = resolve({"code": "1", "vocabulary": "NDC", "product_name": "fentanyl 0.1 MG"}, dictionary=path)
+    assert (row["strength"], row["strength_unit"]) == (25, "mcg/h")
+    [row] = resolve({"code": "1", "vocabulary": "NDC", "strength": 50.0}, dictionary=path)
+    assert (row["strength"], row["strength_unit"]) == (50, None)
+
+
+def test_users_codes_go_before_shipped_ones(tmp_path: Path) -> None:
+    path = own_dictionary(tmp_path / "codes.csv", "N02AX02,ATC,tapentadol,,,,\n")
+    row = {"code": "N02AX02", "vocabulary": "ATC"}
+    assert resolve(row)[0]["ingredient"] == "tramadol"
+    assert resolve(row, dictionary=path)[0]["ingredient"] == "tapentadol"
+
+
+@pytest.mark.parametrize(
+    ("ingredient", "resolved", "opioid"),
+    [("Oxycodone Hydrochloride", "oxycodone", True), ("pethidine", "meperidine", True),
+     ("codeine / acetaminophen", "codeine", True), ("dihydrocodeine", "dihydrocodeine", True),
+     ("gabapentin", "gabapentin", False), ("ipratropium", "ipratropium", False)],
+)  # fmt: skip
+def test_ingredients_are_matched_by_whole_words(ingredient: str, resolved: str, opioid: bool) -> None:
+    [row] = resolve({"ingredient": ingredient})
+    assert (row["ingredient"], row["opioid"]) == (resolved, opioid)
+
+
+def test_a_given_ingredient_that_is_no_opioid_is_not_overruled_by_the_name() -> None:
+    [row] = resolve({"ingredient": "naloxone", "product_name": "naloxone 0.5 MG / pentazocine 50 MG Oral Tablet"})
+    assert not row["opioid"]
+
+
+def test_a_code_that_no_dictionary_knows_is_not_recognised() -> None:
+    unknown, named = resolve({"code": "99999999999", "vocabulary": "NDC"}, {"product_name": "Naproxen 500 MG"})
+    assert (unknown["opioid"], unknown["recognised"]) == (False, False)
+    assert (named["opioid"], named["recognised"]) == (False, True)
+
+
+def test_one_row_in_one_row_out_in_order() -> None:
+    rows = [
+        {"product_name": name, "quantity": float(i)} for i, name in enumerate(["tramadol 50 MG", "x", "codeine"] * 5)
+    ]
+    assert [row["quantity"] for row in resolve(*rows)] == [float(i) for i in range(15)]
+    assert products.resolve(fills(), products.dictionary()).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        ({"product_name": "oxycodone 5 MG Oral Tablet"}, "oxycodone|5|oral|IR"),
+        ({"ingredient": "oxycodone", "strength": 5000.0, "strength_unit": "mcg", "route": "oral", "release": "IR"},
+         "oxycodone|5|oral|IR"),
+        ({"product_name": "72 HR fentanyl 0.0125 MG/HR Transdermal System"}, "fentanyl|0.0125/h|transdermal|ER"),
+        ({"product_name": "morphine 2 MG/ML Oral Solution"}, "morphine|2/mL|oral|IR"),
+        ({"ingredient": "morphine"}, "morphine|||"),
+    ],
+)  # fmt: skip
+def test_product_key_is_ingredient_strength_in_mg_route_release(row: dict, key: str) -> None:
+    resolved = products.resolve(fills(row), products.dictionary())
+    assert resolved.select(products.product_key()).item() == key
+
+
+def test_shipped_codes_name_known_opioids_once() -> None:
+    codes = products.dictionary()
+    assert set(codes.get_column("ingredient")) <= set(ingredients().values())
+    assert not codes.select("code", "vocabulary").is_duplicated().any()
+
+
+def test_mistakes_in_a_users_dictionary_are_told_by_row(tmp_path: Path) -> None:
+    rows = "1,GTIN,oxycodone,,,,\n2,NDC,,,,,\n3,NDC,codeine,mouth,slow,ten,grain\n"
+    with pytest.raises(UserError) as raised:
+        products.dictionary(own_dictionary(tmp_path / "codes.csv", rows))
+    told = str(raised.value)
+    for sentence in (
+        "vocabulary not known in data rows 1", "ingredient is missing in data rows 2", "route not known in data rows 3",
+        "release not known in data rows 3", "strength is no positive number in data rows 3",
+        "strength_unit not known in data rows 3",
+    ):  # fmt: skip
+        assert sentence in told
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"product_name": "oxycodone 5 MG Oral Tablet"}, None),
+        ({"product_name": "1 ML morphine sulfate 5 MG/ML Injection"}, "injection"),
+        ({"product_name": "1 ML morphine sulfate 5 MG/ML Injection", "indication": "pain"}, "injection"),
+        ({"product_name": "homatropine 1.5 MG / hydrocodone bitartrate 5 MG Oral Tablet"}, "cough"),
+        ({"product_name": "codeine 2 MG/ML Oral Solution", "indication": "cough"}, "cough"),
+        ({"product_name": "codeine 2 MG/ML Oral Solution"}, None),
+        ({"code": "R05DA04", "vocabulary": "ATC"}, "cough"),
+        ({"product_name": "loperamide 2 MG Oral Capsule"}, "diarrhoea"),
+        ({"product_name": "opium tincture 10 MG/ML", "indication": "pain"}, None),
+        ({"product_name": "sufentanil 0.03 MG Sublingual Tablet"}, "anaesthesia"),
+        ({"product_name": "buprenorphine 8 MG / naloxone 2 MG Sublingual Film"}, "opioid_use_disorder"),
+        ({"product_name": "buprenorphine 8 MG Sublingual Tablet", "indication": "pain"}, None),
+        ({"product_name": "168 HR buprenorphine 0.01 MG/HR Transdermal Patch"}, None),
+        ({"product_name": "methadone 10 MG Oral Tablet"}, None),
+        (
+            {"product_name": "methadone 10 MG/ML Oral Solution", "indication": "opioid_use_disorder"},
+            "opioid_use_disorder",
+        ),
+        ({"code": "N07BC02", "vocabulary": "ATC"}, "opioid_use_disorder"),
+        (
+            {"product_name": "buprenorphine 300 MG Injection", "indication": "opioid_use_disorder"},
+            "opioid_use_disorder",
+        ),
+    ],
+)
+def test_fills_kept_apart_and_why(row: dict, reason: str | None) -> None:
+    resolved = products.resolve(fills(row), products.dictionary())
+    found = set_apart.classify(resolved, "opioid_use_disorder")
+    assert found.get_column("reason").item() == reason
+    assert found.get_column("analgesic").item() == (reason is None)
+
+
+def test_sublingual_buprenorphine_without_indication_may_be_declared_for_pain() -> None:
+    resolved = products.resolve(fills({"product_name": "buprenorphine 8 MG Sublingual Tablet"}), products.dictionary())
+    assert set_apart.classify(resolved, "pain").get_column("analgesic").item() == 1
