@@ -40,19 +40,21 @@ COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 # What it costs when a table is missing, or has no rows
-NO_CAUSE = "cause"
 COSTS = {
     "drug_exposure": "no drug_exposure: nobody's opioid use is known, and nothing about opioids can be estimated",
     "condition_occurrence": "no condition_occurrence: chronic pain, exclusions and comorbidity are not known",
     "measurement": "no measurement: pain scores are read from observation alone",
     "observation": "no observation: scores are read from measurement alone",
     "death": "no death: mortality cannot be estimated",
-    NO_CAUSE: "death has no ICD-10 cause: nothing is known of deaths by cause, overdose among them",
     "visit_occurrence": "no visit_occurrence: inpatient stays are not known",
     "concept": "no concept: products have no names and conditions no codes; scores are found by source value",
     "drug_strength": "no drug_strength: strengths are read from the products' names",
     "concept_ancestor": "no concept_ancestor: ingredients are read from drug_strength and from the products' names",
 }
+
+
+NO_CAUSE = "death has no ICD-10 cause: nothing is known of deaths by cause, overdose among them"
+ONE_CAUSE = "OMOP's death holds one cause: without contributing ones, which drug an overdose was of is not known"
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,6 @@ def _costs(found: dict[str, pl.DataFrame], raws: list[Raw]) -> list[str]:
     absent = {table for table in COSTS if table not in found or found[table].is_empty()}
     if found["drug_strength"]["amount_unit_concept_id"].is_null().all():
         absent.add("drug_strength")
+    costs = [sentence for table, sentence in COSTS.items() if table in absent]
     deaths = [raw.frame for raw in raws if raw.into == "deaths" and raw.frame.height]
-    if deaths and deaths[0]["cause"].is_null().all():
-        absent.add(NO_CAUSE)
-    return [sentence for table, sentence in COSTS.items() if table in absent]
+    return costs + [NO_CAUSE if frame["cause"].is_null().all() else ONE_CAUSE for frame in deaths]

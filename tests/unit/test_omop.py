@@ -1,0 +1,326 @@
+"""OMOP CDM folders to rows for the canonical tables: what each CDM row becomes, in any spelling of the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from opioid_outcomes.errors import UserError
+from opioid_outcomes.ingest import omop
+from opioid_outcomes.ingest.omop_concepts import CONCEPT_COLUMNS
+from opioid_outcomes.ingest.raw import Raw
+
+CDM: dict[str, list[dict[str, object]]] = {
+    "PERSON": [
+        {"person_id": 1, "gender_concept_id": 8532, "year_of_birth": 1950, "race_concept_id": 8527},
+        {"person_id": 2, "gender_concept_id": 8507, "year_of_birth": 1960, "race_concept_id": 0},
+        {"person_id": 3, "gender_concept_id": 0, "year_of_birth": 1970, "race_concept_id": 8516},
+    ],
+    "OBSERVATION_PERIOD": [
+        {
+            "person_id": 1,
+            "observation_period_start_date": "2010-01-01",
+            "observation_period_end_date": "2014-12-31",
+        }
+    ],
+    "CONCEPT": [
+        dict(zip(CONCEPT_COLUMNS, (number, name, vocabulary, code, kind), strict=True))
+        for number, name, vocabulary, kind, code in [
+            (8527, "White", "Race", "Race", "5"),
+            (100, "oxycodone hydrochloride 5 MG Oral Tablet", "RxNorm", "Clinical Drug", "1049621"),
+            (101, "72 HR fentanyl 0.025 MG/HR Transdermal System", "RxNorm", "Quant Clinical Drug", "245134"),
+            (102, "morphine sulfate 2 MG/ML Oral Solution", "RxNorm", "Clinical Drug", "892582"),
+            (103, "acetaminophen 325 MG / oxycodone hydrochloride 5 MG Oral Tablet", "RxNorm", "Clinical Drug", "4"),
+            (104, "Percodan-like branded pack", "RxNorm", "Branded Pack", "7"),
+            (105, "fentanyl 0.1 MG Buccal Tablet", "RxNorm", "Clinical Drug", "668363"),
+            (110, "Morphine Sulfate 1 MG/ML Injectable Solution", "NDC", "11-digit NDC", "00074405812"),
+            (1124957, "oxycodone", "RxNorm", "Ingredient", "7804"),
+            (1154029, "Fentanyl", "RxNorm", "Ingredient", "4337"),
+            (1110410, "morphine", "RxNorm", "Ingredient", "7052"),
+            (1125315, "acetaminophen", "RxNorm", "Ingredient", "161"),
+            (200, "Low back pain", "SNOMED", "Clinical Finding", "279039007"),
+            (201, "Low back pain", "ICD10CM", "5-char billing code", "M54.5"),
+            (202, "Lumbago", "ICD9CM", "4-dig billing code", "724.2"),
+            (300, "Pain severity - 0-10 verbal numeric rating", "LOINC", "Clinical Observation", "72514-3"),
+            (301, "Pain severity - Reported", "LOINC", "Clinical Observation", "38208-5"),
+            (302, "PHQ-9 total score", "LOINC", "Clinical Observation", "44261-6"),
+            (303, "Body weight", "LOINC", "Clinical Observation", "29463-7"),
+            (400, "Accidental poisoning by narcotics", "ICD10", "ICD10 code", "X42"),
+            (500, "Oral route", "SNOMED", "Qualifier Value", "26643006"),
+            (501, "Intravenous route", "SNOMED", "Qualifier Value", "47625008"),
+        ]
+    ],
+    "DRUG_EXPOSURE": [
+        {
+            "person_id": 1,
+            "drug_concept_id": drug,
+            "drug_exposure_start_date": "2012-03-01",
+            "quantity": quantity,
+            "days_supply": 30,
+            "route_concept_id": route,
+            "drug_source_value": source,
+            "drug_source_concept_id": source_concept,
+        }
+        for drug, quantity, route, source, source_concept in [
+            (100, 60, 500, "00406055201", 0),
+            (101, 0, 0, None, 0),
+            (102, None, 501, None, 0),
+            (103, 90, 0, None, 0),
+            (104, 1, 0, None, 0),
+            (0, 5, 0, "00074405812", 110),
+            (0, 5, 0, "00406055262", 0),
+            (0, 5, 0, "unmapped", 0),
+            (105, 28, 0, None, 0),
+        ]
+    ],
+    "DRUG_STRENGTH": [
+        {
+            "drug_concept_id": drug,
+            "ingredient_concept_id": ingredient,
+            "amount_value": amount,
+            "amount_unit_concept_id": amount_unit,
+            "numerator_value": numerator,
+            "numerator_unit_concept_id": numerator_unit,
+            "denominator_value": denominator,
+            "denominator_unit_concept_id": denominator_unit,
+        }
+        for drug, ingredient, amount, amount_unit, numerator, numerator_unit, denominator, denominator_unit in [
+            (100, 1124957, 5, 8576, None, None, None, None),
+            (101, 1154029, None, None, 1.8, 8576, 72, 8505),  # 1.8 mg in 72 hours
+            (102, 1110410, None, None, 200, 8576, 100, 8587),  # 200 mg in 100 mL
+            (103, 1124957, 5, 8576, None, None, None, None),
+            (103, 1125315, 325, 8576, None, None, None, None),
+            (105, 1154029, 100, 9655, None, None, None, None),  # micrograms
+        ]
+    ],
+    "CONCEPT_ANCESTOR": [
+        {"ancestor_concept_id": 1124957, "descendant_concept_id": 104},
+        {"ancestor_concept_id": 104, "descendant_concept_id": 104},
+        {"ancestor_concept_id": 1124957, "descendant_concept_id": 103},
+        {"ancestor_concept_id": 1125315, "descendant_concept_id": 103},
+    ],
+    "CONDITION_OCCURRENCE": [
+        {
+            "person_id": 1,
+            "condition_concept_id": standard,
+            "condition_start_date": "2011-05-05",
+            "condition_source_value": text,
+            "condition_source_concept_id": source,
+        }
+        for standard, text, source in [
+            (200, "M54.5", 201),
+            (200, "7242", 202),
+            (200, "279039007", 0),
+            (200, "m54.50", 0),
+            (0, "E11.9", 0),
+            (0, "E8889", 0),
+            (0, "V4511", 0),
+            (0, "back hurts", 0),
+            (200, None, None),
+        ]
+    ],
+    "MEASUREMENT": [
+        {
+            "person_id": 1,
+            "measurement_concept_id": concept,
+            "measurement_date": "2012-01-01",
+            "value_as_number": value,
+            "measurement_source_value": source,
+        }
+        for concept, value, source in [
+            (300, 7, None),
+            (0, 4, "72514-3"),
+            (303, 80, "72514-3"),
+            (302, 12, None),
+            (300, None, None),
+            (0, 1, "x"),
+        ]
+    ],
+    "OBSERVATION": [
+        {
+            "person_id": 1,
+            "observation_concept_id": concept,
+            "observation_date": "2012-01-02",
+            "value_as_number": None,
+            "observation_source_value": None,
+        }
+        for concept in (301, 302, 303)
+    ],
+    "DEATH": [
+        {"person_id": 1, "death_date": "2014-01-01", "cause_source_value": "X42", "cause_source_concept_id": 400},
+        {"person_id": 2, "death_date": "2014-01-01", "cause_source_value": "I21.9", "cause_source_concept_id": 0},
+        {"person_id": 3, "death_date": "2014-01-01", "cause_source_value": "26929004", "cause_source_concept_id": 0},
+    ],
+    "VISIT_OCCURRENCE": [
+        {
+            "person_id": 1,
+            "visit_concept_id": concept,
+            "visit_start_date": "2013-01-01",
+            "visit_end_date": "2013-01-05",
+        }
+        for concept in (9201, 9202, 262, 0)
+    ],
+}  # fmt: skip
+
+
+def write(folder: Path, tables: dict[str, list[dict[str, object]]], *, kind: str = "csv", lower: bool = False) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, rows in tables.items():
+        spelt = str.lower if lower else str.upper
+        frame = pl.DataFrame(rows, infer_schema_length=None).rename(spelt)
+        if kind == "parquet":
+            frame.write_parquet(folder / f"{spelt(name)}.parquet")
+        else:
+            frame.write_csv(folder / f"{spelt(name)}.csv", separator="\t" if kind == "tabs" else ",")
+    return folder
+
+
+def raws(read: omop.OmopRead) -> dict[tuple[str, str], Raw]:
+    return {(raw.table, raw.into): raw for raw in read.raws}
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> omop.OmopRead:
+    return omop.read(write(tmp_path_factory.mktemp("cdm"), CDM))
+
+
+def test_every_row_of_every_used_table_is_somewhere_once(read: omop.OmopRead) -> None:
+    rows: dict[str, list[int]] = {}
+    for raw in read.raws:
+        rows.setdefault(raw.table, []).extend(raw.frame["row"].to_list() + raw.excluded["row"].to_list())
+    vocabularies = {"CONCEPT", "CONCEPT_ANCESTOR", "DRUG_STRENGTH"}
+    expected = {name.lower(): list(range(1, len(rows) + 1)) for name, rows in CDM.items() if name not in vocabularies}
+    assert {table: sorted(numbers) for table, numbers in rows.items()} == expected
+
+
+def test_persons(read: omop.OmopRead) -> None:
+    frame = raws(read)["person", "persons"].frame
+    # 8516 is not in the concept table: the standard concept is known all the same
+    assert frame.select("sex", "birth_year", "race").rows() == [
+        ("F", "1950", "White"),
+        ("M", "1960", None),
+        ("U", "1970", "Black or African American"),
+    ]
+
+
+def test_dispensings(read: omop.OmopRead) -> None:
+    raw = raws(read)["drug_exposure", "dispensings"]
+    columns = ("code", "vocabulary", "ingredient", "strength", "strength_unit", "route", "quantity")
+    assert raw.frame.select("row", *columns).rows() == [
+        (1, "100", "OMOP", "oxycodone", 5.0, "mg", "oral", "60"),
+        (2, "101", "OMOP", "fentanyl", 25.0, "mcg/h", None, "0"),
+        (3, "102", "OMOP", "morphine", 2.0, "mg/mL", "injection", None),
+        (4, "103", "OMOP", None, None, None, None, "90"),  # two ingredients: left to the name
+        (5, "104", "OMOP", "oxycodone", None, None, None, "1"),  # by CONCEPT_ANCESTOR
+        (6, "110", "OMOP", None, None, None, None, "5"),  # the source concept, where there is no standard one
+        (7, "00406055262", "NDC", None, None, None, None, "5"),
+        (9, "105", "OMOP", "fentanyl", 0.1, "mg", None, "28"),
+    ]
+    assert raw.frame["product_name"][3] == "acetaminophen 325 MG / oxycodone hydrochloride 5 MG Oral Tablet"
+    assert raw.excluded.rows() == [(8, "no_code")]
+
+
+def test_diagnoses_prefer_the_icd_code_of_the_source(read: omop.OmopRead) -> None:
+    raw = raws(read)["condition_occurrence", "diagnoses"]
+    assert raw.frame.select("row", "code", "vocabulary").rows() == [
+        (1, "M54.5", "ICD10CM"),
+        (2, "724.2", "ICD9CM"),
+        (3, "279039007", "SNOMED"),
+        (4, "M54.50", "ICD10CM"),
+        (5, "E11.9", "ICD10CM"),
+        (9, "279039007", "SNOMED"),
+    ]
+    # E888.9 and V45.11 are ICD-9 codes that look like ICD-10 ones
+    assert raw.excluded.rows() == [(6, "no_code"), (7, "no_code"), (8, "no_code")]
+
+
+def test_scores_by_their_loinc_code(read: omop.OmopRead) -> None:
+    found = raws(read)
+    pain = found["measurement", "pain"]
+    assert pain.frame.select("row", "scale", "score").rows() == [(1, "NRS", "7"), (2, "NRS", "4")]
+    assert pain.excluded.rows() == [(5, "no_value")]
+    sums = found["measurement", "measurements"]
+    assert sums.frame.select("row", "measure", "value").rows() == [(4, "phq9", "12")]
+    # the weight stays a weight, whatever its source value says
+    assert sums.excluded.rows() == [(3, "not_used"), (6, "not_used")]
+    assert found["observation", "pain"].excluded.rows() == [(1, "no_value")]
+    assert found["observation", "measurements"].excluded.rows() == [(2, "no_value"), (3, "not_used")]
+    assert len(read.warnings) == 3
+    assert read.warnings[0].startswith("MEASUREMENT has pain scores without a number")
+
+
+def test_deaths_take_icd10_causes_only(read: omop.OmopRead) -> None:
+    assert raws(read)["death", "deaths"].frame["cause"].to_list() == ["X42", "I21.9", None]
+
+
+def test_inpatient_visits_are_stays(read: omop.OmopRead) -> None:
+    raw = raws(read)["visit_occurrence", "stays"]
+    assert raw.frame.rows() == [(1, "1", "2013-01-01", "2013-01-05"), (3, "1", "2013-01-01", "2013-01-05")]
+    assert raw.excluded.rows() == [(2, "not_used"), (4, "not_used")]
+
+
+def test_no_table_is_missing_here_but_omop_holds_one_cause_of_death(read: omop.OmopRead, tmp_path: Path) -> None:
+    assert read.costs == [omop.ONE_CAUSE]
+    rows = [row | {"cause_source_value": "26929004", "cause_source_concept_id": 0} for row in CDM["DEATH"]]
+    assert omop.read(write(tmp_path / "cdm", CDM | {"DEATH": rows})).costs == [omop.NO_CAUSE]
+
+
+@pytest.mark.parametrize(("kind", "lower"), [("csv", True), ("parquet", False), ("parquet", True), ("tabs", False)])
+def test_the_same_from_any_spelling_of_the_files(read: omop.OmopRead, tmp_path: Path, kind: str, lower: bool) -> None:
+    other = omop.read(write(tmp_path / "cdm", CDM, kind=kind, lower=lower))
+    for ours, theirs in zip(read.raws, other.raws, strict=True):
+        assert (ours.table, ours.into) == (theirs.table, theirs.into)
+        assert ours.excluded.equals(theirs.excluded)
+        for name in ours.frame.columns:
+            texts = theirs.frame[name].cast(pl.String).to_list()
+            assert texts == ours.frame[name].cast(pl.String).to_list(), (ours.table, name)
+
+
+@pytest.mark.parametrize("table", ["PERSON", "OBSERVATION_PERIOD"])
+def test_person_and_observation_period_are_required(tmp_path: Path, table: str) -> None:
+    folder = write(tmp_path / "cdm", {name: rows for name, rows in CDM.items() if name != table})
+    with pytest.raises(UserError, match=f"OMOP table {table.lower()} is missing"):
+        omop.read(folder)
+
+
+def test_what_other_missing_tables_cost_is_said(tmp_path: Path) -> None:
+    kept = ("PERSON", "OBSERVATION_PERIOD", "DRUG_EXPOSURE")
+    found = omop.read(write(tmp_path / "cdm", {name: CDM[name] for name in kept}))
+    said = [cost.split(":")[0] for cost in found.costs]
+    lacking = ("drug_strength", "condition_occurrence", "measurement", "observation", "death", "visit_occurrence")
+    assert set(said) == {f"no {table}" for table in (*lacking, "concept", "concept_ancestor")}
+    assert set(raws(found)) == {
+        ("person", "persons"), ("observation_period", "observation"), ("drug_exposure", "dispensings"),
+    }  # fmt: skip
+    # without a concept table a product is still a code
+    assert raws(found)["drug_exposure", "dispensings"].frame["code"][0] == "100"
+
+
+def test_strengths_without_units_are_left_to_the_names(tmp_path: Path) -> None:
+    units = [name for name in CDM["DRUG_STRENGTH"][0] if name.endswith("_unit_concept_id")]
+    bare = [{name: value for name, value in row.items() if name not in units} for row in CDM["DRUG_STRENGTH"]]
+    found = omop.read(write(tmp_path / "cdm", CDM | {"DRUG_STRENGTH": bare}))
+    frame = raws(found)["drug_exposure", "dispensings"].frame
+    assert frame["strength"].null_count() == len(frame)
+    assert frame["ingredient"][0] == "oxycodone"
+    assert found.costs == ["no drug_strength: strengths are read from the products' names", omop.ONE_CAUSE]
+
+
+def test_the_same_table_twice_is_an_error(tmp_path: Path) -> None:
+    folder = write(tmp_path / "cdm", CDM)
+    (folder / "person.parquet").write_bytes(b"")
+    with pytest.raises(UserError, match="2 files hold table person"):
+        omop.read(folder)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    rows = [{name: value for name, value in row.items() if name != "death_date"} for row in CDM["DEATH"]]
+    with pytest.raises(UserError, match="OMOP table death: column death_date is missing"):
+        omop.read(write(tmp_path / "cdm", CDM | {"DEATH": rows}))
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no such folder"):
+        omop.read(tmp_path / "nowhere")
