@@ -32,7 +32,9 @@ def clean(
         ]
     )
     dosed = mme.attach(fills.lazy(), factors).collect()
-    return dosed.select(DISPENSINGS_CLEAN.names).sort("person_id", "date", "product", "quantity", "days_supply")
+    return dosed.select(DISPENSINGS_CLEAN.names).sort(
+        "person_id", "date", "product", "quantity", "days_supply", maintain_order=True
+    )
 
 
 def analgesic_fills(fills: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,177 @@
+"""The stage from canonical tables to files: offsets and dates, both kinds of ids, empty and self-report cohorts."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from opioid_outcomes import io
+from opioid_outcomes.contracts.canonical import CANONICAL
+from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPISODES, OPIOID_STATUS
+from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.steps.exposure import derive_exposure
+
+OUTPUTS = ("dispensings_clean", "daily_dose", "episodes", "opioid_status", "ledger")
+OXYCODONE = {"ingredient": "oxycodone", "route": "oral", "strength": 10.0, "strength_unit": "mg", "release": "IR"}
+
+
+def fill(person: Any, date: int, quantity: float | None = 60, days: float | None = 30, **more: Any) -> dict:
+    return {"person_id": person, "date": date, "quantity": quantity, "days_supply": days} | OXYCODONE | more
+
+
+def derive(
+    folder: Path, tables: dict[str, list[dict]], *, calendar: bool = False, ids: Any = None, **exposure: Any
+) -> tuple[str, dict[str, pl.DataFrame], dict]:
+    inputs = {}
+    for name, table in CANONICAL.items():
+        inputs[name] = folder / "in" / f"{name}.parquet"
+        frame = pl.DataFrame(tables.get(name, []), schema=table.schema(ids or pl.Int64()))
+        io.write_table(frame, inputs[name], table, calendar=calendar)
+    outputs = {name: folder / f"{name}.parquet" for name in OUTPUTS} | {"notes": folder / "notes.json"}
+    line = derive_exposure(inputs, outputs, {"exposure": exposure, "cohort_name": "c", "study": "s"})
+    return line, {name: pl.read_parquet(outputs[name]) for name in OUTPUTS}, io.read_json(outputs["notes"])
+
+
+OBSERVED = [{"person_id": 1, "start": 0, "end": 400}, {"person_id": 2, "start": 0, "end": 400}]
+
+
+def test_tables_have_the_columns_of_their_contracts(tmp_path: Path) -> None:
+    _, found, _ = derive(tmp_path, {"observation": OBSERVED, "dispensings": [fill(1, 0)]})
+    for table in (DISPENSINGS_CLEAN, DAILY_DOSE, EPISODES, OPIOID_STATUS):
+        assert found[table.name].schema == table.schema(pl.Int64())
+    assert found["ledger"].columns == list(DISPLAYS["exposure_ledger"].columns)
+
+
+def test_supply_is_cut_at_death_and_at_the_end_of_observation(tmp_path: Path) -> None:
+    tables = {
+        "observation": OBSERVED,
+        "deaths": [{"person_id": 2, "date": 9}],
+        "dispensings": [fill(1, 390), fill(2, 0)],
+    }
+    _, found, _ = derive(tmp_path, tables)
+    assert found["daily_dose"].select("person_id", "start", "stop", "mme").rows() == [(1, 390, 401, 30), (2, 0, 10, 30)]
+    assert found["opioid_status"].select("person_id", "start", "stop", "state").rows() == [
+        (1, 390, 401, "on"), (2, 0, 10, "on"),
+    ]  # fmt: skip
+
+
+def test_calendar_cohorts_get_dates(tmp_path: Path) -> None:
+    _, found, _ = derive(tmp_path, {"observation": OBSERVED, "dispensings": [fill(1, 0)]}, calendar=True)
+    assert found["daily_dose"].schema["start"] == pl.Date
+    assert [str(day) for day in found["daily_dose"].select("start", "stop").row(0)] == ["1970-01-01", "1970-01-31"]
+    assert str(found["opioid_status"].get_column("on_since")[0]) == "1970-01-01"
+
+
+def test_ids_may_be_text(tmp_path: Path) -> None:
+    tables = {"observation": [{"person_id": "007", "start": 0, "end": 50}], "dispensings": [fill("007", 0)]}
+    _, found, _ = derive(tmp_path, tables, ids=pl.String())
+    assert found["opioid_status"].get_column("person_id").to_list() == ["007"]
+
+
+def test_no_dispensings_and_no_reports_is_unknown_for_all(tmp_path: Path) -> None:
+    _, found, notes = derive(tmp_path, {"observation": OBSERVED})
+    assert all(found[name].is_empty() for name in OUTPUTS if name != "opioid_status")
+    assert found["opioid_status"].select("person_id", "start", "stop", "state").rows() == [
+        (1, 0, 401, "unknown"), (2, 0, 401, "unknown"),
+    ]  # fmt: skip
+    assert notes["costs"] == ["Neither dispensings nor self-reports: nobody's use of opioids is known."]
+
+
+def test_self_reports_serve_where_there_are_no_dispensings(tmp_path: Path) -> None:
+    tables = {"observation": OBSERVED, "opioid_use": [{"person_id": 1, "date": 0, "using": 1}]}
+    _, found, notes = derive(tmp_path, tables, report_valid_days=100)
+    assert found["opioid_status"].filter(pl.col("person_id") == 1).select("start", "stop", "state").rows() == [
+        (0, 100, "on"), (100, 401, "unknown"),
+    ]  # fmt: skip
+    assert "self-reported" in notes["costs"][0]
+
+
+def test_dispensings_rule_where_there_are_both(tmp_path: Path) -> None:
+    tables = {
+        "observation": OBSERVED,
+        "dispensings": [fill(1, 0)],
+        "opioid_use": [{"person_id": 2, "date": 0, "using": 1}],
+    }
+    _, found, notes = derive(tmp_path, tables)
+    assert found["opioid_status"].get_column("person_id").unique().to_list() == [1]
+    assert any("self-reports of use are not read" in sentence for sentence in notes["warnings"])
+
+
+def test_people_who_fill_other_medicines_only_are_never_users(tmp_path: Path) -> None:
+    _, found, _ = derive(tmp_path, {"observation": OBSERVED, "dispensings": [fill(1, 0, ingredient="ibuprofen")]})
+    assert found["opioid_status"].is_empty()
+    assert found["ledger"].rows() == [("not_opioid", "other medicines", 1, 1)]
+
+
+def test_sublingual_buprenorphine_is_treatment_neither_on_nor_off(tmp_path: Path) -> None:
+    bup = {"ingredient": "buprenorphine", "route": "sublingual", "strength": 8.0}
+    tables = {"observation": OBSERVED, "dispensings": [fill(1, 0), fill(1, 20, quantity=10, days=10, **bup)]}
+    _, found, _ = derive(tmp_path, tables)
+    assert found["daily_dose"].select("start", "stop", "on_buprenorphine").rows() == [(0, 30, 0)]
+    assert found["opioid_status"].select("start", "stop", "state").rows()[:3] == [
+        (0, 20, "on"), (20, 30, "treatment"), (30, 60, "on"),
+    ]  # fmt: skip
+    told_to_be_pain = derive(
+        tmp_path / "pain", tables, buprenorphine={"sublingual_without_indication": "pain"}
+    )[1]["daily_dose"]  # fmt: skip
+    assert told_to_be_pain.select("start", "stop", "mme", "mme_incomplete", "on_buprenorphine").rows() == [
+        (0, 20, 30, 0, 0), (20, 30, 30, 1, 1),
+    ]  # fmt: skip
+
+
+def test_settings_reach_their_rules(tmp_path: Path) -> None:
+    tables = {"observation": OBSERVED, "dispensings": [fill(1, 0), fill(1, 20), fill(1, 65)]}
+
+    def status_and_episodes(name: str, **exposure: Any) -> tuple:
+        _, found, _ = derive(tmp_path / name, tables, **exposure)
+        return (
+            found["opioid_status"].get_column("stop").to_list()[-1],
+            found["episodes"].height,
+            found["daily_dose"].height,
+        )
+
+    assert status_and_episodes("default") == (401, 1, 2)
+    assert status_and_episodes("gap", gap_days=4)[1] == 2
+    carry = derive(tmp_path / "carry", tables, carry_over_days=0)[1]["opioid_status"]
+    assert carry.filter(pl.col("state") == "on").select("start", "stop").rows() == [(0, 20), (20, 60), (65, 95)]
+    cap = derive(tmp_path / "cap", tables, stockpile_cap_days=0)[1]["daily_dose"]
+    assert cap.select("start", "stop").rows() == [(0, 50), (65, 95)]
+
+
+def test_the_ledger_counts_what_became_of_the_fills(tmp_path: Path) -> None:
+    dispensings = [
+        fill(1, 0), fill(1, 30, days=None), fill(2, 0, quantity=None),
+        fill(2, 5, route="injection"), fill(2, 9, ingredient="propoxyphene"),
+        *(fill(1, day, ingredient=None, strength=None, code="12345", vocabulary="NDC") for day in range(11)),
+        fill(1, 3, ingredient=None, strength=None, code="678", vocabulary="NDC"),
+        fill(1, 200, days=200), fill(1, 230, days=30),
+    ]  # fmt: skip
+    _, found, notes = derive(tmp_path, {"observation": OBSERVED, "dispensings": dispensings})
+    assert set(found["ledger"].rows()) == {
+        ("ingredient", "oxycodone", 6, 2), ("ingredient", "propoxyphene", 1, 1),
+        ("set_apart", "injection", 1, 1), ("repair", "person_units", 1, 1),
+        ("dose_unknown", "quantity_unknown", 1, 1), ("dose_unknown", "no_factor", 1, 1),
+        ("factor_missing", "propoxyphene, oral", 1, 1),
+        ("stockpile", "left-over days above the cap dropped", 1, 1),
+        ("not_recognised", "NDC code not in a dictionary", 12, 1), ("not_recognised", "NDC 12345", 11, 1),
+    }  # fmt: skip
+    assert notes["warnings"][0] == "MME by the factor table cdc_2022."
+
+
+def test_same_inputs_in_any_order_same_bytes(tmp_path: Path) -> None:
+    dispensings = [
+        fill(person, day, days=days) for person in (1, 2) for day, days in ((0, 30), (25, 7.5), (25, 30), (60, None))
+    ]
+    tables = {"observation": OBSERVED, "dispensings": dispensings}
+    derive(tmp_path / "a", tables)
+    derive(tmp_path / "b", tables | {"dispensings": dispensings[::-1]})
+    for name in OUTPUTS:
+        assert (tmp_path / "a" / f"{name}.parquet").read_bytes() == (tmp_path / "b" / f"{name}.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("quantity", [0.0, None])
+def test_a_source_without_quantities_has_days_but_no_doses(tmp_path: Path, quantity: float | None) -> None:
+    _, found, notes = derive(tmp_path, {"observation": OBSERVED, "dispensings": [fill(1, 0, quantity=quantity)]})
+    assert found["daily_dose"].select("start", "stop", "mme").rows() == [(0, 30, None)]
+    assert notes["costs"] == ["No fill has a quantity: days on opioids are known, doses are not."]
