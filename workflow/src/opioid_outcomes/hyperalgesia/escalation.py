@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.hyperalgesia.confounders import Confounders
 from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
@@ -100,6 +100,12 @@ def people(person: Ints) -> int:
     return len(np.unique(person))
 
 
+def arm_counts(person: Ints, escalate: Bools) -> dict[str, int | None]:
+    """People behind a comparison; its events are people who escalated. Somebody may be in both arms, at two visits."""
+    escalated, maintained = people(person[escalate]), people(person[~escalate])
+    return {"persons": people(person), "events": escalated, "smallest_cell": smallest(escalated, maintained)}
+
+
 def too_few(person: Ints, escalate: Bools) -> str | None:
     """Why the arms are too small to compare, if they are; without a count that could be told apart."""
     for arm, verb in ((escalate, "escalated"), (~escalate, "maintained")):
@@ -111,7 +117,7 @@ def too_few(person: Ints, escalate: Bools) -> str | None:
 def _window_rows(trial: Trial, window: Window, step_mme: float) -> list[Estimate]:
     scored = np.isfinite(window.pain)
     person, escalate = trial.visits.person[scored], trial.escalate[scored]
-    counts = {"persons": people(person), "events": people(person[escalate])}
+    counts = arm_counts(person, escalate)
     gate = too_few(person, escalate)
     if gate:
         return [_row(window.label, scale, gate=gate, **counts) for scale in SCALES]
@@ -131,7 +137,7 @@ def _per_step(trial: Trial, window: Window, step_mme: float) -> Estimate:
     scale = "mean_difference_per_step"
     rows = np.isfinite(window.pain) & np.isfinite(window.mme)
     person, escalate = trial.visits.person[rows], trial.escalate[rows]
-    counts = {"persons": people(person), "events": people(person[escalate])}
+    counts = arm_counts(person, escalate)
     gate = too_few(person, escalate)
     if gate:
         return _row(window.label, scale, gate=gate, **counts)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.hyperalgesia.escalation import (
     CONTRAST,
     FEWEST_PER_ARM,
     POPULATION,
     Trial,
     Window,
+    arm_counts,
     people,
     too_few,
 )
@@ -45,15 +46,15 @@ def slope(histories: Histories, *, step_mme: float) -> Estimate:
     dose = histories.dose.on_day(person, day)
     known = np.isfinite(dose)
     person, score, dose = person[known], score[known], dose[known]
-    counts = {"persons": people(person), "events": people(person[dose > 0])}
-    if counts["events"] < FEWEST_PER_ARM:
+    users = people(person[dose > 0])
+    counts = {"persons": people(person), "smallest_cell": smallest(users)}
+    if users < FEWEST_PER_ARM:
         gate = f"not evaluable: fewer than {FEWEST_PER_ARM} people have a score on a day with a known dose"
         return slope_row(step_mme, gate=gate, **counts)
     fit = effects(score[:, None], dose / step_mme, _nothing(len(dose)), NO_CONFOUNDERS, person)
     if fit is None:
         return slope_row(step_mme, gate="not evaluable: the dose is the same on every day with a score", **counts)
-    note = "events = people with a score on a day with supply"
-    return slope_row(step_mme, gate=SLOPE_GATE, note=note, **fit.numbers(), **counts)
+    return slope_row(step_mme, gate=SLOPE_GATE, **fit.numbers(), **counts)
 
 
 def crude_row(label: str, **values: object) -> Estimate:
@@ -67,15 +68,14 @@ def crude_contrast(trial: Trial, window: Window) -> Estimate:
     """Mean pain after escalating minus after maintaining, as it stands."""
     scored = np.isfinite(window.pain)
     person, escalate = trial.visits.person[scored], trial.escalate[scored]
-    counts = {"persons": people(person), "events": people(person[escalate])}
+    counts = arm_counts(person, escalate)
     gate = too_few(person, escalate)
     if gate:
         return crude_row(window.label, gate=gate, **counts)
     fit = effects(window.pain[scored, None], escalate.astype(float), _nothing(len(person)), NO_CONFOUNDERS, person)
     if fit is None:
         return crude_row(window.label, gate="not evaluable: one arm only", **counts)
-    note = "events = people who escalated"
-    return crude_row(window.label, gate=CRUDE_GATE, note=note, **fit.numbers(), **counts)
+    return crude_row(window.label, gate=CRUDE_GATE, **fit.numbers(), **counts)
 
 
 def _nothing(rows: int) -> Floats:
