@@ -10,9 +10,8 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes.config.model import Config
-from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.contracts.displays import DISPLAYS, FIGURES
 from opioid_outcomes.contracts.estimates import SCHEMA, Estimate, frame
-from opioid_outcomes.steps.report import FIGURES
 
 RULE = "Counts of 1 to 10 people are not shown (<11); other counts and person-years are rounded to 5."
 COHORTS = ("clinic", "claims")

@@ -15,7 +15,8 @@ import pytest
 from pypdf import PdfReader
 from report_release import outputs, settings, write
 
-from opioid_outcomes.steps.report import FIGURES, write_report
+from opioid_outcomes.contracts.displays import FIGURES
+from opioid_outcomes.steps.report import write_report
 
 SECTIONS = (
     "question", "scope", "key-numbers", "attrition", "quality", "table-one", "exposure", "mortality", "hyperalgesia",

@@ -91,7 +91,10 @@ def truth_files():
 
 
 def report_files():
-    return {kind: f"{REPORTS}/report.{kind}" for kind in CONFIG.report.formats}
+    files = {kind: f"{REPORTS}/report.{kind}" for kind in CONFIG.report.formats}
+    return files | {
+        "figures": [f"{REPORTS}/{path}" for path in workflow_plan.DRAWN_FIGURES]
+    }
 
 
 def contract_outputs():

@@ -12,7 +12,7 @@ from opioid_outcomes.config.cohorts import Cohort
 from opioid_outcomes.config.load import load_config
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.canonical import CANONICAL
-from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.contracts.displays import DISPLAYS, FIGURES
 from opioid_outcomes.errors import USER_ERROR_EXIT, Problem, UserError, report_and_exit_code
 from opioid_outcomes.ingest.sources import source_files
 
@@ -23,6 +23,8 @@ TABLES = ("attrition", "quality", "quality_rules", "exposure_ledger", "table_one
 PLAIN_CSV = ("attrition", "quality", "quality_rules")
 DISPLAY_FRAMES = {name: f"{name}.csv" if name in PLAIN_CSV else f"displays/{name}.parquet" for name in DISPLAYS}
 RELEASED_DISPLAYS = {name: f"{'tables' if name in TABLES else 'figures'}/{name}.csv" for name in DISPLAYS}
+
+DRAWN_FIGURES = tuple(f"figures/{name}.svg" for name in FIGURES)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def contract_outputs(config: Config) -> list[str]:
     released = ["estimates.csv", "manifest.json", "config.resolved.yaml", "release.json", "tables/truth.csv"]
     released += [f"report.{kind}" for kind in config.report.formats]
     released += RELEASED_DISPLAYS.values()
+    released += DRAWN_FIGURES
     return [f"{derived}/{cohort}/{name}" for cohort in sorted(config.cohorts) for name in per_cohort] + [
         f"{reports}/{name}" for name in released
     ]

@@ -79,3 +79,9 @@ DISPLAYS: dict[str, Display] = {
         ),
     )
 }  # fmt: skip
+
+# The figures the report draws, by the names of their files.
+FIGURES = (
+    "attrition", "dose_distribution", "dose_trajectory", "survival", "hazard_ratios", "pain_escalation",
+    "escalation_contrasts",
+)  # fmt: skip

@@ -30,9 +30,12 @@ def truth(released: Released) -> Section | None:
     lines: list[tuple[str, ...]] = []
     missed = 0
     compared = 0
-    for cohort in dict.fromkeys(row["cohort"] for row in released.truth):
+    for cohort in released.cohorts:
+        own = [row for row in released.truth if row["cohort"] == cohort]
+        if not own:
+            continue
         lines.append((cohort,))
-        for row in (row for row in released.truth if row["cohort"] == cohort):
+        for row in own:
             scale = scales[row["scale"]]
             found = MISSING if not present(row["estimate"]) else printed(row["estimate"], scale)
             distance = MISSING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -12,7 +12,9 @@ from opioid_outcomes.report.words import counts, number, percent, present
 Rows = list[dict[str, Any]]
 DAYS_PER_YEAR = 365.25
 COLUMNS = 2  # panels side by side
-RULE_WIDTH = 50  # characters in a line of the attrition figure
+EXPOSED_GROUPS = ("on", "baseline user", "escalate")
+UNEXPOSED_GROUPS = ("off", "non user", "maintain")
+RULE_WIDTH = 62  # characters in a line of the attrition figure
 
 
 def _panels(charts: Sequence[Any]) -> Any:
@@ -42,12 +44,12 @@ def attrition(by_cohort: dict[str, Rows], threshold: int) -> Any:
         base = alt.Chart(values(data)).encode(
             y=alt.Y("rule:N", sort=[row["rule"] for row in data], title=None, axis=lines)
         )
-        step = 9 + 13 * max(row["rule"].count("\n") + 1 for row in data)
+        step = 6 + 13 * max(row["rule"].count("\n") + 1 for row in data)
         widest = max((row["kept"] for row in data), default=1) or 1
-        x = alt.X("kept:Q", title="persons kept", scale=alt.Scale(domain=[0, widest * 1.45], nice=False), axis=None)
+        x = alt.X("kept:Q", title="persons kept", scale=alt.Scale(domain=[0, widest * 1.5], nice=False), axis=None)
         bars = base.mark_bar(color=REFERENCE, height=14).encode(x=x)
         labels = base.mark_text(align="left", dx=5).encode(x=x, text="label:N")
-        charts.append((bars + labels).properties(title=cohort, width=340, height=alt.Step(step)))
+        charts.append((bars + labels).properties(title=cohort, width=300, height=alt.Step(step)))
     return alt.vconcat(*charts, spacing=22)
 
 
@@ -79,7 +81,7 @@ def survival(by_cohort: dict[str, Rows]) -> Any:
     """Survival by exposure group, with the numbers at risk under each panel."""
     import altair as alt
 
-    groups = list(dict.fromkeys(row["group"] for rows in by_cohort.values() for row in rows))
+    groups = _exposed_first(row["group"] for rows in by_cohort.values() for row in rows)
     lowest = min(
         (row["ci_low"] if present(row["ci_low"]) else row["survival"])
         for rows in by_cohort.values()
@@ -96,12 +98,15 @@ def survival(by_cohort: dict[str, Rows]) -> Any:
     return _panels(charts)
 
 
+def _exposed_first(groups: Iterable[str]) -> list[str]:
+    return sorted(set(groups), key=lambda group: (group not in EXPOSED_GROUPS, group))
+
+
 def _group_colours(groups: list[str]) -> Any:
     import altair as alt
 
-    known = {"on": EXPOSED, "baseline user": EXPOSED, "escalate": EXPOSED, "off": REFERENCE, "non user": REFERENCE}
-    known |= {"maintain": REFERENCE}
-    spare = iter(PALETTE[2:] * 4)
+    spare = iter(PALETTE[2:] * len(groups))
+    known = dict.fromkeys(EXPOSED_GROUPS, EXPOSED) | dict.fromkeys(UNEXPOSED_GROUPS, REFERENCE)
     return alt.Scale(domain=groups, range=[known.get(group) or next(spare) for group in groups])
 
 
@@ -220,7 +225,7 @@ def pain_escalation(by_cohort: dict[str, Rows]) -> Any:
     """Mean pain by 30-day month around the decision, in both arms."""
     import altair as alt
 
-    arms = list(dict.fromkeys(row["arm"] for rows in by_cohort.values() for row in rows))
+    arms = _exposed_first(row["arm"] for rows in by_cohort.values() for row in rows)
     colour = alt.Color("arm:N", title=None, scale=_group_colours(arms), legend=alt.Legend(orient="top"))
     charts = []
     for cohort, rows in by_cohort.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 from opioid_outcomes.report.document import Block, Bullets, Definitions, Heading, Paragraph, Section, Table
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import MISSING, number, present
+from opioid_outcomes.report.words import number, plain
 
 
 def limitations(released: Released) -> Section:
@@ -121,18 +121,18 @@ def provenance(released: Released) -> Section:
 
 
 def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
-    facts = [("Code hash", str(manifest.get("code_hash", MISSING)))]
+    hashes = [(plain(name), manifest[f"{name}_hash"]) for name in ("code", "config") if f"{name}_hash" in manifest]
+    facts = [(f"Hash of the {name}", str(value)) for name, value in hashes]
     facts += [(f"Seed, {name}", str(value)) for name, value in _pairs(manifest.get("seeds"))]
     facts += [(f"Version, {name}", str(value)) for name, value in _pairs(manifest.get("versions"))]
-    facts += [
-        (f"Rows, {name}", number(value) if isinstance(value, int | float) and present(value) else str(value))
-        for name, value in _flat(manifest.get("rows") or {})
-    ]
+    for cohort, tables in _pairs(manifest.get("rows")):
+        read = [f"{table} {rows if isinstance(rows, str) else number(rows)}" for table, rows in _pairs(tables)]
+        facts += [(f"Rows read, {cohort}", ", ".join(read))] if read else []
     return facts
 
 
-def _pairs(value: Any) -> list[tuple[str, Any]]:
-    return sorted(value.items()) if isinstance(value, dict) else [] if value is None else [("study", value)]
+def _pairs(value: dict[str, Any] | None) -> list[tuple[str, Any]]:
+    return sorted((value or {}).items())
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

@@ -95,7 +95,11 @@ def _route(row: dict[str, Any]) -> str:
 
 
 def _told(released: Released, display: str, row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(counts(row, DISPLAYS[display].counts, released.threshold).values())
+    """The row's counts. The rows kept are hidden for what they would give away, not for being few."""
+    told = counts(row, DISPLAYS[display].counts, released.threshold)
+    if "canonical" in told and not present(row["canonical"]):
+        told["canonical"] = "withheld"
+    return tuple(told.values())
 
 
 def _grouped(released: Released, display: str, cells: Any) -> tuple[tuple[str, ...], ...]:

@@ -43,7 +43,7 @@ def look() -> dict[str, Any]:
         "aria": False,
         "background": "white",
         "view": {"stroke": None},
-        "axis": {**axis, "gridColor": GRID, "domainColor": QUIET, "tickColor": QUIET, "labelLimit": 320},
+        "axis": {**axis, "gridColor": GRID, "domainColor": QUIET, "tickColor": QUIET, "labelLimit": 400},
         "legend": {
             "labelFontSize": 11,
             "titleFontSize": 11,

@@ -56,9 +56,9 @@ def _course(released: Released) -> list[Block]:
         Figure(
             "pain_escalation", svg(charts.pain_escalation(by_cohort), "pain_escalation", title, " ".join(told)),
             f"{title} (30-day months, month 0 being the visit itself; bars: 95 % confidence intervals; unadjusted). "
-            "Doses are raised when it hurts, so pain peaks at the decision and falls afterwards in both arms by "
-            "regression to the mean. The change within an arm is not an effect; only the difference between arms "
-            "with the same history is compared below.",
+            "Doses are raised when it hurts: pain is at a peak when the dose is raised, and part of the fall that "
+            "follows is regression to the mean. The change within an arm is not an effect, nor is the gap between the "
+            "curves; people with the same history are compared below.",
             " ".join(told), note=released.rule,
         )
     ]  # fmt: skip

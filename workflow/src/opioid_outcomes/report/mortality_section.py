@@ -118,9 +118,7 @@ def _horizons(released: Released, by_cohort: dict[str, Rows]) -> list[Block]:
             own = [row for row in rows if row["group"] == group and present(row["survival"])]
             lines.append((group, *(_survival_at(own, day) for day in horizons)))
     heads = ("Group", *(f"{day:,} days" for day in horizons))
-    caption = (
-        "Survival (95 % CI) at the study's horizons, from the curves above; a dash where follow-up does not reach."
-    )
+    caption = "Survival (95 % CI) at the study's horizons, from the curves above; a dash where a curve does not reach."
     return [Table("survival_horizons", caption, heads, tuple(lines), len(horizons), released.rule)]
 
 
@@ -128,7 +126,10 @@ def _survival_at(rows: Rows, day: int) -> str:
     """Survival at a day: that of the last step before it, unless the curve begins later or ends earlier."""
     if not rows or not rows[0]["day"] <= day <= rows[-1]["day"]:
         return MISSING
-    row = next(row for row in reversed(rows) if row["day"] <= day)
+    place = max(place for place, row in enumerate(rows) if row["day"] <= day)
+    row = rows[place]
+    if row["survival"] == 1 and row["ci_low"] == 1 and place + 1 < len(rows):  # no step shown yet
+        return f"over {percent(rows[place + 1]['survival'])}"
     limits = (
         f" ({number(100 * row['ci_low'], 1)} to {number(100 * row['ci_high'], 1)})" if present(row["ci_low"]) else ""
     )

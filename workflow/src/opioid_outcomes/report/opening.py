@@ -81,13 +81,22 @@ def scope(released: Released) -> Section:
             "several because of its p-value."
         ),
     ]
-    warnings = [f"`{name}`: {text}" for name in released.cohorts for text in released.about(name).get("warnings", [])]
-    costs = [f"`{name}`: {text}" for name in released.cohorts for text in released.about(name).get("costs", [])]
-    if costs:
-        blocks += [Paragraph("Missing inputs, and what they make impossible:"), Bullets(tuple(costs))]
-    if warnings:
-        blocks += [Paragraph("Warnings raised while the data were read:"), Bullets(tuple(warnings))]
+    for lead, key in (
+        ("Missing inputs, and what they make impossible:", "costs"),
+        ("Noted while the data were read:", "warnings"),
+    ):
+        notes = _notes(released, key)
+        blocks += [Paragraph(lead), Bullets(notes)] if notes else []
     return Section("scope", "What this report can and cannot say", tuple(blocks))
+
+
+def _notes(released: Released, key: str) -> tuple[str, ...]:
+    """Sentences about cohorts, each told once with the cohorts it is true of."""
+    by_text: dict[str, list[str]] = {}
+    for name in released.cohorts:
+        for text in released.about(name).get(key, []):
+            by_text.setdefault(text, []).append(f"`{name}`")
+    return tuple(f"{listed(names)}: {text}" for text, names in by_text.items())
 
 
 def key_numbers(released: Released) -> Section:

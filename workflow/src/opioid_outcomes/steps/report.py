@@ -12,11 +12,6 @@ from opioid_outcomes.report.compose import compose
 from opioid_outcomes.report.document import Document
 from opioid_outcomes.report.drawing import note_svg
 
-FIGURES = (
-    "attrition", "dose_distribution", "dose_trajectory", "survival", "hazard_ratios", "pain_escalation",
-    "escalation_contrasts",
-)  # fmt: skip
-
 Files = dict[str, Any]  # a path, or a list of paths, by name
 
 
@@ -24,7 +19,8 @@ def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str
     """Write the report from what has been released; returns a line saying what was written.
 
     ``inputs``: ``release``, ``manifest``, ``estimates``, the displays by name, and ``truth``.
-    ``outputs``: ``html`` and ``pdf`` where the config asks for them, and ``figures``, the SVG files (``FIGURES``).
+    ``outputs``: ``html`` and ``pdf`` where the config asks for them, and ``figures``, the SVG files of
+    ``contracts.displays.FIGURES``; one that cannot be drawn holds a sentence.
     ``settings`` is the whole config.
     """
     config = Config(**{name: settings[name] for name in Config.model_fields if name in settings})
@@ -38,7 +34,7 @@ def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str
             truth=inputs.get("truth"),
         )
     )
-    for path in outputs.get("figures", []):
+    for path in outputs["figures"]:
         write_text(path, _figure(document, path.stem))
     written = []
     if "html" in outputs:
