@@ -40,11 +40,13 @@ describe <- function(name, fit, cluster = NULL) {
   if (!is.null(cluster)) robust <- rowsum(robust, cluster)
   model <- if (is.null(fit$naive.var)) fit$var else fit$naive.var
   hazard <- basehaz(fit, centered = FALSE)
-  sprintf('"%s": {"params": %s, "covariance": %s, "robust": %s, "loglik": %s, "martingale": %s, "score": %s, "dfbeta": %s, "schoenfeld": %s, "last_hazard": %s}',
+  zph <- lapply(c(km = "km", log = "log", identity = "identity"), function(g) cox.zph(fit, g)$table)
+  sprintf('"%s": {"params": %s, "covariance": %s, "robust": %s, "loglik": %s, "martingale": %s, "score": %s, "dfbeta": %s, "schoenfeld": %s, "last_hazard": %s, "zph": {%s}}',
     name, number(coef(fit)), matrix_json(model), matrix_json(crossprod(robust)), number(fit$loglik),
     number(some(resid(fit, "martingale"))), matrix_json(some(resid(fit, "score"))),
     matrix_json(some(resid(fit, "dfbeta", weighted = TRUE))), matrix_json(some(resid(fit, "schoenfeld"))),
-    number(if (is.null(hazard$strata)) tail(hazard$hazard, 1) else tapply(hazard$hazard, hazard$strata, max)))
+    number(if (is.null(hazard$strata)) tail(hazard$hazard, 1) else tapply(hazard$hazard, hazard$strata, max)),
+    paste(sprintf('"%s": %s', names(zph), vapply(zph, matrix_json, "")), collapse = ", "))
 }
 fits <- list()
 for (ties in c("efron", "breslow")) {

@@ -16,9 +16,10 @@ import numpy.typing as npt
 import polars as pl
 
 from opioid_outcomes.survival import cox_likelihood as likelihood
-from opioid_outcomes.survival import cox_residuals, risk_sets
+from opioid_outcomes.survival import cox_residuals, proportional_hazards, risk_sets
 from opioid_outcomes.survival.cox_likelihood import Terms
 from opioid_outcomes.survival.products import column_sums, cross, sums_by
+from opioid_outcomes.survival.proportional_hazards import Transform
 from opioid_outcomes.survival.risk_sets import Floats, Ints, RiskSets
 
 Residual = Literal["martingale", "score", "dfbeta", "schoenfeld"]
@@ -102,6 +103,10 @@ class CoxFit:
         everybody = np.zeros((self.rows.n, *values.shape[1:]))
         everybody[self.rows.kept] = values
         return everybody
+
+    def test_proportional_hazards(self, transform: Transform = "km") -> pl.DataFrame:
+        """Score test that log hazard ratios change with g(time), per column and for all (R cox.zph)."""
+        return proportional_hazards.score_test(self, transform)
 
     def baseline_hazard(self) -> pl.DataFrame:
         """Hazard and cumulative hazard at each event time, per stratum, with every covariate and the offset 0."""
