@@ -1,6 +1,6 @@
 """Whether hazard ratios change with time (Grambsch & Therneau 1994 Biometrika 81:515), as R cox.zph computes it.
 
-A score test for adding covariate x g(time) to the model, its variance summed over the event times (no average variance).
+A score test for adding covariate x g(time) to the model, its variance summed over the event times.
 """
 
 from __future__ import annotations
