@@ -23,6 +23,10 @@ STABLE_DAYS = 90
 CEILING_MME = 150.0
 LEAST_RISE = 0.2  # a smaller one would not count as an escalation
 DOSE_CAUTION = 0.3  # fall of the log odds of escalating per 20 MME already taken
+# Chosen so that about half of 5,000 people ever use opioids, a third of them long enough to be on a stable dose.
+PREVALENT = 2.4  # log odds of use on the first day, above those of starting at a visit
+LONG_TERM_SHARE = 0.6  # of those who start
+STOP, TAPER, SHORT_TERM_STOP = 0.012, 0.006, 0.5  # chances per visit, whatever the pain
 
 MME = np.array([product.mme for product in OPIOIDS])
 START = np.array([product.start for product in OPIOIDS])
@@ -144,6 +148,8 @@ class Care:
 
 
 class _Clinic:
+    """The state of all people on one day; ``run`` walks the days."""
+
     def __init__(self, people: People, draws: Draws, world: World, forced: Forced | None) -> None:
         n = people.n
         self.people, self.draws, self.world, self.forced = people, draws, world, forced
@@ -187,7 +193,7 @@ class _Clinic:
         return column[who, np.minimum(self.visit[who], column.shape[1] - 1)]
 
     def _prevalent_users(self) -> None:
-        prevalent = np.flatnonzero(self.draws.start[:, -1] < expit(self.risk + 2.4))
+        prevalent = np.flatnonzero(self.draws.start[:, -1] < expit(self.risk + PREVALENT))
         self._start(prevalent, 0)
 
     def _visits(self, who: np.ndarray, today: int) -> None:
@@ -205,7 +211,7 @@ class _Clinic:
         self._start(who[starts], today)
 
     def _start(self, who: np.ndarray, today: int) -> None:
-        long_term = self._at("long_term", who) < 0.6
+        long_term = self._at("long_term", who) < LONG_TERM_SHARE
         drawn = self._at("product", who)
         choices = (np.searchsorted(shares / shares[-1], drawn, side="right") for shares in (LONG_SHARES, SHORT_SHARES))
         self.long_term[who] = long_term
@@ -238,10 +244,10 @@ class _Clinic:
         self.prescribed[raised] += STEP[self.product[raised]]
         self.due[raised] = today + self._at("delay", raised)
         other = self._at("other", who)
-        stopping = ~up & (other < np.where(self.long_term[who], 0.012, 0.5))
+        stopping = ~up & (other < np.where(self.long_term[who], STOP, SHORT_TERM_STOP))
         self._stop(who[stopping])
         lower = dose - rise >= 15
-        tapering = ~up & ~stopping & free & self.long_term[who] & lower & (rise > 0) & (other < 0.018)
+        tapering = ~up & ~stopping & free & self.long_term[who] & lower & (rise > 0) & (other < STOP + TAPER)
         self.prescribed[who[tapering]] -= STEP[self.product[who[tapering]]]  # from the next refill on
 
     def _stop(self, who: np.ndarray) -> None:
@@ -276,10 +282,12 @@ class _Clinic:
         )
         due = np.floor(self.end[who] + DAY_EPSILON).astype(np.int64) + self._at("refill_days", who)
         self.due[who] = np.maximum(due, today + 1)
-        ending = ~self.long_term[who] & (self._at("refill", who) < 0.5)
+        ending = ~self.long_term[who] & (self._at("refill", who) < SHORT_TERM_STOP)
         self._stop(who[ending])
 
     def _all_fills(self) -> Fills:
+        if not self.fills:
+            return Fills(*(np.zeros(0, dtype=np.int64),) * 3, np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0))
         person, day, product, units, supply, end = (np.concatenate(part) for part in zip(*self.fills, strict=True))
         order = np.lexsort((day, person))
         fills = Fills(person[order], day[order], product[order], units[order], supply[order], end[order])

@@ -65,7 +65,8 @@ def _dispensings(people: People, care: Care, until: np.ndarray, rng: np.random.G
     fills = care.fills
     quantity = fills.units * fills.days_supply
     # Only long-term fills lose a field, and never a person's first two: what is missing can be told from the others.
-    follows = np.append([False, False], (fills.person[2:] == fills.person[:-2]) & (fills.days_supply[2:] >= 28))
+    follows = np.zeros(len(fills.day), dtype=bool)
+    follows[2:] = (fills.person[2:] == fills.person[:-2]) & (fills.days_supply[2:] >= 28)
     lost = np.where(follows, rng.random(len(fills.day)), 1.0)
     opioids = pl.DataFrame(
         {

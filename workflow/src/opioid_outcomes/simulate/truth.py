@@ -61,6 +61,8 @@ def _escalation(cohort: Cohort) -> list[dict[str, Any]]:
             )
         )
         use = ~np.isnan(effect)
+        if not use.any():
+            continue
         w, e, g = weight[use], effect[use], gap[use]
         mean = float(np.average(e, weights=w))
         step = float(np.average(g, weights=w)) / STEP_MME

@@ -25,6 +25,8 @@ def write(path: Path, world: str, persons: int, seed: int, format: str = "tables
         raise UserError(Problem(f"there is no world {world!r}", "simulate.world", f"choose one of {', '.join(WORLDS)}"))
     if format not in WRITERS:
         raise UserError(Problem(f"cannot write format {format!r}", "format", f"choose one of {', '.join(WRITERS)}"))
+    if persons < 1:
+        raise UserError(Problem("nobody to simulate", "simulate.persons", "ask for at least 1 person"))
     cohort = simulate(WORLDS[world], persons, seed)
     WRITERS[format](cohort.records, path)
     known = truth.of(cohort)
