@@ -24,8 +24,8 @@ from opioid_outcomes.survival.risk_sets import Floats, Ints, RiskSets
 
 Residual = Literal["martingale", "score", "dfbeta", "schoenfeld"]
 MAX_STEPS = 60
-# Newton's decrement (step' information step) below which one more step is exact to rounding: it doubles the digits
-DECREMENT = 1e-10
+# Newton's decrement (step' information step, per unit of weight) below which that step, which doubles the digits, is last
+DECREMENT = 1e-12
 # a covariate whose coefficient still moves by this much over its range when the likelihood stands still has no estimate
 STILL_MOVING = 1e-2
 # log relative hazards that differ by more are supported by no data
@@ -249,7 +249,7 @@ class _Search:
         point = self.at(np.zeros(self.x.shape[1]))
         loglik_null = point.loglik
         self._identified(point.information)
-        span = np.ptp(self.x, axis=0)
+        span, unit = np.ptp(self.x, axis=0), float(self.rows.weights[self.rows.event].mean())
         for n_iter in range(1, MAX_STEPS + 1):
             try:
                 step = np.linalg.solve(point.information, point.score).astype(np.float64)
@@ -257,7 +257,7 @@ class _Search:
                 raise self._failure("separation", point.beta * span) from None
             decrement = float(step @ point.score)
             point = self._uphill(point, step)
-            if decrement < DECREMENT:
+            if decrement < DECREMENT * unit:
                 if (np.abs(step) * span > STILL_MOVING).any():
                     raise self._failure("separation", step * span)
                 return point, n_iter, loglik_null
