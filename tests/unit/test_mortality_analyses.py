@@ -124,6 +124,13 @@ def test_counts_and_interval() -> None:
     )
 
 
+def test_disclosure_is_told_the_smallest_arm() -> None:
+    few = WORLD.filter(pl.col("on_opioid") == 1, death=1)["person_id"].head(4).to_list()
+    rows = without_deaths(WORLD, (pl.col("on_opioid") == 1) & ~pl.col("person_id").is_in(few))
+    assert ratio(rows).smallest_cell == 4
+    assert {row.contrast: row for row in rates(rows, exposure="time_varying")}["on vs off"].smallest_cell == 4
+
+
 def _normal_cdf(z: float) -> float:
     return 0.5 * (1 + math.erf(z / math.sqrt(2)))
 

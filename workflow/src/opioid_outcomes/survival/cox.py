@@ -24,7 +24,7 @@ from opioid_outcomes.survival.risk_sets import Floats, Ints, RiskSets
 
 Residual = Literal["martingale", "score", "dfbeta", "schoenfeld"]
 MAX_STEPS = 60
-# Newton's decrement (step' information step, per unit of weight) below which that step, which doubles the digits, is last
+# Newton's decrement (step' information step, per unit of weight) at which that step, doubling the digits, is the last
 DECREMENT = 1e-12
 # a covariate whose coefficient still moves by this much over its range when the likelihood stands still has no estimate
 STILL_MOVING = 1e-2
