@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
+PERSON, PRODUCT = ["person_id", "product"], ["product"]  # whose other fills a repair learns from
+
 
 def repair(fills: pl.DataFrame, max_days_supply: float) -> pl.DataFrame:
     """Fills with plausible quantity and days_supply, and ``repair``: the rule that mended days_supply.
@@ -21,19 +23,36 @@ def repair(fills: pl.DataFrame, max_days_supply: float) -> pl.DataFrame:
         quantity=pl.when(pl.col("quantity") > 0).then("quantity"),
         days_supply=pl.when(pl.col("days_supply").is_between(0, max_days_supply, closed="right")).then("days_supply"),
     )
-    if frame.get_column("days_supply").null_count() == 0:
-        return frame.with_columns(repair=pl.lit(None, pl.String))
-    units = (pl.col("quantity") / pl.col("days_supply")).median()
+    missing = pl.col("days_supply").is_null()
+    broken = frame.with_row_index("row").filter(missing)
+    for keys in PERSON, PRODUCT:
+        broken = broken.join(_usual(frame.filter(~missing), broken, keys), on=keys, how="left")
     candidates = {
-        "person_units": pl.col("quantity") / units.over("person_id", "product"),
-        "product_units": pl.col("quantity") / units.over("product"),
-        "person_days": pl.col("days_supply").median().over("person_id", "product"),
-        "product_days": pl.col("days_supply").median().over("product"),
+        "person_units": pl.col("quantity") / pl.col("units_of_person"),
+        "product_units": pl.col("quantity") / pl.col("units_of_product"),
+        "person_days": pl.col("days_of_person"),
+        "product_days": pl.col("days_of_product"),
     }
     plausible = {rule: pl.when(value.is_between(1, max_days_supply)).then(value) for rule, value in candidates.items()}
-    missing = pl.col("days_supply").is_null()
-    chosen = pl.coalesce(pl.when(value.is_not_null()).then(pl.lit(rule)) for rule, value in plausible.items())
-    return frame.with_columns(
-        days_supply=pl.coalesce("days_supply", *plausible.values()),
-        repair=pl.when(missing).then(chosen),
+    mended = broken.select(
+        "row",
+        repair=pl.coalesce(pl.when(value.is_not_null()).then(pl.lit(rule)) for rule, value in plausible.items()),
+        mended=pl.coalesce(plausible.values()),
+    )
+    return (
+        frame.with_row_index("row")
+        .join(mended, on="row", how="left", maintain_order="left")
+        .with_columns(pl.coalesce("days_supply", "mended"))
+        .drop("row", "mended")
+    )
+
+
+def _usual(recorded: pl.DataFrame, broken: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Median units per day and days_supply of the fills of these keys."""
+    of = "person" if keys == PERSON else "product"
+    units = pl.col("quantity") / pl.col("days_supply")
+    return (
+        recorded.join(broken.select(keys).unique(), on=keys, how="semi")
+        .group_by(keys)
+        .agg(units.median().alias(f"units_of_{of}"), pl.col("days_supply").median().alias(f"days_of_{of}"))
     )

@@ -5,9 +5,10 @@ Spec: ANALYSES 2 (On), CONTRACT 7 (Days, Factors), contracts.derived OPIOID_STAT
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
-from opioid_outcomes.exposure.stretches import latest, merge_equal, take
+from opioid_outcomes.exposure.stretches import Array, distinct_days, latest, merge_equal, take
 
 RECENT_DAYS = 90  # off for at most so many days since supply ended is recent, then former (ANALYSES 2)
 VALUES = ["state", "mme", "supply_end"]
@@ -32,15 +33,20 @@ def from_dispensings(
     """
     people = last_days.select("person_id").unique().sort("person_id").with_row_index("person")
     daily, treatment, supplies = (
-        frame.join(people, on="person_id").sort("person", "start") for frame in (daily, treatment, supplies)
+        # all come sorted by person_id, and the codes rise with it
+        frame.join(people, on="person_id", maintain_order="left")
+        for frame in (daily, treatment, supplies)
     )
     ends = _known_ends(supplies)
     changes = _change_days(daily, treatment, ends, carry_over_days)
     person, day = changes["person"].to_numpy(), changes["day"].to_numpy()
-    on_row = latest(person, day, daily["person"].to_numpy(), daily["start"].to_numpy())
-    treated_row = latest(person, day, treatment["person"].to_numpy(), treatment["start"].to_numpy())
-    end_row = latest(person, day, ends["person"].to_numpy(), ends["day"].to_numpy())
+
+    def now(frame: pl.DataFrame, since: str) -> Array:
+        return latest(person, day, frame["person"].to_numpy(), frame[since].to_numpy())
+
+    on_row, treated_row, end_row = now(daily, "start"), now(treatment, "start"), now(ends, "day")
     stretches = changes.with_columns(
+        take(people["person_id"], person),
         take(daily["stop"], on_row).alias("daily_stop"),
         take(daily["mme"], on_row).alias("daily_mme"),
         take(treatment["stop"], treated_row).alias("treated_stop"),
@@ -55,10 +61,11 @@ def from_dispensings(
         .when(pl.col("day") <= pl.col("supply_end") + RECENT_DAYS).then(pl.lit("recent"))
         .otherwise(pl.lit("former"))
     )  # fmt: skip
-    stretches = stretches.join(people, on="person", how="left", maintain_order="left").select(
+    same_person = pl.col("person") == pl.col("person").shift(-1)
+    stretches = stretches.select(
         "person_id",
         pl.col("day").alias("start"),
-        pl.col("day").shift(-1).over("person").alias("stop"),
+        pl.when(same_person).then(pl.col("day").shift(-1)).alias("stop"),
         state=state,
         mme=pl.when("on").then("daily_mme").otherwise(0.0),
         supply_end="supply_end",
@@ -115,42 +122,52 @@ def _part(rows: pl.DataFrame, state: str, start: str, stop: str, mme: pl.Expr) -
 
 
 def _known_ends(supplies: pl.DataFrame) -> pl.DataFrame:
-    """person, day, known_end: on each day of a fill, the latest end over products, each by its last fill so far."""
-    supplies = supplies.with_columns(item=pl.struct("person", "product").rank("dense").cast(pl.Int64))
-    runs = supplies.sort("item", "start")
-    pairs = (
-        supplies.select("person", day="start").unique()
-        .join(supplies.select("person", "item").unique(), on="person")
-        .sort("person", "day", "item")
-    )  # fmt: skip
-    row = latest(pairs["item"].to_numpy(), pairs["day"].to_numpy(), runs["item"].to_numpy(), runs["start"].to_numpy())
-    return (
-        pairs.with_columns(take(runs["known_end"], row))
-        .group_by("person", "day").agg(pl.col("known_end").max())
-        .sort("person", "day")
-    )  # fmt: skip
+    """person, day, known_end: on each day of a fill, the latest end over products, each by its last fill so far.
+
+    Not a running maximum: a refill may bring the end of its product forward. Rows of supplies are sorted by person,
+    product and start. Cost: days of fills x products of each person.
+    """
+    if supplies.is_empty():
+        return supplies.select("person", pl.col("start").alias("day"), "known_end")
+    person, start = supplies["person"].to_numpy(), supplies["start"].to_numpy()
+    begins = supplies.select(
+        item=(pl.col("person") != pl.col("person").shift()) | (pl.col("product") != pl.col("product").shift())
+    )["item"].fill_null(True)
+    item = np.cumsum(begins.to_numpy()) - 1
+    fill_person, fill_day = distinct_days([(person, start)])
+    owner = person[begins.to_numpy()]  # of each item
+    first_item, items = np.searchsorted(owner, fill_person), np.bincount(owner)[fill_person]
+    first_pair = np.cumsum(items) - items
+    paired_item = np.repeat(first_item - first_pair, items) + np.arange(items.sum())
+    row = latest(paired_item, np.repeat(fill_day, items), item, start)
+    none_yet = np.iinfo(np.int32).min
+    known_end = np.where(row < 0, none_yet, supplies["known_end"].to_numpy()[row])
+    return pl.DataFrame(
+        {"person": fill_person, "day": fill_day, "known_end": np.maximum.reduceat(known_end, first_pair)},
+        schema={"person": pl.UInt32, "day": pl.Int32, "known_end": pl.Int32},
+    )
 
 
 def _change_days(
     daily: pl.DataFrame, treatment: pl.DataFrame, ends: pl.DataFrame, carry_over_days: int
 ) -> pl.DataFrame:
     """Every person and day on which the status may change, sorted, each once."""
-
-    def days(frame: pl.DataFrame, day: pl.Expr) -> pl.DataFrame:
-        return frame.select("person", day.cast(pl.Int32).alias("day"))
-
     # what follows an end of supply matters only where no supply follows at once
-    gaps = daily.filter(pl.col("stop").ne_missing(pl.col("start").shift(-1).over("person")))
+    follows = (pl.col("person") == pl.col("person").shift(-1)) & (pl.col("stop") == pl.col("start").shift(-1))
+    gaps = daily.filter(~follows.fill_null(False))
     candidates = [
-        days(daily, pl.col("start")),
-        days(gaps, pl.col("stop")),
-        days(gaps, pl.col("stop") + carry_over_days),
-        days(treatment, pl.col("start")),
-        days(treatment, pl.col("stop")),
-        days(ends, pl.col("day")),
-        days(ends, pl.col("known_end") + RECENT_DAYS + 1),
+        (daily, "start", 0),
+        (gaps, "stop", 0),
+        (gaps, "stop", carry_over_days),
+        (treatment, "start", 0),
+        (treatment, "stop", 0),
+        (ends, "day", 0),
+        (ends, "known_end", RECENT_DAYS + 1),
     ]
-    return pl.concat(candidates).unique().sort("person", "day")
+    person, day = distinct_days(
+        [(frame["person"].to_numpy(), frame[name].to_numpy() + after) for frame, name, after in candidates]
+    )
+    return pl.DataFrame({"person": person, "day": day}, schema={"person": pl.UInt32, "day": pl.Int32})
 
 
 def _finish(stretches: pl.DataFrame, last_days: pl.DataFrame) -> pl.DataFrame:

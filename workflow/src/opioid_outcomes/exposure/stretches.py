@@ -40,6 +40,18 @@ def latest(group: Array, day: Array, of_group: Array, of_day: Array) -> Array:
     return np.where((found >= 0) & (of_group[found] == group), found, -1)
 
 
+def distinct_days(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Group codes and days of all parts, each pair once, sorted. O(n log n) on one packed integer."""
+    group = np.concatenate([part[0] for part in parts]).astype(np.int64)
+    day = np.concatenate([part[1] for part in parts]).astype(np.int64)
+    low = int(day.min(initial=0))
+    width = int(day.max(initial=0)) - low + 1
+    keys = np.sort(group * width + (day - low))
+    group, day = np.divmod(keys[np.diff(keys, prepend=-1) != 0], width)
+    return group, day + low
+
+
 def take(column: pl.Series, rows: Array) -> pl.Series:
     """``column`` at ``rows``; null where the row is -1."""
-    return column.gather(pl.Series(rows, dtype=pl.Int64).replace_strict({-1: None}, default=pl.first()).cast(pl.UInt32))
+    index = pl.Series(rows, dtype=pl.Int64)
+    return column.gather(index.set(index < 0, None).cast(pl.UInt32))
