@@ -23,7 +23,7 @@ cohorts:
   claims:
     format: omop
     path: data/demo/claims
-    simulate: {world: mortality, persons: 400, seed: 2}
+    simulate: {world: claims, persons: 400, seed: 2}
 population: {lookback_days: 180, diagnosis_window_days: 365}
 exposure: {carry_over_days: 30, gap_days: 25}
 covariates: {baseline: [age, sex, pain]}
@@ -69,7 +69,8 @@ class Checkout:
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {"PYTHONPATH": str(self.place / "workflow/src"), "XDG_CACHE_HOME": str(self.place / "cache")}
+        package, cache = self.place / "workflow/src", self.place / "cache"
+        return os.environ | {"PYTHONPATH": str(package), "XDG_CACHE_HOME": str(cache)}
 
     def snakemake(self, *arguments: str, configfile: str | None = "study.yaml", cwd: Path | None = None) -> Run:
         chosen = ["--configfile", configfile] if configfile else []

@@ -7,7 +7,6 @@ rule derive_exposure:
     output:
         dispensings_clean=f"{COHORT}/dispensings_clean.parquet",
         daily_dose=f"{COHORT}/daily_dose.parquet",
-        episodes=f"{COHORT}/episodes.parquet",
         opioid_status=f"{COHORT}/opioid_status.parquet",
         ledger=f"{COHORT}/displays/exposure_ledger.parquet",
         notes=f"{COHORT}/exposure_notes.json",
@@ -15,5 +14,18 @@ rule derive_exposure:
         f"{LOGS}/{{cohort}}/derive_exposure.log",
     params:
         step=for_step("derive_exposure"),
+    script:
+        STEP
+
+
+rule describe_episodes:
+    input:
+        daily_dose=f"{COHORT}/daily_dose.parquet",
+    output:
+        episodes=f"{COHORT}/episodes.parquet",
+    log:
+        f"{LOGS}/{{cohort}}/describe_episodes.log",
+    params:
+        step=for_step("describe_episodes"),
     script:
         STEP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -74,3 +75,9 @@ def read_table(path: Path) -> pl.DataFrame:
 def is_calendar(path: Path, day: str) -> bool:
     """Whether a written table holds dates (a calendar cohort) rather than day offsets."""
     return pl.read_parquet_schema(path)[day] == pl.Date
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -29,7 +29,6 @@ SLICES: dict[str, tuple[str, ...]] = {
     "derive_exposure": (
         "exposure.mme_factors",
         "exposure.drug_dictionary",
-        "exposure.gap_days",
         "exposure.carry_over_days",
         "exposure.stockpile_cap_days",
         "exposure.stays",
@@ -37,13 +36,12 @@ SLICES: dict[str, tuple[str, ...]] = {
         "exposure.days_supply",
         "exposure.buprenorphine",
     ),
+    "describe_episodes": ("exposure.gap_days",),
     "build_cohort": (
         "population",
         "covariates",
         "exposure.dose_bands",
-        "exposure.carry_over_days",
         "cohort.deaths_complete_until",
-        "cohort.date_basis",
     ),
     "describe_trajectories": ("exposure.dose_bands",),
     "estimate_mortality": ("mortality", "covariates.baseline", "covariates.missing"),

@@ -33,5 +33,5 @@ def simulate(world: World, persons: int, seed: int) -> Cohort:
     draws = care.draw(everybody, generator(seed, 1))
     cared = care.run(everybody, draws, world)
     dead = deaths.draw(everybody, cared, world, generator(seed, 2))
-    recorded = records.build(everybody, cared, dead, generator(seed, 3))
+    recorded = records.build(everybody, cared, dead, world, generator(seed, 3))
     return Cohort(world, seed, everybody, draws, cared, dead, recorded)

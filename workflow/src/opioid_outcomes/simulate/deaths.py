@@ -54,7 +54,9 @@ def on_days(fills: Fills, persons: int, days: int) -> np.ndarray:
 def draw(people: People, care: Care, world: World, rng: np.random.Generator) -> Deaths:
     n, days = people.n, int(people.length.max()) + REGISTRY_DAYS
     on = on_days(care.fills, n, days)
-    hazard = np.exp(log_hazard(people, pain_before_entry(people, care)))
+    # an unrecorded confounder could not be adjusted for: where pain is not recorded it does not bear on death
+    pain = pain_before_entry(people, care) if world.records_pain else np.full(n, 5.0)
+    hazard = np.exp(log_hazard(people, pain))
     survives = rng.exponential(size=n)
     registry = np.where(rng.random(n) < 0.2, REGISTRY_DAYS, 0)
     day = np.full(n, -1, dtype=np.int64)

@@ -19,7 +19,7 @@ def write(records: Records, folder: Path) -> None:
         "DRUG_EXPOSURE": _drug_exposure(records.dispensings),
         "CONDITION_OCCURRENCE": _condition_occurrence(records.diagnoses),
         "MEASUREMENT": _measurement(records.pain),
-        "VISIT_OCCURRENCE": _visit_occurrence(records.pain),
+        "VISIT_OCCURRENCE": _visit_occurrence(records.visits),
         "DEATH": _death(records.deaths),
         "CONCEPT": concepts.concept(),
         "CONCEPT_ANCESTOR": concepts.concept_ancestor(),
@@ -105,9 +105,7 @@ def _measurement(pain: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _visit_occurrence(pain: pl.DataFrame) -> pl.DataFrame:
-    """The outpatient visits at which pain was asked."""
-    visits = pain.select("person_id", "date").unique(maintain_order=True)
+def _visit_occurrence(visits: pl.DataFrame) -> pl.DataFrame:
     return _numbered(visits, "visit_occurrence_id").select(
         "visit_occurrence_id",
         "person_id",

@@ -11,6 +11,7 @@ from opioid_outcomes.simulate.care import Care
 from opioid_outcomes.simulate.deaths import Deaths
 from opioid_outcomes.simulate.drugs import BENZODIAZEPINE, PRODUCTS
 from opioid_outcomes.simulate.people import CHRONIC_PAIN, CONDITIONS, EXCLUDING, People
+from opioid_outcomes.simulate.world import World
 
 UNKNOWN_PERSON = 99  # an id that no person has: ids begin at 100,000
 IMPOSSIBLE_SCORE = 99.0
@@ -25,12 +26,17 @@ class Records:
     dispensings: pl.DataFrame  # person_id, date, product (index in PRODUCTS), quantity, days_supply
     diagnoses: pl.DataFrame  # person_id, date, code (ICD-10-CM)
     pain: pl.DataFrame  # person_id, date, score (0-10), vas (recorded on a 0-100 scale)
+    visits: pl.DataFrame  # person_id, date: outpatient visits, at which pain is asked
     deaths: pl.DataFrame  # person_id, date, cause, contributing
 
 
-def build(people: People, care: Care, deaths: Deaths, rng: np.random.Generator) -> Records:
+def build(people: People, care: Care, deaths: Deaths, world: World, rng: np.random.Generator) -> Records:
     """Everything up to death or the last observed day, with the few errors that real files have."""
     until = np.where(deaths.day >= 0, np.minimum(deaths.day, people.length - 1), people.length - 1)
+    observation = _observation(people, until, rng)
+    dispensings = _dispensings(people, care, until, rng)
+    diagnoses = _diagnoses(people, until, rng)
+    pain = _pain(people, care, until, rng)
     return Records(
         pl.DataFrame(
             {
@@ -39,10 +45,11 @@ def build(people: People, care: Care, deaths: Deaths, rng: np.random.Generator) 
                 "birth_year": people.birth_year,
             }
         ),
-        _observation(people, until, rng),
-        _dispensings(people, care, until, rng),
-        _diagnoses(people, until, rng),
-        _pain(people, care, until, rng),
+        observation,
+        dispensings,
+        diagnoses,
+        pain if world.records_pain else pain.clear(),
+        pain.select("person_id", "date").unique(maintain_order=True),
         _deaths(people, deaths),
     )
 

@@ -42,7 +42,7 @@ def _escalation(cohort: Cohort) -> list[dict[str, Any]]:
     and once with it left. The mean over visits is weighted by probability x (1 - probability) of escalating: the weight
     that a regression gives to a visit (Angrist & Krueger 1999, "Empirical strategies in labor economics", section 2.3).
     """
-    if not cohort.care.eligible.any():
+    if not cohort.world.records_pain or not cohort.care.eligible.any():
         return []
     if not cohort.world.dose_changes_pain:
         return [_row(f"{first}-{last}", scale, 0.0, 0.0) for first, last in WINDOWS for scale in SCALES]

@@ -17,6 +17,7 @@ class World:
     initiation: float = 0.0  # log odds added to starting opioids at a visit
     escalation: float = -3.7  # log odds of escalating at pain 5 on 40 MME
     noise: float = 0.0  # SD of the error of a recorded pain score
+    records_pain: bool = True  # False: no score is recorded, and pain before entry does not bear on death
 
     @property
     def dose_changes_pain(self) -> bool:
@@ -35,6 +36,9 @@ WORLDS: dict[str, World] = {
         hyperalgesia=0.6,
     ),
     "mortality": World("Death is 1.6 times as frequent on opioids; pain does not answer to dose."),
+    "claims": World(
+        "Death is 1.6 times as frequent on opioids; pain is not recorded, as in insurance claims.", records_pain=False
+    ),
     "immortal_time": World(
         "Opioids do nothing, but many start late, so that those who ever start must have lived to do so.",
         hazard_ratio=1.0,

@@ -5,6 +5,7 @@ STAGES = {
     "ingest_cohort": "ingest",
     "check": "check",
     "derive_exposure": "exposure",
+    "describe_episodes": "exposure",
     "build_cohort": "cohort",
     "describe_trajectories": "trajectories",
     "estimate_mortality": "mortality",

@@ -1,4 +1,4 @@
-"""Dispensings or self-report to daily dose, episodes and status."""
+"""Dispensings or self-report to daily dose and status; daily dose to episodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opioid_outcomes.exposure.ledger import ledger
 
 
 def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
-    """Writes dispensings_clean, daily_dose, episodes, opioid_status, ledger and notes; returns one line of counts."""
+    """Writes dispensings_clean, daily_dose, opioid_status, ledger and notes; returns one line of counts."""
     rules = Exposure(**settings["exposure"])
     calendar = io.is_calendar(inputs["observation"], "end")
     canonical = {name: io.read_table(inputs[name]) for name in ("observation", "deaths", "dispensings", "opioid_use")}
@@ -38,18 +38,24 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
         use = status.from_dispensings(daily, treated, supplies, last_days, rules.carry_over_days)
     else:
         use = status.from_reports(canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days)
-    merged = episodes.build(daily.lazy(), rules.gap_days).collect()
 
     io.write_table(fills, outputs["dispensings_clean"], DISPENSINGS_CLEAN, calendar=calendar)
     io.write_table(daily, outputs["daily_dose"], DAILY_DOSE, calendar=calendar)
-    io.write_table(merged, outputs["episodes"], EPISODES, calendar=calendar)
     io.write_table(use, outputs["opioid_status"], OPIOID_STATUS, calendar=calendar)
     io.write_frame(ledger(resolved, fills, supplies), outputs["ledger"])
     io.write_json(outputs["notes"], _notes(canonical, fills, daily, rules))
     if not by_dispensing:
-        return f"exposure from {canonical['opioid_use'].height} self-reports"
+        return f"exposure from {canonical['opioid_use'].height:,} self-reports"
     people = fills.filter(pl.col("analgesic") == 1).get_column("person_id").n_unique()
-    return f"{fills.height} opioid fills, {people} people on analgesic opioids, {merged.height} episodes"
+    return f"{fills.height:,} opioid fills, {people:,} people on analgesic opioids"
+
+
+def describe_episodes(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
+    """Writes episodes: a step of its own, so that ``gap_days``, which looks ahead, can reach nothing else."""
+    daily = io.read_table(inputs["daily_dose"])
+    merged = episodes.build(daily.lazy(), settings["exposure"]["gap_days"]).collect()
+    io.write_table(merged, outputs["episodes"], EPISODES, calendar=io.is_calendar(inputs["daily_dose"], "start"))
+    return f"{merged.height:,} episodes of {merged['person_id'].n_unique():,} people"
 
 
 def _notes(
