@@ -130,6 +130,18 @@ def test_covariates_that_are_constant_or_absent_are_named() -> None:
     assert "not in the data: phq9" in row.note
 
 
+def test_people_with_a_missing_covariate_are_left_out_and_counted_or_kept() -> None:
+    tables = trial_of(200, 100)
+    tables["cohort"] = tables["cohort"].with_columns(age=pl.when(pl.int_range(200) >= 10).then("age"))
+    persons = {}
+    for missing in ("complete", "indicator"):
+        rows, _, _ = analyse(tables, Hyperalgesia(), baseline=["age"], missing=missing)
+        persons[missing] = rows[0].persons
+        left_out = "fewer than 11" if missing == "complete" else "none"
+        assert rows[0].note.endswith(f"{left_out} for a missing covariate")
+    assert persons == {"complete": 190, "indicator": 200}
+
+
 def test_both_arms_mean_change_is_printed() -> None:
     tables = trial_of(200, 100)
     later = pl.when(pl.col("person_id").str.slice(1).cast(pl.Int64) < 100).then(4.5).otherwise(5.75)

@@ -33,6 +33,7 @@ class Trial:
     confounders: Confounders
     left_in_grace: int  # decisions of people who died or left before the end of grace
     arm_unknown: int  # decisions with a dose that is not known within grace, and no rise that is
+    incomplete: int  # decisions of people with a missing covariate, where those are left out
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,10 @@ def trial(
     """The decisions that can be followed, with those that cannot counted."""
     escalated, known, followed = assign(visits, histories, min_rise=min_rise, min_mme=min_mme, grace_days=grace_days)
     kept = followed & known & confounders.complete
-    rows = Visits(*(getattr(visits, name)[kept] for name in ("person", "day", "pain", "dose", "days_on")))
     terms = replace(confounders, values=confounders.values[kept], complete=confounders.complete[kept])
-    return Trial(rows, escalated[kept], terms, int((~followed).sum()), int((followed & ~known).sum()))
+    incomplete = followed & known & ~confounders.complete
+    left_out = (int(rows.sum()) for rows in (~followed, followed & ~known, incomplete))
+    return Trial(visits.rows(kept), escalated[kept], terms, *left_out)
 
 
 def window(trial: Trial, histories: Histories, days: tuple[int, int], *, grace_days: int) -> Window:
@@ -167,7 +169,8 @@ def _note(trial: Trial, window: Window, scored: Bools, dropped: tuple[str, ...])
         f"mean change since the visit {up:+.2f} escalated, {same:+.2f} maintained",
         "events = people who escalated",
         f"decisions left out: {_about(trial.left_in_grace)} for follow-up that ends within grace, "
-        f"{_about(trial.arm_unknown)} for a dose not known within it",
+        f"{_about(trial.arm_unknown)} for a dose not known within it, "
+        f"{_about(trial.incomplete)} for a missing covariate",
     ]
     told_by_others = [name for name in dropped if name in trial.confounders.baseline]
     if told_by_others:

@@ -1,6 +1,7 @@
 """``hyperalgesia.naive``: the wrong answers, shown as such beside the right one.
 
-Pain raises dose, so pain and dose go together whether opioids relieve pain or worsen it (METHODS D2).
+Pain raises dose, so pain and dose go together whatever opioids do: in METHODS D2 the slope is positive under no effect,
+relief, tolerance and hyperalgesia alike.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from opioid_outcomes.hyperalgesia.person_days import Floats
 from opioid_outcomes.hyperalgesia.regression import effects
 
 ANALYSIS = "hyperalgesia.naive"
-SLOPE_GATE = "fail: by design: pain drives dose, so this slope is positive whether opioids relieve pain or worsen it"
+SLOPE_GATE = "fail: by design: pain drives dose, so this slope does not tell relief from harm"
 CRUDE_GATE = "fail: by design: people escalate because it hurts, and nothing is adjusted"
 NO_CONFOUNDERS: list[str] = []
 

@@ -25,6 +25,9 @@ class Visits:
     dose: Floats  # MME/day on the day before the visit
     days_on: Floats  # since the present stretch on opioids began
 
+    def rows(self, chosen: Bools) -> Visits:
+        return Visits(**{name: values[chosen] for name, values in vars(self).items()})
+
 
 def eligible(histories: Histories, *, stable_days: int) -> Visits:
     """Days with a pain score, in follow-up, on opioids, after ``stable_days`` of one known dose.
@@ -39,9 +42,8 @@ def eligible(histories: Histories, *, stable_days: int) -> Visits:
     person, day, pain = person[followed], day[followed], pain[followed]
     days_on = histories.days_on(person, day)
     stable = _stable(histories.dose, person, day, stable_days) & np.isfinite(days_on)
-    person, day, pain, days_on = person[stable], day[stable], pain[stable], days_on[stable]
-    dose = histories.dose.mme[histories.dose.first_from(person, day) - 1] if len(person) else np.zeros(0)
-    return Visits(person, day, pain, dose, days_on)
+    dose = histories.dose.on_day(person, day - 1)
+    return Visits(person, day, pain, dose, days_on).rows(stable)
 
 
 def _stable(dose: DoseHistory, person: Ints, day: Ints, stable_days: int) -> Bools:
