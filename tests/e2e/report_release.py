@@ -156,7 +156,7 @@ def _table_one(cohort: str) -> list[dict[str, Any]]:
     for variable, level, statistic, on, off, smd in (
         ("age", "", "mean_sd", 57.2, 52.8, 0.31), ("sex", "F", "share", 0.56, 0.58, -0.04),
         ("sex", "M", "share", 0.44, 0.42, 0.04), ("pain", "", "mean_sd", 6.4, 5.1, 0.62),
-        ("depression", "1", "share", 0.33, 0.21, 0.27), ("copd", "1", "share", 0.12, 0.07, 0.17),
+        ("depression", "yes", "share", 0.33, 0.21, 0.27), ("copd", "yes", "share", 0.12, 0.07, 0.17),
     ):  # fmt: skip
         for group, value, people in (("all", (on + off) / 2, 4510), ("on", on, 1900), ("off", off, 4100)):
             mean = statistic == "mean_sd"

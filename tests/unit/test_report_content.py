@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from report_release import COHORTS, estimates, settings, write
 
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS
-from opioid_outcomes.report import accounting, cohort_sections, exposure_section, opening, released
+from opioid_outcomes.report import accounting, cohort_sections, exposure_section, mortality_section, opening, released
 from opioid_outcomes.report.compose import compose
 from opioid_outcomes.report.document import Notice, Section, Table
 from opioid_outcomes.report.released import Released
@@ -70,7 +71,7 @@ def test_the_most_fully_adjusted_ratio_is_named_as_what_it_is(study: Released) -
 
 
 def test_a_hidden_cell_of_table_one_is_not_a_number(study: Released) -> None:
-    assert table(cohort_sections.table_one(study), "table_one_clinic")["copd: 1"] == (
+    assert table(cohort_sections.table_one(study), "table_one_clinic")["copd"] == (
         "428 (9.5 %)", "228 (12.0 %)", "<11", "0.17",
     )  # fmt: skip
 
@@ -166,3 +167,62 @@ def test_cohorts_keep_the_config_s_order_and_pooled_comes_last(study: Released) 
     shuffled = Released(study.config, study.release, study.manifest, study.estimates[::-1], study.displays)
     order = list(dict.fromkeys(row["cohort"] for row in shuffled.rows(scale="log_hr")))
     assert order == [*COHORTS, "pooled"]
+
+
+def curve(day: int, at_risk: float | None, survival: float | None) -> dict[str, Any]:
+    return {
+        "cohort": "clinic", "exposure": "current use", "group": "on", "day": day, "at_risk": at_risk,
+        "survival": survival, "ci_low": survival, "ci_high": survival, "events": None, "suppressed": 0,
+    }  # fmt: skip
+
+
+def test_a_curve_ends_where_fewer_than_ten_are_at_risk() -> None:
+    rows = [curve(0, 8, 1.0), curve(10, 40, 0.99), curve(50, 10, 0.9), curve(60, 9, 0.8), curve(70, 1, 0.0)]
+    assert [row["day"] for row in mortality_section._supported(rows)] == [0, 10, 50]
+    assert mortality_section._supported(rows[3:]) == []
+
+
+@pytest.mark.parametrize(
+    ("day", "thinned", "told"),
+    [
+        (30, True, "over 98.0 %"),  # no step has been shown yet: all that is known is what the next one says
+        (30, False, "100.0 % (100.0 to 100.0)"),
+        (120, True, "98.0 % (98.0 to 98.0)"),
+        (400, True, "95.0 % (95.0 to 95.0)"),
+        (401, True, "–"),
+    ],
+)
+def test_survival_at_a_horizon_is_that_of_the_step_before(day: int, thinned: bool, told: str) -> None:
+    rows = [curve(0, 900, 1.0), curve(100, 800, 0.98), curve(400, 500, 0.95)]
+    assert mortality_section._survival_at(rows, day, thinned=thinned) == told
+
+
+def test_of_yes_and_no_only_yes_is_printed_and_missing_stays(study: Released) -> None:
+    rows = [row for row in study.display("table_one", "clinic") if row["variable"] == "depression"]
+    levels = [row | {"level": level} for level in ("No", "Yes", "missing") for row in rows]
+    shown = replace(study, displays={**study.displays, "table_one": levels})
+    assert [*table(cohort_sections.table_one(shown), "table_one_clinic")] == ["depression", "– Yes", "– missing"]
+    three = [row | {"level": level} for level in ("Borderline", "No", "Yes") for row in rows]
+    shown = replace(study, displays={**study.displays, "table_one": three})
+    assert [*table(cohort_sections.table_one(shown), "table_one_clinic")] == [
+        "depression", "– Borderline", "– No", "– Yes",
+    ]  # fmt: skip
+
+
+def test_use_known_at_one_interview_is_called_that_throughout(study: Released) -> None:
+    cohorts = {name: {**about, "exposure": "baseline"} for name, about in study.release["cohorts"].items()}
+    rows = [
+        row | {"analysis": "mortality.baseline_use", "contrast": "baseline user vs non user"}
+        if row["analysis"] == "mortality.current_use"
+        else row | {"contrast": {"on": "baseline user", "off": "non user"}.get(row["contrast"], row["contrast"])}
+        for row in study.estimates
+    ]
+    once = replace(study, release={**study.release, "cohorts": cohorts}, estimates=rows)
+    found = next(block for block in opening.key_numbers(once).blocks if isinstance(block, Table))
+    assert found.columns[1:3] == ("Users at baseline", "Non-users")
+    assert found.rows[0][1:3] == ("44.8 (39.4 to 50.3)", "25.5 (22.4 to 28.5)")
+    words = " ".join(getattr(b, "text", "") for section in compose(once).sections for b in section.blocks)
+    assert "Kaplan–Meier curves (Simon and Makuch)" not in words
+    assert "Kaplan–Meier curves (Simon and Makuch)" in " ".join(
+        getattr(b, "text", "") for section in compose(study).sections for b in section.blocks
+    )

@@ -14,6 +14,7 @@ from opioid_outcomes.report.words import (
     listed,
     method_words,
     number,
+    person_years,
     present,
     printed,
 )
@@ -156,5 +157,5 @@ def _estimate(row: dict[str, Any], scale: Scale) -> tuple[str, ...]:
     return (
         row["contrast"], method_words(row["method"]), row["outcome"], row["window"].replace("-", " to "),
         f"{scale.label}, {scale.unit}" if scale.unit else scale.label, row["gate"], interval(row, scale),
-        number(row["persons"]), number(row["events"]), number(row["person_years"]),
+        number(row["persons"]), number(row["events"]), person_years(row["person_years"]),
     )  # fmt: skip

@@ -189,7 +189,7 @@ def dose_distribution(by_cohort: dict[str, Rows]) -> Any:
             x=alt.X("band:N", sort=order, title="MME/day", axis=alt.Axis(labelAngle=0, ticks=False)),
             y=alt.Y("share:Q", title="share of time on opioids", axis=alt.Axis(format=".0%")),
         )
-        bars = base.mark_bar(color=REFERENCE, width={"band": 0.7})
+        bars = base.mark_bar(color=REFERENCE, size=34)
         labels = base.mark_text(dy=-7).encode(text="label:N")
         charts.append((bars + labels).properties(title=cohort, width=_panel_width(len(by_cohort)), height=180))
     return _panels(charts)

@@ -11,31 +11,33 @@ from opioid_outcomes.report.words import number, plain
 
 
 def limitations(released: Released) -> Section:
-    config = released.config
+    carry_over = released.config.exposure.carry_over_days
     items = [
         "Confounding by indication. People are given opioids because they are in pain or ill. Only what was recorded "
         "is adjusted for, and severity of illness is recorded poorly.",
-        "Reverse causation. Opioids are also given near the end of life, and refills stop when people are dying; "
-        + (
-            f"carry-over of {config.exposure.carry_over_days} days keeps a death that stops the refills within time "
-            "on opioids, at the price of calling some time on that was off."
-        ),
-        "Current use mixes new and long-standing users; those who could not tolerate opioids have already stopped.",
-        "A dispensed supply is not a swallowed dose; opioids from other sources are not seen.",
+        "Reverse causation. Opioids are also given near the end of life, and stopped when people are dying.",
+        "Current users are those who could tolerate opioids and lived to be counted; new users are not told apart.",
         "A hazard ratio is not a risk: it is conditional on the covariates and on surviving so far, and averages "
         "over follow-up.",
-        "Pain is scored when people come, and people come when it hurts. The weights for being observed, the "
-        "correction for error in scores, and the other estimators of the specification are not part of this version.",
         "Diagnoses absent from the record may be present in the person; missing values are handled as under Methods, "
         "which need not remove bias.",
     ]
+    if "time_varying" in released.exposures:
+        items += [
+            f"Carry-over of {carry_over} days keeps a death that stops the refills within time on opioids, at the "
+            "price of calling some time on that was off.",
+            "A dispensed supply is not a swallowed dose; opioids from other sources are not seen.",
+            "Pain is scored when people come, and people come when it hurts. The weights for being observed, the "
+            "correction for error in scores, and the other estimators of the specification are not part of this "
+            "version.",
+        ]
+    if "baseline" in released.exposures:
+        items.append(
+            "Use known at one interview is misclassified ever more as follow-up goes on, usually towards no difference."
+        )
     if any(released.about(name).get("simulated") for name in released.cohorts):
         items.append(
             "Simulated cohorts say whether the methods recover what was planted; they say nothing about people."
-        )
-    if any(released.about(name).get("exposure") == "baseline" for name in released.cohorts):
-        items.append(
-            "Use known at one interview is misclassified ever more as follow-up goes on, usually towards no difference."
         )
     return Section("limitations", "Limitations", (Bullets(tuple(items)),))
 
@@ -46,8 +48,10 @@ def glossary(released: Released) -> Section:
         ("MME/day",
             "Morphine milligram equivalents per day: the daily dose of any opioid expressed as oral morphine. A unit "
             "of dose, not of safety."),
-        ("On opioids", f"A day up to {config.exposure.carry_over_days} days after the end of the last known supply."),
+        ("On opioids",
+            f"Where use is followed over time: a day up to {config.exposure.carry_over_days} days after the end of the last known supply."),
         ("Off: never, recent, former", "No supply so far; supply ended at most 90 days ago; supply ended earlier."),
+        ("Baseline user, non user", "Where use is known at one interview only: reported using then, or not using."),
         ("Person-years",
             "Time followed, summed over people; 1,000 person-years may be 1,000 people for a year or 100 people for "
             "ten."),

@@ -114,15 +114,7 @@ def _grouped(released: Released, display: str, cells: Any) -> tuple[tuple[str, .
 
 def table_one(released: Released) -> Section:
     """Covariates by exposure, a table per cohort."""
-    blocks: list[Block] = [
-        Paragraph(
-            "Where exposure changes over time, a person counts in a group for the days spent in it: means and shares "
-            "are weighted by person-time, and one person may appear in both groups. Persons are people ever in the "
-            "group, so that a share need not be their number over the group's; survey weights enter shares, not "
-            "numbers. The standardised difference is the difference between the exposure groups in units of their "
-            f"pooled standard deviation; below {BALANCED:g} it is usually called negligible."
-        )
-    ]
+    blocks: list[Block] = [Paragraph(_who_is_in_a_group(released))]
     for cohort in released.cohorts:
         rows = released.display("table_one", cohort)
         blocks.append(
@@ -133,6 +125,25 @@ def table_one(released: Released) -> Section:
     return Section("table-one", "Characteristics by exposure (Table 1)", tuple(blocks))
 
 
+def _who_is_in_a_group(released: Released) -> str:
+    told = ""
+    if "time_varying" in released.exposures:
+        told += (
+            "Where use is followed over time, a person counts in a group for the days spent in it: means and shares "
+            "are weighted by person-time, and one person may appear in both groups. Persons are people ever in the "
+            "group, so that a share need not be their number over the group's. "
+        )
+    if "baseline" in released.exposures:
+        told += (
+            "Where use is known at one interview only, groups are formed at the interview; survey weights, where "
+            "there are any, enter means and shares but not numbers of persons. "
+        )
+    return told + (
+        "The standardised difference is the difference between the exposure groups in units of their pooled standard "
+        f"deviation; below {BALANCED:g} it is usually called negligible."
+    )
+
+
 def _table_one(released: Released, cohort: str, rows: Rows) -> Block:
     groups = list(dict.fromkeys(row["group"] for row in rows))
     cells = {(row["variable"], row["level"], row["group"]): row for row in rows}
@@ -140,6 +151,7 @@ def _table_one(released: Released, cohort: str, rows: Rows) -> Block:
     largest: list[tuple[float, str]] = []
     for variable in dict.fromkeys(row["variable"] for row in rows):
         levels = list(dict.fromkeys(row["level"] for row in rows if row["variable"] == variable))
+        levels = [level for level in levels if not (level.lower() == "no" and _is_yes_or_no(levels))]
         solitary = len(levels) == 1
         if not solitary:
             lines.append((plain(variable),))
@@ -162,10 +174,15 @@ def _table_one(released: Released, cohort: str, rows: Rows) -> Block:
     )
 
 
+def _is_yes_or_no(levels: list[str]) -> bool:
+    """Whether the share of *no* is what the share of *yes* leaves, and need not be printed."""
+    return {level.lower() for level in levels} - {"missing"} == {"yes", "no"}
+
+
 def _level_label(variable: str, level: str, solitary: bool, row: dict[str, Any]) -> str:
     if row["statistic"] == "mean_sd":
         return f"{plain(variable)}, mean (SD)" if solitary else "mean (SD)"
-    if solitary and level in ("", "yes"):
+    if solitary and level.lower() in ("", "yes"):
         return plain(variable)
     return f"{plain(variable)}: {level}" if solitary else f"– {level or 'yes'}"
 

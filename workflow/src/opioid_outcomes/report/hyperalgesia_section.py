@@ -57,8 +57,8 @@ def _course(released: Released) -> list[Block]:
             "pain_escalation", svg(charts.pain_escalation(by_cohort), "pain_escalation", title, " ".join(told)),
             f"{title} (30-day months, month 0 being the visit itself; bars: 95 % confidence intervals; unadjusted). "
             "Doses are raised when it hurts: pain is at a peak when the dose is raised, and part of the fall that "
-            "follows is regression to the mean. The change within an arm is not an effect, nor is the gap between the "
-            "curves; people with the same history are compared below.",
+            "follows is regression to the mean. The change within an arm is not an effect, nor is the gap between "
+            "the curves; people with the same history are compared below.",
             " ".join(told), note=released.rule,
         )
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.report.document import Block, Heading, Paragraph, Section
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import listed, number, plain, plural
+from opioid_outcomes.report.words import listed, number, plain, plural, present
 
 
 def methods(released: Released) -> Section:
@@ -17,7 +17,7 @@ def methods(released: Released) -> Section:
         ("Exposure", _exposure(released)),
         ("Covariates and missing values", _covariates(config)),
         ("Mortality", _mortality(released)),
-        ("Pain after a dose escalation", _hyperalgesia(config)),
+        ("Pain after a dose escalation", _hyperalgesia(released)),
         ("Several cohorts", _synthesis(released)),
         ("Disclosure control", _disclosure(released)),
     ):
@@ -104,7 +104,7 @@ def _population(config: Config) -> list[str]:
 def _exposure(released: Released) -> list[str]:
     config = released.config
     e = config.exposure
-    kinds = {released.about(name).get("exposure") for name in released.cohorts}
+    kinds = released.exposures
     told = []
     if kinds != {"baseline"}:
         addiction = e.buprenorphine.sublingual_without_indication == "opioid_use_disorder"
@@ -156,7 +156,7 @@ def _covariates(config: Config) -> list[str]:
     told = [
         f"Baseline covariates are {names}, taken from before entry only"
         + (f", from the {config.population.lookback_days} days before it." if config.population.lookback_days else ".")
-        + f" {missing}. A condition without a record counts as absent, which is not the same as health."
+        + f" {missing}. A coded condition without a record counts as absent, which is not the same as health."
     ]
     if c.time_varying:
         told.append(
@@ -191,11 +191,13 @@ def _mortality(released: Released) -> list[str]:
     return told
 
 
-def _hyperalgesia(config: Config) -> list[str]:
-    h = config.hyperalgesia
+def _hyperalgesia(released: Released) -> list[str]:
+    h = released.config.hyperalgesia
     x = h.escalation
     windows = listed([f"{start} to {stop}" for start, stop in h.windows_days])
+    done = any(present(row["estimate"]) for row in released.rows(analysis="hyperalgesia.escalation"))
     return [
+        "" if done else "This was planned; no cohort of this study could support it.",
         "Eligible decisions are visits with a recorded pain score by people whose dose had been stable (within 20 %) "
         f"for {x.stable_days} days. The dose is escalated if the prescribed daily dose is raised by at least "
         f"{100 * x.min_rise:g} % and at least {x.min_mme:g} MME/day within {x.grace_days} days of the visit, else "

@@ -10,9 +10,11 @@ from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Para
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.opening import MAIN_CONTRASTS
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import MISSING, POOLED, interval, method_words, number, percent, present
+from opioid_outcomes.report.words import MISSING, POOLED, interval, method_words, number, percent, person_years, present
 
 Rows = list[dict[str, Any]]
+# A curve's tail rests on few people; Pocock, Clayton & Altman 2002 (Lancet 359:1686) advise to stop before it.
+FEWEST_AT_RISK = 10
 
 
 def mortality(released: Released) -> Section:
@@ -41,7 +43,7 @@ def _rates(released: Released) -> list[Block]:
                 (
                     label,
                     number(row["persons"]),
-                    number(row["person_years"]),
+                    person_years(row["person_years"]),
                     number(row["events"]),
                     interval(row, scale),
                 )
@@ -55,8 +57,8 @@ def _rates(released: Released) -> list[Block]:
 
 
 def _survival(released: Released) -> list[Block]:
-    found = {name: released.display("survival", name) for name in released.cohorts}
-    by_cohort = {name: rows for name, rows in found.items() if any(present(row["survival"]) for row in rows)}
+    found = {name: _supported(released.display("survival", name)) for name in released.cohorts}
+    by_cohort = {name: rows for name, rows in found.items() if rows}
     if not by_cohort:
         return [
             Notice("No survival curve is shown: in no cohort are there enough people at risk in the exposure groups.")
@@ -65,17 +67,28 @@ def _survival(released: Released) -> list[Block]:
     title = "Survival by opioid use"
     figure = Figure(
         "survival", svg(charts.survival(by_cohort), "survival", title, alt),
-        f"{title}, with 95 % confidence bands and the numbers at risk below. The vertical axis need not start at zero.",
+        f"{title}, with 95 % confidence bands and the numbers at risk below. The vertical axis need not start at "
+        f"zero. Curves end where fewer than {FEWEST_AT_RISK} people are at risk.",
         alt, note=released.rule,
     )  # fmt: skip
     blocks: list[Block] = [Paragraph(text) for text in _what_curves_are(released)]
     return [*blocks, figure, *_horizons(released, by_cohort)]
 
 
+def _supported(rows: Rows) -> Rows:
+    """Each curve up to the last day on which enough people are at risk."""
+    kept: Rows = []
+    for group in dict.fromkeys(row["group"] for row in rows):
+        own = [row for row in rows if row["group"] == group and present(row["survival"]) and present(row["at_risk"])]
+        last = max((row["day"] for row in own if row["at_risk"] >= FEWEST_AT_RISK), default=-1)
+        kept += [row for row in own if row["day"] <= last]
+    return kept
+
+
 def _what_curves_are(released: Released) -> list[str]:
-    kinds = {released.about(name).get("exposure") for name in released.cohorts}
+    kinds = released.exposures
     told = []
-    if kinds & {"time_varying", None}:
+    if "time_varying" in kinds:
         told.append(
             "Where use is followed over time these are extended Kaplan–Meier curves (Simon and Makuch): people move "
             "between the groups as their use changes and at each day count in the group they are in that day, so "
@@ -116,19 +129,19 @@ def _horizons(released: Released, by_cohort: dict[str, Rows]) -> list[Block]:
         lines.append((cohort,))
         for group in dict.fromkeys(row["group"] for row in rows):
             own = [row for row in rows if row["group"] == group and present(row["survival"])]
-            lines.append((group, *(_survival_at(own, day) for day in horizons)))
+            lines.append((group, *(_survival_at(own, day, thinned=released.threshold > 1) for day in horizons)))
     heads = ("Group", *(f"{day:,} days" for day in horizons))
     caption = "Survival (95 % CI) at the study's horizons, from the curves above; a dash where a curve does not reach."
     return [Table("survival_horizons", caption, heads, tuple(lines), len(horizons), released.rule)]
 
 
-def _survival_at(rows: Rows, day: int) -> str:
+def _survival_at(rows: Rows, day: int, *, thinned: bool) -> str:
     """Survival at a day: that of the last step before it, unless the curve begins later or ends earlier."""
     if not rows or not rows[0]["day"] <= day <= rows[-1]["day"]:
         return MISSING
     place = max(place for place, row in enumerate(rows) if row["day"] <= day)
     row = rows[place]
-    if row["survival"] == 1 and row["ci_low"] == 1 and place + 1 < len(rows):  # no step shown yet
+    if thinned and row["survival"] == 1 and place + 1 < len(rows):  # no step shown yet
         return f"over {percent(rows[place + 1]['survival'])}"
     limits = (
         f" ({number(100 * row['ci_low'], 1)} to {number(100 * row['ci_high'], 1)})" if present(row["ci_low"]) else ""

@@ -103,7 +103,8 @@ def key_numbers(released: Released) -> Section:
     blocks: list[Block] = []
     mortality = [row for cohort in released.cohorts_and_pooled if (row := _mortality_row(released, cohort))]
     if mortality:
-        heads = ("Cohort", "On opioids", "Off opioids", "Hazard ratio, crude", "Hazard ratio, adjusted")
+        on, off = _group_heads(released)
+        heads = ("Cohort", on, off, "Hazard ratio, crude", "Hazard ratio, adjusted")
         caption = (
             "Deaths in absolute and relative terms (95 % CI): deaths per 1,000 person-years on and off opioids, "
             f"unadjusted, and the hazard ratio on against off. {_adjustment_words(mortality)} All are descriptive."
@@ -132,6 +133,14 @@ def key_numbers(released: Released) -> Section:
             )
         )
     return Section("key-numbers", "Key numbers", tuple(blocks))
+
+
+def _group_heads(released: Released) -> tuple[str, str]:
+    if released.exposures == {"baseline"}:
+        return "Users at baseline", "Non-users"
+    if "baseline" in released.exposures:
+        return "On opioids (or users at baseline)", "Off opioids (or non-users)"
+    return "On opioids", "Off opioids"
 
 
 def _first(rows: list[dict[str, Any]]) -> dict[str, Any] | None:

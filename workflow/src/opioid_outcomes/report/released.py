@@ -68,6 +68,11 @@ class Released:
     def display(self, name: str, cohort: str) -> list[dict[str, Any]]:
         return [row for row in self.displays.get(name, []) if row["cohort"] == cohort]
 
+    @property
+    def exposures(self) -> set[str]:
+        """How the cohorts know exposure: ``time_varying``, ``baseline`` (one interview) or ``none``."""
+        return {str(self.about(name).get("exposure", "time_varying")) for name in self.cohorts}
+
     def rows(self, **wanted: str) -> list[dict[str, Any]]:
         """Estimates of the main specification whose columns have the wanted values, cohorts in the config's order."""
         order = {name: place for place, name in enumerate(self.cohorts_and_pooled)}

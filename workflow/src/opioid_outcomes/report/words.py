@@ -73,6 +73,10 @@ def printed(value: float | None, scale: Scale) -> str:
     return number(math.exp(value) if scale.exp else value * scale.factor, scale.digits)
 
 
+def person_years(value: float | None) -> str:
+    return number(value, 1 if present(value) and value is not None and value < 10 else 0)
+
+
 def percent(value: float | None, digits: int = 1) -> str:
     return MISSING if value is None or not present(value) else f"{number(100 * value, digits)} %"
 
