@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import polars as pl
@@ -172,6 +173,8 @@ def write(folder: Path, tables: dict[str, list[dict[str, object]]], *, kind: str
         frame = pl.DataFrame(rows, infer_schema_length=None).rename(spelt)
         if kind == "parquet":
             frame.write_parquet(folder / f"{spelt(name)}.parquet")
+        elif kind == "gzip":
+            (folder / f"{spelt(name)}.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode()))
         else:
             frame.write_csv(folder / f"{spelt(name)}.csv", separator="\t" if kind == "tabs" else ",")
     return folder
@@ -267,7 +270,9 @@ def test_no_table_is_missing_here_but_omop_holds_one_cause_of_death(read: omop.O
     assert omop.read(write(tmp_path / "cdm", CDM | {"DEATH": rows})).costs == [omop.NO_CAUSE]
 
 
-@pytest.mark.parametrize(("kind", "lower"), [("csv", True), ("parquet", False), ("parquet", True), ("tabs", False)])
+@pytest.mark.parametrize(
+    ("kind", "lower"), [("csv", True), ("parquet", False), ("parquet", True), ("tabs", False), ("gzip", True)]
+)
 def test_the_same_from_any_spelling_of_the_files(read: omop.OmopRead, tmp_path: Path, kind: str, lower: bool) -> None:
     other = omop.read(write(tmp_path / "cdm", CDM, kind=kind, lower=lower))
     for ours, theirs in zip(read.raws, other.raws, strict=True):
@@ -324,3 +329,11 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 def test_no_such_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such folder"):
         omop.read(tmp_path / "nowhere")
+
+
+def test_a_damaged_vocabulary_is_one_message_without_its_values(tmp_path: Path) -> None:
+    folder = write(tmp_path / "cdm", CDM)
+    (folder / "CONCEPT.csv").write_text("concept_id,concept_name,vocabulary_id,concept_code\n1,secret,x,y,z,w\n")
+    with pytest.raises(UserError, match=r"CONCEPT.csv: cannot be read") as caught:
+        omop.read(folder)
+    assert "secret" not in str(caught.value)
