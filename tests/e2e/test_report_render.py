@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -114,6 +115,17 @@ def test_simulated_data_are_marked_on_every_page(report: Path) -> None:
     assert len(sheets) > 5
     assert all("Simulated data" in sheet for sheet in sheets)
     assert "Simulated data: All cohorts are simulated. Nothing here is a finding about people." in page(report).words
+
+
+def test_marks_in_the_head_of_printed_pages_cannot_break_out_of_the_style_sheet(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    inputs = write(folder, profile="none")
+    release = json.loads(inputs["release"].read_text())
+    inputs["release"].write_text(json.dumps(release | {"reason": 'x"; } </style><script>'}))
+    write_report(inputs, outputs(folder), settings())
+    assert "script" not in page(folder).tags
+    head = (folder / "report.html").read_text(encoding="utf-8").split("@top-left", 1)[1].split("}", 1)[0]
+    assert re.findall(r'"', head) == ['"', '"']
 
 
 def test_without_disclosure_control_every_page_says_so(tmp_path: Path) -> None:

@@ -226,3 +226,14 @@ def test_use_known_at_one_interview_is_called_that_throughout(study: Released) -
     assert "Kaplan–Meier curves (Simon and Makuch)" in " ".join(
         getattr(b, "text", "") for section in compose(study).sections for b in section.blocks
     )
+
+
+def test_one_point_is_no_curve() -> None:
+    assert mortality_section._supported([curve(0, 900, 1.0)]) == []
+
+
+def test_an_estimate_without_limits_is_told_in_a_table_not_drawn(study: Released) -> None:
+    bare = [row | {"ci_low": None, "ci_high": None} for row in study.estimates]
+    document = compose(replace(study, estimates=bare))
+    assert not {"hazard_ratios", "escalation_contrasts"} & {figure.name for figure in document.figures}
+    assert table(accounting.all_estimates(replace(study, estimates=bare)), "estimates")["on vs off"][5] == "1.86"

@@ -81,7 +81,7 @@ def survival(by_cohort: dict[str, Rows]) -> Any:
     """Survival by exposure group, with the numbers at risk under each panel."""
     import altair as alt
 
-    groups = _exposed_first(row["group"] for rows in by_cohort.values() for row in rows)
+    groups = exposed_first(row["group"] for rows in by_cohort.values() for row in rows)
     lowest = min(
         (row["ci_low"] if present(row["ci_low"]) else row["survival"])
         for rows in by_cohort.values()
@@ -98,7 +98,8 @@ def survival(by_cohort: dict[str, Rows]) -> Any:
     return _panels(charts)
 
 
-def _exposed_first(groups: Iterable[str]) -> list[str]:
+def exposed_first(groups: Iterable[str]) -> list[str]:
+    """Groups in the order of every figure and table: the exposed, then the others by name."""
     return sorted(set(groups), key=lambda group: (group not in EXPOSED_GROUPS, group))
 
 
@@ -225,7 +226,7 @@ def pain_escalation(by_cohort: dict[str, Rows]) -> Any:
     """Mean pain by 30-day month around the decision, in both arms."""
     import altair as alt
 
-    arms = _exposed_first(row["arm"] for rows in by_cohort.values() for row in rows)
+    arms = exposed_first(row["arm"] for rows in by_cohort.values() for row in rows)
     colour = alt.Color("arm:N", title=None, scale=_group_colours(arms), legend=alt.Legend(orient="top"))
     charts = []
     for cohort, rows in by_cohort.items():

@@ -49,7 +49,8 @@ def glossary(released: Released) -> Section:
             "Morphine milligram equivalents per day: the daily dose of any opioid expressed as oral morphine. A unit "
             "of dose, not of safety."),
         ("On opioids",
-            f"Where use is followed over time: a day up to {config.exposure.carry_over_days} days after the end of the last known supply."),
+            f"Where use is followed over time: a day up to {config.exposure.carry_over_days} days after the end of the "
+            "last known supply."),
         ("Off: never, recent, former", "No supply so far; supply ended at most 90 days ago; supply ended earlier."),
         ("Baseline user, non user", "Where use is known at one interview only: reported using then, or not using."),
         ("Person-years",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 from opioid_outcomes.report.document import Document
@@ -22,7 +23,16 @@ def render(document: Document) -> str:
     environment.filters["drawn"] = Markup
     template = environment.from_string(shipped("report.html.j2").read_text(encoding="utf-8"))
     css = shipped("report.css").read_text(encoding="utf-8")
-    return template.render(document=numbered(document), css=Markup(css), fonts=Markup(_fonts()))
+    return template.render(
+        document=numbered(document), css=Markup(css + _printed_marks(document.marks)), fonts=Markup(_fonts())
+    )
+
+
+def _printed_marks(marks: Iterable[str]) -> str:
+    """A rule that puts the marks at the head of every printed page; each sign is escaped, so no text can be markup."""
+    words = "   ".join(marks)
+    text = "".join(sign if sign.isascii() and sign.isalnum() else f"\\{ord(sign):x} " for sign in words)
+    return f'@page {{ @top-left {{ content: "{text}"; font: bold 7.5pt Inter, sans-serif; color: #8a3b00; }} }}\n'
 
 
 def _inline(words: str) -> Any:

@@ -8,7 +8,7 @@ from opioid_outcomes.report import charts, forest
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section, Table
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import interval, method_words, number, present
+from opioid_outcomes.report.words import has_interval, interval, method_words, number, present
 
 Rows = list[dict[str, Any]]
 RIGHT, NAIVE = "hyperalgesia.escalation", "hyperalgesia.naive"
@@ -69,7 +69,7 @@ def _window(row: dict[str, Any]) -> str:
 
 
 def _contrasts(released: Released) -> list[Block]:
-    rows = [row for row in released.rows(analysis=RIGHT, scale="mean_difference") if present(row["estimate"])]
+    rows = [row for row in released.rows(analysis=RIGHT, scale="mean_difference") if has_interval(row)]
     if not rows:
         return [
             Notice(
@@ -90,7 +90,6 @@ def _contrasts(released: Released) -> list[Block]:
             "counts": f"{number(row['persons'])} / {number(row['events'])}",
         }
         for row in rows
-        if present(row["ci_low"]) and present(row["ci_high"])
     ]
     alt = "Difference in pain: " + "; ".join(f"{row['label']}, {row['reading']}" for row in drawn) + "."
     title = "Difference in mean pain, escalate against maintain"

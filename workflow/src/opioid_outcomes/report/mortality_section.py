@@ -10,7 +10,17 @@ from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Para
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.opening import MAIN_CONTRASTS
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import MISSING, POOLED, interval, method_words, number, percent, person_years, present
+from opioid_outcomes.report.words import (
+    MISSING,
+    POOLED,
+    has_interval,
+    interval,
+    method_words,
+    number,
+    percent,
+    person_years,
+    present,
+)
 
 Rows = list[dict[str, Any]]
 # A curve's tail rests on few people; Pocock, Clayton & Altman 2002 (Lancet 359:1686) advise to stop before it.
@@ -76,12 +86,13 @@ def _survival(released: Released) -> list[Block]:
 
 
 def _supported(rows: Rows) -> Rows:
-    """Each curve up to the last day on which enough people are at risk."""
+    """Each curve up to the last day on which enough people are at risk; one point is no curve."""
     kept: Rows = []
     for group in dict.fromkeys(row["group"] for row in rows):
         own = [row for row in rows if row["group"] == group and present(row["survival"]) and present(row["at_risk"])]
         last = max((row["day"] for row in own if row["at_risk"] >= FEWEST_AT_RISK), default=-1)
-        kept += [row for row in own if row["day"] <= last]
+        curve = [row for row in own if row["day"] <= last]
+        kept += curve if len(curve) > 1 else []
     return kept
 
 
@@ -127,7 +138,7 @@ def _horizons(released: Released, by_cohort: dict[str, Rows]) -> list[Block]:
     horizons = released.config.mortality.horizons_days
     for cohort, rows in by_cohort.items():
         lines.append((cohort,))
-        for group in dict.fromkeys(row["group"] for row in rows):
+        for group in charts.exposed_first(row["group"] for row in rows):
             own = [row for row in rows if row["group"] == group and present(row["survival"])]
             lines.append((group, *(_survival_at(own, day, thinned=released.threshold > 1) for day in horizons)))
     heads = ("Group", *(f"{day:,} days" for day in horizons))
@@ -160,7 +171,8 @@ def _ratios(released: Released) -> Rows:
 
 def _hazard_ratios(released: Released) -> list[Block]:
     rows = _ratios(released)
-    main = [row for row in rows if row["contrast"] == MAIN_CONTRASTS[row["analysis"]] and row["outcome"] == "death"]
+    asked = [row for row in rows if row["contrast"] == MAIN_CONTRASTS[row["analysis"]] and row["outcome"] == "death"]
+    main = [row for row in asked if has_interval(row)]
     blocks: list[Block] = [
         Paragraph(
             "A hazard ratio above 1 means that, at the same time since entry, deaths came at a higher rate on "
@@ -201,7 +213,6 @@ def _forest(released: Released, rows: Rows) -> Block:
             "counts": f"{number(row['persons'])} / {number(row['events'])}",
         }
         for row in rows
-        if present(row["ci_low"]) and present(row["ci_high"])
     ]
     alt = "Hazard ratios: " + "; ".join(f"{row['label']}, {row['reading']}" for row in drawn) + "."
     contrasts = " and ".join(dict.fromkeys(row["contrast"] for row in rows))

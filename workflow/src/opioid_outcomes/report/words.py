@@ -47,6 +47,11 @@ def present(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
+def has_interval(row: Row) -> bool:
+    """Whether an estimate can be drawn: with both its limits."""
+    return all(present(row[name]) for name in ("estimate", "ci_low", "ci_high"))
+
+
 def number(value: float | None, digits: int = 0) -> str:
     """A number as printed: thousands separated, a true minus sign, a dash where there is none."""
     if not present(value):
