@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 
 from opioid_outcomes import io
+from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPISODES, OPIOID_STATUS
 from opioid_outcomes.contracts.displays import DISPLAYS
-from opioid_outcomes.steps.exposure import derive_exposure
+from opioid_outcomes.steps.exposure import derive_exposure, describe_episodes
 
 OUTPUTS = ("dispensings_clean", "daily_dose", "episodes", "opioid_status", "ledger")
 OXYCODONE = {"ingredient": "oxycodone", "route": "oral", "strength": 10.0, "strength_unit": "mg", "release": "IR"}
@@ -30,6 +31,8 @@ def derive(
         io.write_table(frame, inputs[name], table, calendar=calendar)
     outputs = {name: folder / f"{name}.parquet" for name in OUTPUTS} | {"notes": folder / "notes.json"}
     line = derive_exposure(inputs, outputs, {"exposure": exposure, "cohort_name": "c", "study": "s"})
+    rules = {"exposure": Exposure(**exposure).model_dump()}
+    describe_episodes({"daily_dose": outputs["daily_dose"]}, {"episodes": outputs["episodes"]}, rules)
     return line, {name: pl.read_parquet(outputs[name]) for name in OUTPUTS}, io.read_json(outputs["notes"])
 
 
@@ -118,6 +121,16 @@ def test_sublingual_buprenorphine_is_treatment_neither_on_nor_off(tmp_path: Path
     assert told_to_be_pain.select("start", "stop", "mme", "mme_incomplete", "on_buprenorphine").rows() == [
         (0, 20, 30, 0, 0), (20, 30, 30, 1, 1),
     ]  # fmt: skip
+
+
+def test_days_supply_of_treatment_is_repaired_and_of_injections_left_as_recorded(tmp_path: Path) -> None:
+    bup = {"ingredient": "buprenorphine", "route": "sublingual", "strength": 8.0}
+    fills = [fill(1, 0, 28, 28, **bup), fill(1, 28, 14, None, **bup), fill(1, 9, route="injection", days=None)]
+    _, found, _ = derive(tmp_path, {"observation": OBSERVED, "dispensings": fills})
+    assert found["dispensings_clean"].select("days_supply", "repair", "reason").rows() == [
+        (28, None, "opioid_use_disorder"), (None, None, "injection"), (14, "person_units", "opioid_use_disorder"),
+    ]  # fmt: skip
+    assert found["opioid_status"].select("start", "stop", "state").row(1) == (28, 42, "treatment")
 
 
 def test_settings_reach_their_rules(tmp_path: Path) -> None:

@@ -94,10 +94,10 @@ def from_reports(
         .with_columns(stop=pl.min_horizontal("next", expiry))
     )
     using = pl.col("using") == 1
-    told = told.with_columns(
-        # the last day known as on or, on a report of use, as far as it holds
-        use_end=pl.when(using).then("stop").otherwise(pl.when(using).then("stop").forward_fill().over("person_id"))
-    ).with_columns(recent_end=pl.max_horizontal("date", pl.min_horizontal("stop", pl.col("use_end") + RECENT_DAYS + 1)))
+    # end of the last use reported so far
+    told = told.with_columns(use_end=pl.when(using).then("stop").forward_fill().over("person_id"))
+    recent_end = pl.min_horizontal("stop", pl.col("use_end") + RECENT_DAYS + 1)
+    told = told.with_columns(recent_end=pl.max_horizontal("date", recent_end))
     first_told = told.group_by("person_id").agg(pl.col("date").min())
     silent = spans.join(first_told, on="person_id", how="left").select(
         "person_id", "begin", until=pl.min_horizontal("date", "end"), use_end=pl.lit(None, pl.Int32)
