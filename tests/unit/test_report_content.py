@@ -14,7 +14,7 @@ from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.report import accounting, cohort_sections, exposure_section, mortality_section, opening, released
 from opioid_outcomes.report.compose import compose
-from opioid_outcomes.report.document import Notice, Section, Table
+from opioid_outcomes.report.document import Figure, Notice, Section, Table
 from opioid_outcomes.report.released import Released
 
 
@@ -237,3 +237,14 @@ def test_an_estimate_without_limits_is_told_in_a_table_not_drawn(study: Released
     document = compose(replace(study, estimates=bare))
     assert not {"hazard_ratios", "escalation_contrasts"} & {figure.name for figure in document.figures}
     assert table(accounting.all_estimates(replace(study, estimates=bare)), "estimates")["on vs off"][5] == "1.86"
+
+
+def test_a_dose_that_is_nowhere_known_is_a_sentence_not_a_full_bar(study: Released) -> None:
+    rows = [
+        row | {"share_of_time": float(row["dose_band"] == "unknown")} for row in study.displays["dose_distribution"]
+    ]
+    section = exposure_section.exposure(replace(study, displays={**study.displays, "dose_distribution": rows}))
+    assert "dose_distribution" not in [block.name for block in section.blocks if isinstance(block, Figure)]
+    assert any(
+        "no cohort has time on opioids at a known dose" in getattr(block, "text", "") for block in section.blocks
+    )

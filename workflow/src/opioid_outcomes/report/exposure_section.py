@@ -12,6 +12,7 @@ from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import counts, listed, number, percent, plain, plural, present
 
 NOT_RECOGNISED = "not_recognised"
+UNKNOWN = "unknown"  # the dose band of time on opioids at a dose that is not known
 
 
 def exposure(released: Released) -> Section:
@@ -31,9 +32,11 @@ def exposure(released: Released) -> Section:
 
 def _distribution(released: Released) -> Block:
     found = {name: released.display("dose_distribution", name) for name in released.cohorts}
-    by_cohort = {name: rows for name, rows in found.items() if any(present(row["share_of_time"]) for row in rows)}
+    by_cohort = {name: rows for name, rows in found.items() if any(_dose_known(row) for row in rows)}
     if not by_cohort:
-        return Notice("No dose distribution is shown: no cohort has time on opioids with enough people behind it.")
+        return Notice(
+            "No dose distribution is shown: no cohort has time on opioids at a known dose with enough people behind it."
+        )
     alt = " ".join(_shares(name, rows) for name, rows in by_cohort.items())
     title = "Time on opioids by daily dose"
     return Figure(
@@ -42,6 +45,10 @@ def _distribution(released: Released) -> Block:
         "Doses that are not known are a band of their own, never zero.",
         alt, note=released.rule,
     )  # fmt: skip
+
+
+def _dose_known(row: dict[str, Any]) -> bool:
+    return row["dose_band"] != UNKNOWN and present(row["share_of_time"]) and row["share_of_time"] > 0
 
 
 def _shares(cohort: str, rows: list[dict[str, Any]]) -> str:

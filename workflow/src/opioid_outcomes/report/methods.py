@@ -36,7 +36,7 @@ def _design(released: Released) -> list[str]:
             else "plain tables mapped to the common contract"
         )
         dates = {
-            "shifted": "dates are shifted by a secret number of days per person, so no calendar term is used",
+            "shifted": "dates are taken to be shifted person by person, so no calendar term is used",
             "actual": "dates are the true ones",
             "offset": "time is given in days from a start of each study's own",
         }[cohort.date_basis]
@@ -176,8 +176,7 @@ def _mortality(released: Released) -> list[str]:
             "day where it is followed (`mortality.current_use`) and as reported at baseline where it is known once "
             "(`mortality.baseline_use`); ties by Efron's method, standard errors robust and clustered by person, "
             "survey weights and sampling units used where the cohort has them. Estimates are crude, adjusted for age "
-            "and sex, and adjusted for all baseline covariates. Exposure is lagged by "
-            f"{listed([plural(lag, 'day') for lag in m.lags_days])}."
+            f"and sex, and adjusted for all baseline covariates. {_lags(m.lags_days)}"
         )
         told.append(
             "Survival curves are Kaplan–Meier curves on the same time scale, with people counted in the group they "
@@ -189,6 +188,12 @@ def _mortality(released: Released) -> list[str]:
         "converge is not evaluable and is not shown."
     )
     return told
+
+
+def _lags(lags_days: list[int]) -> str:
+    if lags_days == [0]:
+        return "Exposure is not lagged."
+    return f"Exposure is lagged by {listed([plural(lag, 'day') for lag in lags_days])}."
 
 
 def _hyperalgesia(released: Released) -> list[str]:
@@ -233,9 +238,5 @@ def _disclosure(released: Released) -> list[str]:
         ]
     return [
         f"Results left the study's folder through one door only, under profile `{release.get('profile')}`. "
-        f"{released.rule}{_marked(released)}"
+        f"{released.rule} A count from which such a count could be worked out is withheld too."
     ]
-
-
-def _marked(released: Released) -> str:
-    return f" A count from which such a count could be worked out is withheld and marked <{released.threshold} too."

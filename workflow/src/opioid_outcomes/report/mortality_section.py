@@ -134,7 +134,7 @@ def _survival_words(cohort: str, rows: Rows) -> str:
 
 def _horizons(released: Released, by_cohort: dict[str, Rows]) -> list[Block]:
     """Survival at the config's horizons, read off the released curves."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     horizons = released.config.mortality.horizons_days
     for cohort, rows in by_cohort.items():
         lines.append((cohort,))
