@@ -134,7 +134,7 @@ def test_every_mistake_in_a_users_table_is_told_by_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("cdc_2019", "one of cdc_2022, or a .csv"), ("nowhere.csv", "no such file")],
+    [("cdc_2019", "one of cdc_2022, or the path of a .csv"), ("nowhere.csv", "no such file")],
 )
 def test_a_table_that_is_not_there(name: str, told: str) -> None:
     with pytest.raises(UserError, match=told):

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from opioid_outcomes.contracts.canonical import ROUTES
-from opioid_outcomes.errors import Problems, UserError
+from opioid_outcomes.errors import Problem, Problems, UserError
 from opioid_outcomes.exposure import shipped
 
 COLUMNS = ("ingredient", "route", "form", "unit", "factor", "source")
@@ -27,17 +27,14 @@ def factors(name_or_path: str) -> pl.DataFrame:
     Raises UserError naming every mistake of a user's table by data row.
     """
     if name_or_path in shipped.names("mme"):
-        table, problems = shipped.table("mme", name_or_path), Problems()
-    elif not name_or_path.lower().endswith(".csv"):
-        problems = Problems()
-        known = ", ".join(shipped.names("mme"))
-        problems.add(
-            "no such factor table", where=f"exposure.mme_factors: {name_or_path}", fix=f"one of {known}, or a .csv"
-        )
-        raise UserError(*problems.found)
-    else:
+        table = shipped.table("mme", name_or_path)
+    elif name_or_path.lower().endswith(".csv") or Path(name_or_path).is_file():
         table = shipped.user_table(Path(name_or_path), COLUMNS)
         _check(table, name_or_path)
+    else:
+        known = ", ".join(shipped.names("mme"))
+        where = f"exposure.mme_factors: {name_or_path}"
+        raise UserError(Problem("no such factor table", where, f"one of {known}, or the path of a .csv"))
     return table.with_columns(pl.col("ingredient").str.to_lowercase(), pl.col("factor").cast(pl.Float64))
 
 

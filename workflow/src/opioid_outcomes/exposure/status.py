@@ -55,18 +55,12 @@ def from_dispensings(
         on=(pl.col("day") < pl.col("daily_stop") + carry_over_days).fill_null(False),
         treated=(pl.col("day") < pl.col("treated_stop")).fill_null(False),
     )
-    state = (
-        pl.when("treated").then(pl.lit("treatment"))
-        .when("on").then(pl.lit("on"))
-        .when(pl.col("day") <= pl.col("supply_end") + RECENT_DAYS).then(pl.lit("recent"))
-        .otherwise(pl.lit("former"))
-    )  # fmt: skip
     same_person = pl.col("person") == pl.col("person").shift(-1)
     stretches = stretches.select(
         "person_id",
         pl.col("day").alias("start"),
         pl.when(same_person).then(pl.col("day").shift(-1)).alias("stop"),
-        state=state,
+        state=_state(),
         mme=pl.when("on").then("daily_mme").otherwise(0.0),
         supply_end="supply_end",
     )
@@ -113,6 +107,15 @@ def from_reports(
         _part(told, "unknown", "stop", "next", unknown),
     ]
     return _finish(pl.concat(parts).filter(pl.col("start") < pl.col("stop")).sort("person_id", "start"), last_days)
+
+
+def _state() -> pl.Expr:
+    return (
+        pl.when("treated").then(pl.lit("treatment"))
+        .when("on").then(pl.lit("on"))
+        .when(pl.col("day") <= pl.col("supply_end") + RECENT_DAYS).then(pl.lit("recent"))
+        .otherwise(pl.lit("former"))
+    )  # fmt: skip
 
 
 def _part(rows: pl.DataFrame, state: str, start: str, stop: str, mme: pl.Expr) -> pl.DataFrame:
