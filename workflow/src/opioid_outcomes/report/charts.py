@@ -115,56 +115,62 @@ def _survival_panel(cohort: str, rows: Rows, *, groups: list[str], floor: float,
     import altair as alt
 
     by_group = {group: [row for row in rows if row["group"] == group] for group in groups}
+    last = max(row["day"] for row in rows)
+    curve = _curves(by_group, last, floor, colour).properties(width=width, height=230, title=cohort)
+    head = alt.TitleParams("at risk", fontSize=11, offset=2)
+    table = _numbers_at_risk(by_group, last).properties(width=width, height=18 * len(groups), title=head)
+    return alt.vconcat(curve, table, spacing=6)
+
+
+def _years(last: float) -> Any:
+    import altair as alt
+
+    return alt.Scale(domain=[0, last / DAYS_PER_YEAR], nice=False)
+
+
+def _curves(by_group: dict[str, Rows], last: float, floor: float, colour: Any) -> Any:
+    """Step curves with their confidence bands."""
+    import altair as alt
+
     points = [
-        {
-            "group": group,
-            "years": row["day"] / DAYS_PER_YEAR,
-            **{name: row[name] for name in ("survival", "ci_low", "ci_high")},
-        }
+        {"group": group, "years": row["day"] / DAYS_PER_YEAR, **_numbers(row, ("survival", "ci_low", "ci_high"))}
         for group, own in by_group.items()
         for row in _step_points(own)
     ]
-    last = max(point["years"] for point in points) * DAYS_PER_YEAR
-    times = risk_times(last)
-    domain = [0, last / DAYS_PER_YEAR]
-    ticks = [day / DAYS_PER_YEAR for day in times]
-    x = alt.X(
-        "years:Q",
-        title="years since entry",
-        scale=alt.Scale(domain=domain, nice=False),
-        axis=alt.Axis(values=ticks, grid=False, format=".2~f"),
+    ticks = alt.Axis(values=[day / DAYS_PER_YEAR for day in risk_times(last)], grid=False, format=".2~f")
+    share = alt.Scale(domain=[floor, 1])
+    base = alt.Chart(values(points)).encode(
+        x=alt.X("years:Q", title="years since entry", scale=_years(last), axis=ticks), color=colour
     )
-    y = alt.Y("survival:Q", title="survival", scale=alt.Scale(domain=[floor, 1]), axis=alt.Axis(format=".0%"))
-    base = alt.Chart(values(points)).encode(x=x, color=colour)
     band = base.mark_area(interpolate="step-after", opacity=0.18).encode(
-        y=alt.Y("ci_low:Q", scale=alt.Scale(domain=[floor, 1])), y2="ci_high:Q"
+        y=alt.Y("ci_low:Q", scale=share), y2="ci_high:Q"
     )
     line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-        y=y, strokeDash=alt.StrokeDash("group:N", legend=None, scale=_dashes(groups))
+        y=alt.Y("survival:Q", title="survival", scale=share, axis=alt.Axis(format=".0%")),
+        strokeDash=alt.StrokeDash("group:N", legend=None, scale=_dashes(list(by_group))),
     )
-    curve = (band + line).properties(width=width, height=230, title=cohort)
-    risk = [
+    return band + line
+
+
+def _numbers_at_risk(by_group: dict[str, Rows], last: float) -> Any:
+    import altair as alt
+
+    told = [
         {"group": group, "years": day / DAYS_PER_YEAR, "label": number(at_risk(own, day))}
         for group, own in by_group.items()
-        for day in times
+        for day in risk_times(last)
         if own and day <= own[-1]["day"]
     ]
-    table = (
-        alt.Chart(values(risk))
+    names = alt.Axis(ticks=False, domain=False, grid=False, labelPadding=22)
+    return (
+        alt.Chart(values(told))
         .mark_text()
         .encode(
-            x=alt.X("years:Q", scale=alt.Scale(domain=domain, nice=False), axis=None),
-            y=alt.Y(
-                "group:N",
-                sort=groups,
-                title=None,
-                axis=alt.Axis(ticks=False, domain=False, grid=False, labelPadding=22),
-            ),
+            x=alt.X("years:Q", scale=_years(last), axis=None),
+            y=alt.Y("group:N", sort=list(by_group), title=None, axis=names),
             text="label:N",
         )
-        .properties(width=width, height=18 * len(groups), title=alt.TitleParams("at risk", fontSize=11, offset=2))
     )
-    return alt.vconcat(curve, table, spacing=6)
 
 
 def _dashes(groups: list[str]) -> Any:
