@@ -22,5 +22,9 @@ rule all:
         contract_outputs(),
 
 
+onstart:
+    workflow_plan.forget_mistakes(Path(LOGS))
+
+
 onerror:
-    exit_as_the_step_did()
+    workflow_plan.exit_after_mistakes(Path(LOGS), workflow)

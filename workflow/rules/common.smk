@@ -100,8 +100,3 @@ def report_files():
 def contract_outputs():
     """Everything the contract promises: a missing intermediate must never hide behind a finished report."""
     return workflow_plan.contract_outputs(CONFIG)
-
-
-def exit_as_the_step_did():
-    """2 after a user's mistake, as from `opioid-outcomes`; Snakemake's own 1 otherwise."""
-    workflow_plan.exit_as_the_step_did(Path(LOGS))

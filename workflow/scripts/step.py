@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from opioid_outcomes.errors import USER_ERROR_EXIT, report_and_exit_code
 from opioid_outcomes.steps import STAGES
-from opioid_outcomes.workflow_plan import MISTAKE_MARK
+from opioid_outcomes.workflow_plan import MISTAKES
 
 if TYPE_CHECKING:
     from snakemake.script import snakemake
@@ -39,10 +39,13 @@ def main() -> int:
     except BaseException as error:  # a panic inside polars too: its own message would print values
         with redirect_stderr(io.StringIO()) as message:
             code = report_and_exit_code(error)
-        log.write_text(message.getvalue())
-        print(f"[{who}] {step} stopped:\n{message.getvalue()}", file=sys.stderr, end="", flush=True)
-        if code == USER_ERROR_EXIT:
-            (derived / "logs" / MISTAKE_MARK).touch()
+        told = f"[{who}] {step} stopped:\n{message.getvalue()}"
+        log.write_text(told)
+        if code == USER_ERROR_EXIT:  # told once, when the run ends
+            with (derived / "logs" / MISTAKES).open("a") as stream:
+                stream.write(told)
+        else:
+            print(told, file=sys.stderr, end="", flush=True)
         return code
     seconds = time.monotonic() - began
     log.write_text(f"{outcome}\n")

@@ -16,7 +16,7 @@ from opioid_outcomes.contracts.displays import DISPLAYS, FIGURES
 from opioid_outcomes.errors import USER_ERROR_EXIT, Problem, UserError, report_and_exit_code
 from opioid_outcomes.ingest.sources import source_files
 
-MISTAKE_MARK = ".user_mistake"
+MISTAKES = "mistakes.txt"  # what users can mend, collected over the steps of a run
 CANONICAL_TABLES = tuple(CANONICAL)
 # Displays that are tables; the others are figures.
 TABLES = ("attrition", "quality", "quality_rules", "exposure_ledger", "table_one")
@@ -69,10 +69,11 @@ def _load(workflow: Any) -> Study:
 def contract_outputs(config: Config) -> list[str]:
     """Every file the contract promises for this study."""
     derived, reports = f"data/derived/{config.study.name}", f"reports/{config.study.name}"
-    per_cohort = (
-        "canonical/persons.parquet", "rejected.parquet", "quality.csv", "dispensings_clean.parquet",
-        "daily_dose.parquet", "episodes.parquet", "attrition.csv", "person_time.parquet", "panel.parquet",
-    )  # fmt: skip
+    per_cohort = [f"canonical/{name}.parquet" for name in CANONICAL_TABLES]
+    per_cohort += [
+        "rejected.parquet", "quality.csv", "dispensings_clean.parquet", "daily_dose.parquet", "episodes.parquet",
+        "attrition.csv", "person_time.parquet", "panel.parquet",
+    ]  # fmt: skip
     released = ["estimates.csv", "manifest.json", "config.resolved.yaml", "release.json", "tables/truth.csv"]
     released += [f"report.{kind}" for kind in config.report.formats]
     released += RELEASED_DISPLAYS.values()
@@ -90,11 +91,18 @@ def raw_files(cohort: Cohort) -> list[str]:
         return []
 
 
-def exit_as_the_step_did(logs: Path) -> None:
-    """Exit 2 if a step of this run ended in a user's mistake; otherwise leave Snakemake its own exit."""
-    mark = logs / MISTAKE_MARK
-    if mark.exists():
-        mark.unlink()
+def forget_mistakes(logs: Path) -> None:
+    (logs / MISTAKES).unlink(missing_ok=True)
+
+
+def exit_after_mistakes(logs: Path, workflow: Any) -> None:
+    """If steps of this run ended in users' mistakes: tell them last, where they are read, and exit 2.
+
+    Otherwise Snakemake's own exit code 1 stands. The lock goes first, as the exit skips what would release it.
+    """
+    mistakes = logs / MISTAKES
+    if mistakes.exists():
+        workflow.persistence.unlock()
         sys.stdout.flush()
-        sys.stderr.flush()
+        print(f"\n{mistakes.read_text()}", file=sys.stderr, end="", flush=True)
         os._exit(USER_ERROR_EXIT)
