@@ -5,6 +5,7 @@ In process: ``check_cohort`` is what ``snakemake check`` and ``opioid-outcomes c
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -153,7 +154,11 @@ def test_what_is_written(study: Path) -> None:
     assert all(path.exists() for path in outputs.values())
     assert pl.read_parquet(outputs["observation"]).schema["start"] == pl.Date
     assert pl.read_parquet(outputs["stays"]).is_empty()
-    assert json.loads(outputs["notes"].read_text()) == {"costs": [], "warnings": []}
+    notes = json.loads(outputs["notes"].read_text())
+    assert (notes["costs"], notes["warnings"]) == ([], [])
+    pain = hashlib.sha256((study / "raw" / "pain.csv").read_bytes()).hexdigest()
+    assert {"file": "pain.csv", "sha256": pain} in notes["inputs"]
+    assert notes["rows"]["pain"] == len(FILES["pain"]) - 1
     first = {name: path.read_bytes() for name, path in outputs.items()}
     assert {name: path.read_bytes() for name, path in run(study)[0].items()} == first
 

@@ -46,7 +46,7 @@ def test_swapping_two_values_changes_the_slice() -> None:
         ("report", {"formats": ["html"]}, set()),
         ("study", {"title": "new"}, set()),
         ("disclosure", {"profile": "none", "reason": "public"}, set()),
-        ("exposure", {"gap_days": 7}, {"derive_exposure"}),
+        ("exposure", {"gap_days": 7}, {"describe_episodes"}),
         (
             "exposure", {"dose_bands": [50]},
             {"build_cohort", "describe_trajectories"},
@@ -74,8 +74,8 @@ def test_a_change_reaches_exactly_the_steps_that_read_it(section: str, keys: dic
 
 def test_a_slice_holds_what_is_declared_and_no_more() -> None:
     chosen = slice_of(config(), "build_cohort", "b")
-    assert chosen["cohort"] == {"deaths_complete_until": None, "date_basis": "actual"}
-    assert chosen["exposure"] == {"dose_bands": [20.0, 50.0, 90.0], "carry_over_days": 30}
+    assert chosen["cohort"] == {"deaths_complete_until": None}
+    assert chosen["exposure"] == {"dose_bands": [20.0, 50.0, 90.0]}
     assert set(chosen) == {"cohort", "exposure", "population", "covariates", "study", "cohort_name"}
     assert (chosen["study"], chosen["cohort_name"]) == ("study", "b")
 

@@ -128,7 +128,7 @@ def test_small_cohorts(tmp_path: Path, persons: int) -> None:
 
 
 def test_an_unknown_world_or_format_names_the_choices(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="null, relief, tolerance, hyperalgesia, mortality, immortal_time"):
+    with pytest.raises(UserError, match="null, relief, tolerance, hyperalgesia, mortality, claims, immortal_time"):
         worlds.write(tmp_path / "c", "heaven", 100, 1)
     with pytest.raises(UserError, match="tables, omop"):
         worlds.write(tmp_path / "c", "null", 100, 1, format="fhir")

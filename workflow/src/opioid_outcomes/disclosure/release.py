@@ -56,7 +56,10 @@ def words(column: str, profile: Profile) -> pl.Expr:
 
 
 def display(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
-    """A display as it may leave: the contract's columns and ``suppressed`` (1 where cells were blanked)."""
+    """A display as it may leave: the contract's columns and ``suppressed``.
+
+    suppressed: 1 where cells were blanked because a count is small, 2 where only to protect another row, else 0.
+    """
     frame = frame.select(*contract.columns, *([contract.behind] if contract.behind else []))
     match contract.kind:
         case "curve":
@@ -75,7 +78,7 @@ def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataF
     hidden = pl.any_horizontal(profile.small(name) for name in {*contract.counts, behind})
     for whole, part in _nested(contract):
         hidden |= (pl.col(whole) - pl.col(part)).is_between(1, profile.threshold - 1).fill_null(value=False)
-    frame = frame.with_columns(hidden=hidden)
+    frame = frame.with_columns(hidden=hidden, small=pl.any_horizontal(profile.small(name) for name in contract.counts))
     if contract.family is not None:
         frame = _never_one_alone(frame, contract)
     few = pl.col(behind) < 2 * profile.threshold
@@ -92,7 +95,7 @@ def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataF
     return (
         frame.with_columns(shown)
         .with_columns(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in blank)
-        .with_columns(suppressed=pl.col("hidden").cast(pl.Int8))
+        .with_columns(suppressed=pl.when(~pl.col("hidden")).then(0).when("small").then(1).otherwise(2).cast(pl.Int8))
         .select(*contract.columns, "suppressed")
     )
 

@@ -95,11 +95,7 @@ def _route(row: dict[str, Any]) -> str:
 
 
 def _told(released: Released, display: str, row: dict[str, Any]) -> tuple[str, ...]:
-    """The row's counts. The rows kept are hidden for what they would give away, not for being few."""
-    told = counts(row, DISPLAYS[display].counts, released.threshold)
-    if "canonical" in told and not present(row["canonical"]):
-        told["canonical"] = "withheld"
-    return tuple(told.values())
+    return tuple(counts(row, DISPLAYS[display].counts, released.threshold).values())
 
 
 def _grouped(released: Released, display: str, cells: Any) -> tuple[tuple[str, ...], ...]:

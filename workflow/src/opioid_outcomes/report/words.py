@@ -9,6 +9,9 @@ from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EN DASH}"
+WITHHELD = "withheld"
+# Counts that are hidden with a small count beside them, whatever their own size.
+NOT_OF_PEOPLE = ("canonical", "fills", "persons_dropped")
 POOLED = "pooled"
 
 Row = Mapping[str, Any]
@@ -87,9 +90,14 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def counts(row: Row, names: Sequence[str], threshold: int) -> dict[str, str]:
-    """The counts of one released row; a hidden cell reads ``<11``."""
-    hidden = f"<{threshold}" if threshold > 1 else MISSING
-    return {name: number(row[name]) if present(row[name]) else hidden for name in names}
+    """The counts of one released row; a hidden one reads ``<11`` if it is small, else ``withheld`` (to protect another)."""
+
+    def hidden(name: str) -> str:
+        if threshold <= 1:
+            return MISSING
+        return WITHHELD if row.get("suppressed") == 2 or name in NOT_OF_PEOPLE else f"<{threshold}"
+
+    return {name: number(row[name]) if present(row[name]) else hidden(name) for name in names}
 
 
 def listed(items: Sequence[str], last: str = "and") -> str:

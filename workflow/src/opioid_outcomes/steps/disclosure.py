@@ -26,7 +26,7 @@ def disclose_results(inputs: Files, outputs: dict[str, Path], settings: dict[str
     suppressed = 0
     for name, contract in DISPLAYS.items():
         shown = _released(contract, cohorts, inputs[name], profile)
-        suppressed += int(shown["suppressed"].sum())
+        suppressed += int((shown["suppressed"] > 0).sum())
         io.write_frame(shown, outputs[name])
     io.write_frame(truth.compare(_planted(settings, inputs["truths"]), estimates), outputs["truth"])
     notes = _notes(cohorts, inputs["notes"])
