@@ -52,7 +52,8 @@ def test_the_dose_step_is_named_with_the_study_s_own_size() -> None:
 
 def test_a_hidden_count_reads_below_the_threshold_and_zero_stays_zero() -> None:
     row = {"persons_kept": 4510, "persons_dropped": None, "suppressed": 1}
-    assert counts(row, ("persons_kept", "persons_dropped"), 11) == {"persons_kept": "4,510", "persons_dropped": "withheld"}
+    shown = counts(row, ("persons_kept", "persons_dropped"), 11)
+    assert shown == {"persons_kept": "4,510", "persons_dropped": "withheld"}
     assert counts({"rows": 0}, ("rows",), 11) == {"rows": "0"}
 
 
