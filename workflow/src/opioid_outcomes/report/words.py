@@ -90,7 +90,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def counts(row: Row, names: Sequence[str], threshold: int) -> dict[str, str]:
-    """The counts of one released row; a hidden one reads ``<11`` if it is small, ``withheld`` if it protects another."""
+    """The counts of one released row; a hidden one reads ``<11`` if small, ``withheld`` if it protects another."""
 
     def hidden(name: str) -> str:
         if threshold <= 1:
