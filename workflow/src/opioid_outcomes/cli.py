@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from opioid_outcomes.config.nearest import suggestion
@@ -29,19 +28,10 @@ def check(arguments: argparse.Namespace) -> None:
     from opioid_outcomes.config.load import load_config
 
     config = load_config(arguments.file)
-    from opioid_outcomes.ingest.check import check_cohort  # after: a config's problems show at once
+    from opioid_outcomes.ingest.check import check_study  # after: a config's problems show at once
 
-    problems: list[Problem] = []
-    for name, cohort in config.cohorts.items():
-        if cohort.simulate is not None and not (Path(cohort.path) / "truth.json").is_file():
-            print(f"{name}: will be simulated (world {cohort.simulate.world}, {cohort.simulate.persons:,} persons)")
-            continue
-        try:
-            print(check_cohort(name, config))
-        except UserError as error:
-            problems.extend(replace(problem, what=f"cohort {name}: {problem.what}") for problem in error.problems)
-    if problems:
-        raise UserError(*problems)
+    for line in check_study(config):
+        print(line)
     print(f"{arguments.file}: the config and its inputs are good")
 
 
@@ -69,9 +59,6 @@ def simulate(arguments: argparse.Namespace) -> None:
     if arguments.world not in WORLDS:
         what = f"there is no world `{arguments.world}`"
         raise UserError(Problem(what, "--world", suggestion(arguments.world, WORLDS)))
-    if arguments.out.exists() and any(arguments.out.iterdir()) and not (arguments.out / "truth.json").is_file():
-        fix = "name a new folder, or one that an earlier simulation has filled"
-        raise UserError(Problem("the folder holds files that no simulation wrote", str(arguments.out), fix))
     worlds.write(arguments.out, arguments.world, arguments.persons, arguments.seed, format=arguments.format)
     print(f"{arguments.out}: {arguments.persons:,} persons, world {arguments.world}; the truth is in truth.json")
 

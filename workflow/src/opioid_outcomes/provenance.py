@@ -19,8 +19,6 @@ PACKAGE = Path(__file__).parent
 NAME = PACKAGE.name
 # Shipped data (under data/) that a stage reads without naming it in an import.
 STAGE_DATA = {
-    "check": ("",),
-    "ingest": ("",),
     "exposure": ("mme", "drugs"),
     "cohort": ("codelists", "drug_classes.csv"),
     "report": ("report",),

@@ -116,3 +116,14 @@ def _rules_of(raws: list[Raw], batches: dict[str, Batch], table: str, into: str)
     broken = pl.concat(parts).rename("rule")
     counts = broken.filter(~broken.is_in([*NOT_SELECTED, *HARMLESS])).value_counts(name="rows")
     return counts.sort(["rows", "rule"], descending=[True, False]).rows()
+
+
+def summary(quality: pl.DataFrame) -> str:
+    """Rows in, accepted, rejected, merged and not selected over all tables of a cohort."""
+    total = {column: int(quality[column].sum()) for column in quality.columns[2:]}
+    rejected = total["rejected"] - total["not_selected"]
+    persons = int(quality.filter(quality["into"] == "persons")["canonical"].sum())
+    return (
+        f"{persons:,} persons; {total['rows_in']:,} rows read, {total['canonical']:,} accepted, "
+        f"{rejected:,} rejected, {total['merged']:,} merged, {total['not_selected']:,} not selected"
+    )

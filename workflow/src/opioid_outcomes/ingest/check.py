@@ -1,18 +1,40 @@
-"""The inputs of one cohort checked in memory: every row is read, nothing is written."""
+"""The inputs of a study checked in memory: every row is read, nothing is written."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
+from opioid_outcomes.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from opioid_outcomes.config.model import Config
 
 
+def check_study(config: Config) -> list[str]:
+    """A line of counts for each cohort; ``UserError`` with the problems of all of them."""
+    lines: list[str] = []
+    problems: list[Problem] = []
+    for name, cohort in config.cohorts.items():
+        if cohort.simulate is not None and not (Path(cohort.path) / "truth.json").is_file():
+            lines.append(
+                f"{name}: will be simulated (world {cohort.simulate.world}, {cohort.simulate.persons:,} persons)"
+            )
+            continue
+        try:
+            lines.append(check_cohort(name, config))
+        except UserError as error:
+            problems += [replace(problem, what=f"cohort {name}: {problem.what}") for problem in error.problems]
+    if problems:
+        raise UserError(*problems)
+    return lines
+
+
 def check_cohort(name: str, config: Config) -> str:
     """One line of counts; ``UserError`` for what must be mended. Rows that would merely be rejected are counted."""
     from opioid_outcomes.config.slices import slice_of
+    from opioid_outcomes.ingest.accounting import summary
     from opioid_outcomes.ingest.run import read_cohort
 
     settings = slice_of(config, "ingest_cohort", name)
@@ -24,14 +46,3 @@ def check_cohort(name: str, config: Config) -> str:
         person_columns=settings["person_columns"],
     )
     return f"{name}: {summary(read.ingested.quality)}"
-
-
-def summary(quality: pl.DataFrame) -> str:
-    """Rows in, accepted, rejected, merged and not selected over all tables of a cohort."""
-    total = {column: int(quality[column].sum()) for column in quality.columns[2:]}
-    rejected = total["rejected"] - total["not_selected"]
-    persons = int(quality.filter(quality["into"] == "persons")["canonical"].sum())
-    return (
-        f"{persons:,} persons; {total['rows_in']:,} rows read, {total['canonical']:,} accepted, "
-        f"{rejected:,} rejected, {total['merged']:,} merged, {total['not_selected']:,} not selected"
-    )

@@ -12,6 +12,7 @@ from opioid_outcomes.simulate.cohort import simulate
 from opioid_outcomes.simulate.world import WORLDS
 
 WRITERS = {"tables": tables.write, "omop": omop.write}
+CLAIM = ".simulated"  # stands in every folder that a simulation has filled, and in no other
 
 
 def write(path: Path, world: str, persons: int, seed: int, format: str = "tables") -> list[dict[str, Any]]:
@@ -27,8 +28,20 @@ def write(path: Path, world: str, persons: int, seed: int, format: str = "tables
         raise UserError(Problem(f"cannot write format {format!r}", "format", f"choose one of {', '.join(WRITERS)}"))
     if persons < 1:
         raise UserError(Problem("nobody to simulate", "simulate.persons", "ask for at least 1 person"))
+    _claim(path)
     cohort = simulate(WORLDS[world], persons, seed)
     WRITERS[format](cohort.records, path)
     known = truth.of(cohort)
     io.write_json(path / "truth.json", known)
     return known
+
+
+def _claim(path: Path) -> None:
+    """Make the folder a simulation's, emptied of what an earlier one wrote; a folder of other files is left alone."""
+    if path.exists() and any(path.iterdir()) and not (path / CLAIM).exists():
+        fix = "name a new folder, or one that an earlier simulation has filled"
+        raise UserError(Problem("the folder holds files that no simulation wrote", str(path), fix))
+    path.mkdir(parents=True, exist_ok=True)
+    (path / CLAIM).touch()
+    for written in (*path.glob("*.csv"), path / "truth.json"):
+        written.unlink(missing_ok=True)

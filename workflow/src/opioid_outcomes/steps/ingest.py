@@ -12,7 +12,7 @@ from opioid_outcomes.config.cohorts import Cohort
 from opioid_outcomes.config.privacy import Privacy, Quality
 from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.contracts.derived import REJECTED
-from opioid_outcomes.ingest.check import summary
+from opioid_outcomes.ingest.accounting import summary
 from opioid_outcomes.ingest.run import read_cohort
 from opioid_outcomes.ingest.sources import source_files
 
