@@ -142,3 +142,15 @@ def test_step_writes_where_the_truth_belongs(tmp_path: Path) -> None:
     assert "60 people" in line
     assert (tmp_path / "c" / "PERSON.csv").exists()
     assert json.loads((tmp_path / "c" / "truth.json").read_text())[0]["truth"] == 0.0
+
+
+def test_a_folder_of_other_files_is_left_alone_and_an_earlier_simulation_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "persons.csv").write_text("real\n")
+    with pytest.raises(UserError, match="no simulation wrote"):
+        worlds.write(tmp_path, "null", 60, 1)
+    assert (tmp_path / "persons.csv").read_text() == "real\n"
+    again = tmp_path / "again"
+    worlds.write(again, "null", 60, 1)
+    worlds.write(again, "null", 60, 1, format="omop")
+    assert not (again / "persons.csv").exists()
+    assert (again / "PERSON.csv").exists()

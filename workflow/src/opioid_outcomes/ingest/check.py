@@ -17,10 +17,9 @@ def check_study(config: Config) -> list[str]:
     lines: list[str] = []
     problems: list[Problem] = []
     for name, cohort in config.cohorts.items():
-        if cohort.simulate is not None and not (Path(cohort.path) / "truth.json").is_file():
-            lines.append(
-                f"{name}: will be simulated (world {cohort.simulate.world}, {cohort.simulate.persons:,} persons)"
-            )
+        plan = cohort.simulate
+        if plan is not None and not (Path(cohort.path) / "truth.json").is_file():
+            lines.append(f"{name}: will be simulated (world {plan.world}, {plan.persons:,} persons)")
             continue
         try:
             lines.append(check_cohort(name, config))
