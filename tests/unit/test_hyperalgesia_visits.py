@@ -96,6 +96,9 @@ def test_days_on_opioids_count_from_the_present_stretch() -> None:
         ("a lower dose", [(100, 300, 20.0)], "maintain"),
         ("an unknown dose within grace", [(100, 105, 50.0), (105, 300, None)], None),
         ("a rise, then an unknown dose", [(100, 105, 80.0), (105, 300, None)], "escalate"),
+        ("another product at the same dose, filled two days early", [(100, 102, 100.0), (102, 300, 50.0)], "maintain"),
+        ("another product, higher, filled two days early", [(100, 102, 130.0), (102, 300, 80.0)], "escalate"),
+        ("an unknown dose, then the same dose by the end of grace", [(100, 105, None), (105, 300, 50.0)], "maintain"),
     ],
 )
 def test_arms(why: str, after: list[tuple[int, int, float | None]], arm: str | None) -> None:

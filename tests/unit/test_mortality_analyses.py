@@ -192,7 +192,7 @@ def test_a_redundant_covariate_changes_nothing_and_is_named() -> None:
     doubled = WORLD.with_columns(again=2 * pl.col("severity") + 1)
     row, plain = ratio(doubled, adjust=("severity", "again")), ratio(WORLD, adjust=("severity",))
     assert row.estimate == pytest.approx(plain.estimate, abs=1e-10)
-    assert "no further information in again" in row.note
+    assert "no further information in a term of again" in row.note
 
 
 def test_a_category_without_deaths_is_the_limit_of_its_coefficient() -> None:
@@ -203,7 +203,8 @@ def test_a_category_without_deaths_is_the_limit_of_its_coefficient() -> None:
     others = ratio(rare.filter(pl.col("site") == "a"), adjust=("severity",))
     assert row.estimate == pytest.approx(others.estimate, abs=1e-10)
     assert row.se == pytest.approx(others.se, rel=1e-10)
-    assert "no deaths with site=b" in row.note
+    assert "no deaths in a category of site" in row.note
+    assert "site=b" not in row.note
 
 
 def test_a_condition_without_deaths_is_no_separation() -> None:
@@ -211,7 +212,7 @@ def test_a_condition_without_deaths_is_no_separation() -> None:
     rare = WORLD.with_columns(copd=(alive & (pl.col("person_id") % 40 == 0)).cast(pl.Int64))
     row = ratio(rare, adjust=("copd",))
     assert row.estimate == pytest.approx(ratio(rare.filter(copd=0)).estimate, abs=1e-10)
-    assert "no deaths with copd" in row.note
+    assert "no deaths in a category of copd" in row.note
 
 
 def test_separation_by_a_number_is_named() -> None:

@@ -51,12 +51,16 @@ def assign(
     """Per visit: escalated, arm known, still followed on the last day of grace.
 
     Escalated: on some day of [v, v + grace_days] the known daily dose is at least (1 + min_rise) times, and at least
-    min_mme above, the dose prescribed up to the visit. Nothing after grace assigns an arm.
+    min_mme above, the dose prescribed up to the visit, and it has not fallen back by the last of those days: the days on
+    which two products overlap when one takes over from the other are no rise of the prescribed dose. Nothing after
+    grace assigns an arm.
     """
-    highest, known = histories.dose.highest_known(visits.person, visits.day, visits.day + grace_days)
+    last = visits.day + grace_days
+    highest, known = histories.dose.highest_known(visits.person, visits.day, last)
+    at_last = histories.dose.on_day(visits.person, last)  # NaN where not known
     least = np.maximum((1 + min_rise) * visits.dose, visits.dose + min_mme) - ROUNDING
-    escalated = highest >= least
-    return escalated, escalated | known, histories.exit[visits.person] > visits.day + grace_days
+    escalated = (highest >= least) & ~(at_last < least)
+    return escalated, escalated | known | np.isfinite(at_last), histories.exit[visits.person] > last
 
 
 def trial(
@@ -172,9 +176,10 @@ def _note(trial: Trial, window: Window, scored: Bools, dropped: tuple[str, ...])
         f"{_about(trial.arm_unknown)} for a dose not known within it, "
         f"{_about(trial.incomplete)} for a missing covariate",
     ]
-    told_by_others = [name for name in dropped if name in trial.confounders.baseline]
+    # covariates only, never their levels: a level may be one person's
+    told_by_others = {name.split(": ")[0]: None for name in dropped if name in trial.confounders.baseline}
     if told_by_others:
-        parts.append(f"constant, or told by the other terms: {', '.join(told_by_others)}")
+        parts.append(f"constant in part, or told by the other terms: {', '.join(told_by_others)}")
     if trial.confounders.absent:
         parts.append(f"not in the data: {', '.join(trial.confounders.absent)}")
     return "; ".join(parts)

@@ -85,7 +85,7 @@ def hazard_ratio(
     return replace(
         row, estimate=fitted.log_hr, se=fitted.se, ci_low=fitted.log_hr - half, ci_high=fitted.log_hr + half,
         p_value=math.erfc(abs(fitted.log_hr / fitted.se) / math.sqrt(2)), gate="pass",
-        note="; ".join((*notes, *fitted.notes)),
+        note="; ".join(dict.fromkeys((*notes, *fitted.notes))),
     )  # fmt: skip
 
 
@@ -111,7 +111,8 @@ def _refusal(contrast: Contrast, total: Amount, arms: Sequence[Amount]) -> str |
 
 
 def _reason(failure: cox.CoxFailure, contrast: Contrast) -> str:
-    named = ", ".join(contrast.label if name == EXPOSURE else name for name in failure.columns)
+    columns = dict.fromkeys(contrast.label if name == EXPOSURE else _covariate(name) for name in failure.columns)
+    named = ", ".join(columns)
     return f"{failure.reason} ({named})" if named else failure.reason
 
 
@@ -133,7 +134,7 @@ def _fit(rows: pl.DataFrame, design: design_matrix.Design, weighted: bool) -> Fi
             break
         except cox.CoxFailure as failure:
             redundant = _redundant(failure)
-            notes += [f"no further information in {name}" for name in redundant]
+            notes += [f"no further information in a term of {_covariate(name)}" for name in redundant]
             x = x[:, [name not in redundant for name in names]]
             names = [name for name in names if name not in redundant]
     covariance, about = _covariance(fitted, rows)
@@ -154,13 +155,18 @@ def _without_deathless_levels(
         two_valued = bool((level | (x[:, j] == x[:, j].min())).all())
         if two_valued and not level[died].any():
             silent |= level
-            notes.append(f"no deaths with {name}")
+            notes.append(f"no deaths in a category of {_covariate(name)}")
         elif two_valued and level[died].all():
             silent |= ~level
-            notes.append(f"no deaths without {name}")
+            notes.append(f"deaths in one category of {_covariate(name)} only")
         else:
             kept.append(j)
     return silent, x[:, kept], [names[j] for j in kept], notes
+
+
+def _covariate(term: str) -> str:
+    """The covariate of a term of the design, without its level: a level may be one person's."""
+    return term.split("=")[0]
 
 
 def _redundant(failure: cox.CoxFailure) -> tuple[str, ...]:
@@ -194,12 +200,17 @@ def _definition(rows: pl.DataFrame, adjust: Sequence[str], missing: Missing) -> 
     return tuple(notes)
 
 
+def _coarse(share: float) -> str:
+    """A share in whole percent: finer ones would give the rounded person-years back exactly."""
+    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
+
+
 def _left_out(person_time: pl.DataFrame, contrast: Contrast, weighted: bool) -> tuple[str, ...]:
     """Whose time is in neither group, as a share of all time: shares of persons could give small counts away."""
     notes = []
     everything, neither = amount(person_time), amount(person_time.filter(contrast.exposure.is_null()))
     if neither.person_years:
-        notes.append(f"{100 * neither.person_years / everything.person_years:.1f} % of person-time is in neither group")
+        notes.append(f"{_coarse(neither.person_years / everything.person_years)} of person-time is in neither group")
     if weighted and person_time["survey_weight"].null_count():
         notes.append("persons without a sampling weight left out")
     return tuple(notes)
