@@ -51,8 +51,8 @@ def assign(
     """Per visit: escalated, arm known, still followed on the last day of grace.
 
     Escalated: on some day of [v, v + grace_days] the known daily dose is at least (1 + min_rise) times, and at least
-    min_mme above, the dose prescribed up to the visit, and it has not fallen back by the last of those days: the days on
-    which two products overlap when one takes over from the other are no rise of the prescribed dose. Nothing after
+    min_mme above, the dose prescribed up to the visit, and it has not fallen back by the last of those days: the days
+    on which two products overlap when one takes over from the other are no rise of the prescribed dose. Nothing after
     grace assigns an arm.
     """
     last = visits.day + grace_days

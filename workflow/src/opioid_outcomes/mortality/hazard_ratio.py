@@ -166,7 +166,7 @@ def _without_deathless_levels(
 
 def _covariate(term: str) -> str:
     """The covariate of a term of the design, without its level: a level may be one person's."""
-    return term.split("=")[0]
+    return term.split("=", maxsplit=1)[0]
 
 
 def _redundant(failure: cox.CoxFailure) -> tuple[str, ...]:
