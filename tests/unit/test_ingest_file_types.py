@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -69,3 +69,12 @@ def test_every_file_type_tells_the_same(tmp_path: Path, kind: str) -> None:
         (40, "U", 1920, "never", 5.0),
     ]
     assert expected.tables["diagnoses"]["code"].to_list() == ["0541"]
+
+
+def test_a_time_with_a_zone_falls_on_the_day_of_its_clock(tmp_path: Path) -> None:
+    persons = pl.DataFrame({"person_id": [1], "sex": ["F"], "birth_year": [1950]})
+    late = pl.Series([datetime(2010, 1, 1, 23, 30)]).dt.replace_time_zone("America/New_York")
+    write(persons, tmp_path, "persons", "parquet")
+    write(pl.DataFrame({"person_id": [1], "start": late, "end": late}), tmp_path, "observation", "parquet")
+    read = read_cohort(Cohort(path=str(tmp_path)), "c", privacy=Privacy(), quality=Quality(), person_columns=[])
+    assert read.ingested.tables["observation"].select("start", "end").rows() == [((DAY - date(1970, 1, 1)).days,) * 2]

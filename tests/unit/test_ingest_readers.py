@@ -44,6 +44,12 @@ def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
             [("00406055201", None), (None, None), (None, None), (None, " x ")],
         ),
         ("a,b\né,1\n".encode(), [("é", "1")]),
+        # a quotation mark inside an unquoted text is a character like any other
+        (b'a,b\n1,5\'1"\n2,5\'2"\n3,"x ""y"",\nz"\n', [("1", "5'1\""), ("2", "5'2\""), ("3", 'x "y",\nz')]),
+        (b"a,b\n1,5'1\"\n\n2,x\n", [("1", "5'1\""), ("2", "x")]),
+        (b'a,b"c\n1,2\n', [("1", "2")]),
+        (b"a,b\n  \n1,2\n\t\r\n3,4\n   ", [("1", "2"), ("3", "4")]),  # white space only: blank
+        (b" \n\r\na,b\n1,2\n", [("1", "2")]),
         (b"a,b\n", []),
     ],
 )
@@ -69,6 +75,8 @@ def test_windows_text_is_read_with_a_warning(tmp_path: Path) -> None:
         (b"a,b\n1,2\n3", "t.csv", "data row 2 "),
         (b'a,b\n"secret,2\n3,4\n', "t.csv", "never closed"),
         (b'a,b\n"1"secret,2\n', "t.csv", "cannot be read"),
+        (b'a,b\n1,5\'1"\n"1"secret,2\n', "t.csv", "misplaced quotation mark"),
+        (b'a,b\n1,5\'1"\n"secret,2\n', "t.csv", "misplaced quotation mark"),
         (b"a,a\n1,2\n", "t.csv", "two columns are called a"),
         ("a,b\n1,2\n".encode("utf-16"), "t.csv", "not UTF-8"),
         (b"secret", "t.csv.gz", "not a whole gzip"),
@@ -85,6 +93,28 @@ def test_a_damaged_file_is_one_message_without_values(tmp_path: Path, content: b
         read(written(tmp_path, content, name))
     assert "secret" not in str(raised.value)
     assert name in str(raised.value)
+
+
+def test_quotation_marks_in_texts_swallow_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = "a,b,c\n" + "".join(f"{i},x,5'{i}\"\n" for i in range(1, 9))
+    for size in (1, 2, 7, 1 << 24):
+        monkeypatch.setattr("opioid_outcomes.ingest.delimited.CHUNK", size)
+        rows = read(written(tmp_path, content.encode()))
+        assert rows == [(str(i), "x", f"5'{i}\"") for i in range(1, 9)]
+
+
+def test_no_number_is_missing(tmp_path: Path) -> None:
+    pl.DataFrame({"x": [1.5, float("nan"), None]}).write_parquet(tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet") == [(1.5,), (None,), (None,)]
+
+
+@pytest.mark.parametrize("values", [[["secret"], ["b"]], [{"a": "secret"}, {"a": "b"}]])
+def test_a_cell_of_several_values_is_refused(tmp_path: Path, values: list) -> None:
+    pl.DataFrame({"x": [1, 2], "y": values}).write_parquet(tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet", "x") == [(1,), (2,)]
+    with pytest.raises(UserError, match="column y holds several values in one cell") as raised:
+        read(tmp_path / "t.parquet", "y")
+    assert "secret" not in str(raised.value)
 
 
 def test_shape_is_judged_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

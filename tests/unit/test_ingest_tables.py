@@ -83,10 +83,10 @@ def test_recode(tmp_path: Path, map_: dict, default: object, expected: list) -> 
 
 
 def test_a_recode_finds_numbers_however_they_are_written(tmp_path: Path) -> None:
-    (tmp_path / "persons.csv").write_text("person_id,code,age_at_entry\n1,1.0,50\n2,2.0,60\n")
+    (tmp_path / "persons.csv").write_text("person_id,code,age_at_entry\n1,1.0,50\n2,2.0,60\n3,2,60\n")
     (tmp_path / "observation.csv").write_text("person_id,start,end\n1,0,9\n")
     given = cohort(tmp_path, persons={"recode": {"sex": {"column": "code", "map": {"1": "M", "2": "F"}}}})
-    assert read(given, "c", []).raws[0].frame["sex"].to_list() == ["M", "F"]
+    assert read(given, "c", []).raws[0].frame["sex"].to_list() == ["M", "F", "F"]
 
 
 def test_a_recode_that_matches_nothing_names_frequent_labels_only(tmp_path: Path) -> None:

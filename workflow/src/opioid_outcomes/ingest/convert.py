@@ -58,7 +58,8 @@ def day(name: str, dtype: pl.DataType, days: Days) -> pl.Expr:
         iso = pl.when(text.str.contains(ISO_DAY)).then(text.str.slice(0, 10))
         return iso.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32)
     if dtype == pl.Date or isinstance(dtype, pl.Datetime):
-        return values.cast(pl.Date).cast(pl.Int32)
+        at_the_place = values.dt.date() if dtype != pl.Date else values  # casting would take the day in UTC
+        return at_the_place.cast(pl.Int32)
     return pl.lit(None, dtype=pl.Int32)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from opioid_outcomes.errors import Problem, UserError
 DELIMITERS = ",;\t|"
 HEADER_BYTES = 1 << 20  # a header longer than this is no header
 CHUNK = 1 << 24
+BLANK_LINES = re.compile(rb"([ \t]*\r?\n)*")
 QUOTE, NEWLINE, RETURN = ord('"'), ord("\n"), ord("\r")
 
 
@@ -33,7 +35,7 @@ class Delimited:
     @classmethod
     def open(cls, path: Path) -> Delimited:
         content, warnings = _utf8(path, _bytes(path))
-        content = content.lstrip(b"\r\n")
+        content = content[BLANK_LINES.match(content).end() :]  # type: ignore[union-attr]
         if not content.strip():
             raise UserError(Problem("is empty", str(path), "export it again"))
         delimiter, names = _header(content)
@@ -46,11 +48,14 @@ class Delimited:
         return cls(path, content, delimiter, names, warnings)
 
     def read(self, names: list[str]) -> pl.DataFrame:
-        """Columns as text; lines without anything are no rows. Every row must have the header's number of fields."""
-        blank = check_shape(self.path, self.content, self.delimiter, len(self.names))
+        """Columns as text; blank lines are no rows. Every row must have the header's number of fields."""
+        content = self.content
+        if not quotes_open_fields(content, self.delimiter):
+            content = _requoted(self.path, content, self.delimiter)
+        blank = check_shape(self.path, content, self.delimiter, len(self.names))
         positions = [index for index, name in enumerate(self.names) if name in set(names)]
         frame = pl.read_csv(
-            self.content, separator=self.delimiter, infer_schema=False, columns=positions, null_values=["NA"]
+            content, separator=self.delimiter, infer_schema=False, columns=positions, null_values=["NA"]
         )
         frame.columns = [self.names[index] for index in positions]
         if len(blank):
@@ -106,6 +111,40 @@ def _header(content: bytes) -> tuple[str, list[str]]:
     return best, names
 
 
+def quotes_open_fields(content: bytes, delimiter: str) -> bool:
+    """Whether every quotation mark that opens a quotation stands at the start of a field, as in well-formed CSV.
+
+    Where one does not (5'1" in an unquoted text), counting quotation marks no longer tells where rows end.
+    """
+    data = np.frombuffer(content, dtype=np.uint8)
+    seen = 0
+    for begin in range(0, len(data), CHUNK):
+        at = np.flatnonzero(data[begin : begin + CHUNK] == QUOTE) + begin
+        opening = at[seen % 2 :: 2]
+        seen += len(at)
+        before = data[opening[opening > 0] - 1]
+        if not np.isin(before, (QUOTE, NEWLINE, ord(delimiter))).all():
+            return False
+    return True
+
+
+def _requoted(path: Path, content: bytes, delimiter: str) -> bytes:
+    """The same fields, well-formed: a quotation mark inside an unquoted field is a character like any other.
+
+    Row by row, so slow (about a second per million fields), and only for files that need it.
+    """
+    rows = csv.reader(io.StringIO(content.decode(), newline="\n"), delimiter=delimiter, strict=True)
+    out = io.StringIO()
+    try:
+        csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    except csv.Error:
+        what = f"data row {rows.line_num - 1} (or a line near it) has a misplaced quotation mark"
+        raise UserError(
+            Problem(what, str(path), 'put texts in quotation marks and double those inside: "5\'1"""')
+        ) from None
+    return out.getvalue().encode()
+
+
 def check_shape(path: Path, content: bytes, delimiter: str, width: int) -> np.ndarray:
     """Refuses rows with more or fewer fields than the header; returns the positions of blank lines among rows.
 
@@ -128,9 +167,10 @@ def check_shape(path: Path, content: bytes, delimiter: str, width: int) -> np.nd
         starts = np.concatenate(([line_start], ends[:-1] + begin + 1))
         lengths = ends + begin - starts
         empty = (lengths == 0) | ((lengths == 1) & (data[starts] == RETURN))
-        wrong = np.flatnonzero((fields != width) & ~empty)
-        if len(wrong):
-            raise _ragged(path, rows + int(wrong[0]) - len(blank) - int(empty[: wrong[0]].sum()), width)
+        for line in np.flatnonzero((fields != width) & ~empty):
+            if data[starts[line] : begin + ends[line]].tobytes().strip():
+                raise _ragged(path, rows + int(line) - len(blank) - int(empty[:line].sum()), width)
+            empty[line] = True  # nothing but white space
         blank.extend((rows + np.flatnonzero(empty)).tolist())
         cuts_open = int(cuts[-1] - cuts[ends[-1]])
         line_start = begin + int(ends[-1]) + 1
@@ -138,7 +178,9 @@ def check_shape(path: Path, content: bytes, delimiter: str, width: int) -> np.nd
     if quoted:
         raise UserError(Problem("a quotation mark is never closed", str(path), "export it again; it may be cut short"))
     if line_start < len(data) and cuts_open + 1 != width:
-        raise _ragged(path, rows - len(blank), width)
+        if data[line_start:].tobytes().strip():
+            raise _ragged(path, rows - len(blank), width)
+        blank.append(rows)
     return np.array(blank, dtype=np.int64) - 1  # the header is line 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.ingest.delimited import Delimited
@@ -54,10 +55,16 @@ class Source:
             raise
         except Exception as error:
             raise unreadable(self.path, error) from None
-        text = pl.col(pl.String)
-        return frame.with_columns(pl.when(~text.str.strip_chars().is_in(list(MISSING))).then(text)).with_row_index(
-            ROW, offset=1
-        )
+        nested = sorted(name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype == pl.Object)
+        if nested:
+            what = (
+                f"column {', '.join(nested)} holds several values in one cell ({frame.schema[nested[0]].base_type()})"
+            )
+            raise UserError(Problem(what, str(self.path), "export one value per cell, or leave the column out"))
+        text, floats = pl.col(pl.String), cs.float()
+        return frame.with_columns(
+            pl.when(~text.str.strip_chars().is_in(list(MISSING))).then(text), floats.fill_nan(None)
+        ).with_row_index(ROW, offset=1)
 
 
 def unreadable(path: Path, error: Exception) -> UserError:

@@ -87,8 +87,8 @@ def recode(rule: Recode, values: pl.Series, where: str) -> tuple[pl.Series, list
     """
     found = labels(values)
     keys = list(rule.map)
-    if not found.is_in(keys).any():  # 5.0 in the file, 5 in the config
-        found = found.str.replace(r"^(-?[0-9]+)\.0+$", "${1}")
+    plain = found.str.replace(r"^(-?[0-9]+)\.0+$", "${1}")  # 5.0 in the file, 5 in the config
+    found = plain.zip_with(~found.is_in(keys) & plain.is_in(keys), found)
     hit = found.is_in(keys).fill_null("" in rule.map)
     if len(found) and not hit.any() and found.null_count() < len(found):
         counts = found.drop_nulls().value_counts(name="rows").filter(pl.col("rows") >= LEAST_SHOWN)
