@@ -15,9 +15,10 @@ class Display:
     """One display.
 
     ``kind`` picks the disclosure rule: cells (row by row), ledger (cell by cell), a survival curve, or attrition.
-    ``family``: the keys within which rows add up to a total that is known, so that one hidden row would be a
-    subtraction away. ``quantiles``: values that rest on few people, shown only with twice the threshold behind them.
-    ``behind``: a further count, never published, of the people behind the values; default the last of ``counts``.
+    ``families``: keys within which rows add up to a total that is known, so that one hidden row would be a subtraction
+    away. ``shares``: a value, and the counts of which it may be the share. ``quantiles``: values that rest on few
+    people, shown only with twice the threshold behind them. ``behind``: a further count, never published, of the
+    people behind the values; default the last of ``counts``.
     """
 
     name: str
@@ -27,7 +28,8 @@ class Display:
     description: str
     kind: Literal["cells", "ledger", "curve", "attrition"] = "cells"
     person_years: tuple[str, ...] = ()
-    family: tuple[str, ...] | None = None
+    families: tuple[tuple[str, ...], ...] = ()
+    shares: tuple[tuple[str, str, str], ...] = ()
     quantiles: tuple[str, ...] = ()
     behind: str | None = None
 
@@ -47,16 +49,17 @@ DISPLAYS: dict[str, Display] = {
             "quality", ("table", "into"), ("rows_in", "canonical", "rejected", "merged", "not_selected"), (),
             "what became of every input row", kind="ledger",
         ),
-        Display("quality_rules", ("table", "rule"), ("rows",), (), "rows rejected, by rule", family=("table",)),
+        Display("quality_rules", ("table", "rule"), ("rows",), (), "rows rejected, by rule", families=(("table",),)),
         Display(
             "exposure_ledger", ("item", "label"), ("fills", "persons"), (),
-            "fills by ingredient, by reason kept apart, by repair, and products not recognised", family=("item",),
+            "fills by ingredient, by reason kept apart, by repair, and products not recognised", families=(("item",),),
         ),
         Display(
             "table_one", ("variable", "level", "statistic", "group"), ("persons", "of_persons"),
             ("mean", "sd", "share", "smd"),
             "covariates by exposure; smd is set on the rows of the exposed group",
-            family=("variable", "statistic", "group"),
+            families=(("variable", "statistic", "group"), ("variable", "statistic", "level")),
+            shares=(("share", "persons", "of_persons"),),
         ),
         Display(
             "survival", ("exposure", "group", "day"), ("at_risk", "entered", "events", "left"),
@@ -65,13 +68,14 @@ DISPLAYS: dict[str, Display] = {
         ),
         Display(
             "dose_distribution", ("dose_band",), ("persons",), ("share_of_time",),
-            "person-time on opioids by dose band", person_years=("person_years",), family=(),
+            "person-time on opioids by dose band", person_years=("person_years",), families=((),),
         ),
         Display(
             "dose_trajectory", ("month",), ("persons", "persons_on"),
             ("share_on", "p25", "median", "p75", "mean"),
             "monthly mean MME/day among people on opioids, by month since entry",
             quantiles=("p25", "median", "p75"), behind="persons_with_dose",
+            shares=(("share_on", "persons_on", "persons"),),
         ),
         Display(
             "pain_escalation", ("arm", "month"), ("persons",), ("mean", "ci_low", "ci_high"),

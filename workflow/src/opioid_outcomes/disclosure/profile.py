@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-HIDDEN = "withheld: 1 to {most} people or deaths behind it"
-
 
 def round_half_up(count: int, base: int) -> int:
     return (2 * count + base) // (2 * base) * base
@@ -16,7 +14,7 @@ def round_half_up(count: int, base: int) -> int:
 @dataclass(frozen=True)
 class Profile:
     """A disclosure profile. ``threshold``: the smallest count of people that may be shown (0 always may);
-    ``base``: counts and person-years are rounded to a multiple of it."""
+    ``base``: counts and person-years are rounded to a multiple of it (1: nothing is touched)."""
 
     name: str
     threshold: int
@@ -35,8 +33,12 @@ class Profile:
         return scaled.cast(pl.Int64).alias(column)
 
     @property
-    def reason_hidden(self) -> str:
-        return HIDDEN.format(most=self.threshold - 1)
+    def withheld_small(self) -> str:
+        return f"withheld: 1 to {self.threshold - 1} people or deaths behind it"
+
+    @property
+    def withheld_to_protect(self) -> str:
+        return f"withheld to protect a number of 1 to {self.threshold - 1}"
 
 
 PROFILES = {

@@ -10,8 +10,9 @@ import yaml
 
 from opioid_outcomes import io, provenance
 from opioid_outcomes.contracts.displays import DISPLAYS, Display
-from opioid_outcomes.disclosure import release
+from opioid_outcomes.disclosure import displays, estimates
 from opioid_outcomes.disclosure.profile import PROFILES, Profile
+from opioid_outcomes.disclosure.sentences import blurred
 from opioid_outcomes.synthesis import truth
 
 Files = dict[str, Any]
@@ -21,28 +22,33 @@ def disclose_results(inputs: Files, outputs: dict[str, Path], settings: dict[str
     """Everything under reports/<study>/ but the rendered report itself."""
     profile = PROFILES[settings["disclosure"]["profile"]]
     cohorts = sorted(settings["cohorts"])
-    estimates = release.estimates(pl.read_parquet(inputs["estimates"]), profile)
-    io.write_frame(estimates, outputs["estimates"])
+    numbers = estimates.released(pl.read_parquet(inputs["estimates"]), profile)
+    io.write_frame(numbers, outputs["estimates"])
     suppressed = 0
     for name, contract in DISPLAYS.items():
         shown = _released(contract, cohorts, inputs[name], profile)
         suppressed += int((shown["suppressed"] > 0).sum())
         io.write_frame(shown, outputs[name])
-    io.write_frame(truth.compare(_planted(settings, inputs["truths"]), estimates), outputs["truth"])
+    io.write_frame(truth.compare(_planted(settings, inputs["truths"]), numbers), outputs["truth"])
     notes = _notes(cohorts, inputs["notes"])
     io.write_json(outputs["release"], _release(settings, profile, notes))
     io.write_json(outputs["manifest"], _manifest(settings, profile, notes))
     io.write_text(outputs["config"], yaml.safe_dump(_config(settings), sort_keys=False, allow_unicode=True))
-    hidden = estimates.filter(pl.col("gate").str.contains("withheld:")).height
-    return f"profile {profile.name}: {estimates.height} estimates ({hidden} hidden), {suppressed} display rows hidden"
+    hidden = numbers.filter(pl.col("gate").str.contains("withheld:")).height
+    return f"profile {profile.name}: {numbers.height} estimates ({hidden} hidden), {suppressed} display rows hidden"
 
 
 def _released(contract: Display, cohorts: list[str], paths: list[Path], profile: Profile) -> pl.DataFrame:
     frames = []
     for cohort, path in zip(cohorts, paths, strict=True):
-        frame = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
-        frames.append(release.display(frame, contract, profile).insert_column(0, pl.lit(cohort).alias("cohort")))
+        frame = _read_csv(path, contract) if path.suffix == ".csv" else pl.read_parquet(path)
+        frames.append(displays.released(frame, contract, profile).insert_column(0, pl.lit(cohort).alias("cohort")))
     return pl.concat(frames, how="vertical_relaxed")
+
+
+def _read_csv(path: Path, contract: Display) -> pl.DataFrame:
+    """Counts are numbers also in a table without rows."""
+    return pl.read_csv(path, schema_overrides=dict.fromkeys(contract.counts, pl.Int64()))
 
 
 def _planted(settings: dict[str, Any], paths: list[Path]) -> list[dict[str, Any]]:
@@ -91,7 +97,7 @@ def _release(settings: dict[str, Any], profile: Profile, notes: dict[str, dict[s
 
 def _blurred(sentences: list[str], profile: Profile) -> list[str]:
     frame = pl.DataFrame({"words": sentences}, schema={"words": pl.String()})
-    return frame.select(release.words("words", profile))["words"].to_list()
+    return frame.select(blurred("words", profile))["words"].to_list()
 
 
 def _manifest(settings: dict[str, Any], profile: Profile, notes: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The one door out: frames about groups go in, what may be shown comes out."""
+"""The frames behind tables and figures as they may leave."""
 
 from __future__ import annotations
 
@@ -7,55 +7,16 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes.contracts.displays import Display
-from opioid_outcomes.contracts.estimates import NUMBERS, SCHEMA
 from opioid_outcomes.disclosure import curves
 from opioid_outcomes.disclosure.profile import Profile, round_half_up
 
-# The parts into which every input row of a table falls.
+# What the other parts of a ledger's rows would be subtracted from.
 LEDGER_WHOLE = "canonical"
+DECIMALS = 3  # of values: finer ones say nothing to a reader and give rounded counts back
+SAME = 1e-9
 
 
-def estimates(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
-    """Rows of ``estimates.csv`` as they may leave.
-
-    Where a count behind a row, in either arm, or what is left of its people after the events, is small, the numbers,
-    the counts and the person-time go together. A rate hidden alone takes the next smallest with it, as the parts add up
-    to a total. Cost O(rows).
-    """
-    rest = (pl.col("persons") - pl.col("events")).is_between(1, profile.threshold - 1).fill_null(value=False)
-    small = profile.small("persons") | profile.small("events") | profile.small("smallest_cell") | rest
-    frame = frame.with_columns(hidden=small).with_columns(hidden=pl.col("hidden") | _next_smallest_rate())
-    counts = {name: profile.rounded(name) for name in ("persons", "events")}
-    counts["person_years"] = profile.rounded("person_years").cast(pl.Float64)
-    withheld = pl.lit(f"not evaluable: {profile.reason_hidden}")
-    gate = pl.when(pl.col("hidden") & (pl.col("gate") == "pass")).then(withheld).otherwise(words("gate", profile))
-    return frame.with_columns(
-        *(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in NUMBERS),
-        *(pl.when("hidden").then(None).otherwise(count).alias(name) for name, count in counts.items()),
-        gate.alias("gate"),
-        pl.when("hidden").then(pl.lit("")).otherwise(words("note", profile)).alias("note"),
-    ).select(*SCHEMA)
-
-
-def _next_smallest_rate() -> pl.Expr:
-    """Whether a rate must be hidden with the only hidden one of its kind."""
-    kind = ["cohort", "analysis", "method", "outcome", "window", "scale", "spec"]
-    is_rate = pl.col("scale") == "rate_per_1000py"
-    alone = pl.col("hidden").sum().over(kind) == 1
-    events = pl.when(is_rate & ~pl.col("hidden") & (pl.col("events") > 0)).then("events")
-    return (is_rate & alone & (events.rank("ordinal").over(kind) == 1)).fill_null(value=False)
-
-
-def words(column: str, profile: Profile) -> pl.Expr:
-    """Sentences with small counts of people or deaths in them blurred."""
-    if profile.threshold == 1:
-        return pl.col(column)
-    small = "|".join(str(count) for count in range(1, profile.threshold))
-    people = "people|persons|deaths|events|visits|users"
-    return pl.col(column).str.replace_all(rf"\b(?:{small}) ({people})\b", f"<{profile.threshold} $1")
-
-
-def display(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
+def released(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
     """A display as it may leave: the contract's columns and ``suppressed``.
 
     suppressed: 1 where cells were blanked because a count is small, 2 where only to protect another row, else 0.
@@ -78,26 +39,36 @@ def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataF
     hidden = pl.any_horizontal(profile.small(name) for name in {*contract.counts, behind})
     for whole, part in _nested(contract):
         hidden |= (pl.col(whole) - pl.col(part)).is_between(1, profile.threshold - 1).fill_null(value=False)
-    frame = frame.with_columns(hidden=hidden, small=pl.any_horizontal(profile.small(name) for name in contract.counts))
-    if contract.family is not None:
-        frame = _never_one_alone(frame, contract)
-    few = pl.col(behind) < 2 * profile.threshold
-    shown = [
-        *(profile.rounded(name).alias(name) for name in contract.counts),
-        *(profile.rounded(name).cast(pl.Float64).alias(name) for name in contract.person_years),
-        *(
-            pl.when(few).then(None).otherwise(pl.col(name)).alias(name)
-            for name in contract.quantiles
-            if profile.base > 1
-        ),
-    ]
+    small = pl.any_horizontal(profile.small(name) for name in contract.counts)
+    frame = frame.with_columns(hidden=hidden, small=small)
+    if profile.base > 1:
+        frame = _rounded(_never_one_alone(frame, contract), contract, profile)
     blank = (*contract.counts, *contract.person_years, *contract.values)
     return (
-        frame.with_columns(shown)
-        .with_columns(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in blank)
+        frame.with_columns(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in blank)
         .with_columns(suppressed=pl.when(~pl.col("hidden")).then(0).when("small").then(1).otherwise(2).cast(pl.Int8))
         .select(*contract.columns, "suppressed")
     )
+
+
+def _rounded(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
+    """Counts rounded; shares of one count in another from the rounded ones; quantiles only with enough behind."""
+    plain = {
+        share: (pl.col(share) - pl.col(part) / pl.col(whole)).abs() < SAME for share, part, whole in contract.shares
+    }
+    few = pl.col(contract.behind or contract.counts[-1]) < 2 * profile.threshold
+    frame = frame.with_columns(
+        *(pl.when(few).then(None).otherwise(pl.col(name)).alias(name) for name in contract.quantiles),
+        *(rule.fill_null(value=False).alias(f"plain {share}") for share, rule in plain.items()),
+    ).with_columns(
+        *(profile.rounded(name).alias(name) for name in contract.counts),
+        *(profile.rounded(name).cast(pl.Float64).alias(name) for name in contract.person_years),
+    )
+    frame = frame.with_columns(
+        pl.when(f"plain {share}").then(pl.col(part) / pl.col(whole)).otherwise(pl.col(share)).alias(share)
+        for share, part, whole in contract.shares
+    )
+    return frame.with_columns(pl.col(name).round(DECIMALS) for name in contract.values)
 
 
 def _nested(contract: Display) -> list[tuple[str, str]]:
@@ -107,13 +78,20 @@ def _nested(contract: Display) -> list[tuple[str, str]]:
 
 
 def _never_one_alone(frame: pl.DataFrame, contract: Display) -> pl.DataFrame:
-    """Where one row of a family is hidden alone, its next smallest goes with it: the total would give it back."""
+    """Where one row of a family is hidden alone, its next smallest goes with it: the total would give it back.
+
+    A row hidden in one family may leave another alone in the next, so this goes round until nothing more is hidden.
+    """
     size = pl.col(contract.counts[0])
-    family = [pl.col(name) for name in contract.family or ()] or [pl.lit(1)]
-    alone = pl.col("hidden").sum().over(family) == 1
-    candidate = pl.when(~pl.col("hidden") & (size > 0)).then(size)
-    next_smallest = candidate.rank("ordinal").over(family) == 1
-    return frame.with_columns(hidden=pl.col("hidden") | (alone & next_smallest).fill_null(value=False))
+    before = -1
+    while before != (before := int(frame["hidden"].sum())):
+        for names in contract.families:
+            family = [pl.col(name) for name in names] or [pl.lit(1)]
+            alone = pl.col("hidden").sum().over(family) == 1
+            candidate = pl.when(~pl.col("hidden") & (size > 0)).then(size)
+            next_smallest = candidate.rank("ordinal").over(family) == 1
+            frame = frame.with_columns(hidden=pl.col("hidden") | (alone & next_smallest).fill_null(value=False))
+    return frame
 
 
 def _ledger(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:

@@ -1,0 +1,119 @@
+"""Rows of ``estimates.csv`` as they may leave."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes.contracts.estimates import NUMBERS, SCHEMA
+from opioid_outcomes.disclosure.profile import Profile
+from opioid_outcomes.disclosure.sentences import blurred
+from opioid_outcomes.survival.rates import per_1000_person_years
+
+COUNTS = ("persons", "events", "person_years")
+RATE, RATIO = "rate_per_1000py", "log_rate_ratio"
+# Rows that speak of the same people: the parts of one population, in one cohort.
+KIND = ["cohort", "analysis", "method", "outcome", "window", "scale", "spec"]
+ESTIMAND = ["analysis", "method", "outcome", "contrast", "window", "scale", "spec"]
+Z = 1.959963984540054
+
+Counted = tuple[int, float]  # events, person-years
+Group = tuple[object, ...]
+
+
+def released(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """The rows with what may not leave withheld, and what may rounded. Cost O(rows).
+
+    Withheld as small: a count behind the row, in either arm, or what is left of its people after the events, is small.
+    Withheld to protect: a rate next to the only small one (the parts add up to a total); contrasts with a group whose
+    rate is withheld; a pooled row of which a part is withheld. Rates and their ratios are computed from the rounded
+    counts: rate, standard error and person-years would give the exact ones back.
+    """
+    if profile.base == 1:
+        return frame.select(*SCHEMA)
+    rest = (pl.col("persons") - pl.col("events")).is_between(1, profile.threshold - 1).fill_null(value=False)
+    counts = ("persons", "events", "smallest_cell")
+    frame = frame.with_columns(small=pl.any_horizontal(rest, *(profile.small(name) for name in counts)))
+    frame = frame.with_columns(hidden=pl.col("small") | _next_smallest_rate())
+    frame = frame.with_columns(hidden=pl.col("hidden") | _contrast_with_a_withheld_group(frame))
+    frame = frame.with_columns(hidden=pl.col("hidden") | _pooled_of_a_withheld_part(frame))
+    return _blanked(_rates_of_rounded_counts(_rounded(frame, profile)), profile)
+
+
+def _next_smallest_rate() -> pl.Expr:
+    is_rate = pl.col("scale") == RATE
+    alone = pl.col("small").sum().over(KIND) == 1
+    events = pl.when(is_rate & ~pl.col("small") & (pl.col("events") > 0)).then("events")
+    return (is_rate & alone & (events.rank("ordinal").over(KIND) == 1)).fill_null(value=False)
+
+
+def _contrast_with_a_withheld_group(frame: pl.DataFrame) -> pl.Series:
+    groups = frame.filter((pl.col("scale") == RATE) & pl.col("hidden")).select("cohort", group="contrast")
+    arms = frame.select("cohort", arm=pl.col("contrast").str.split(" vs "), row=pl.int_range(pl.len())).explode("arm")
+    found = arms.join(groups, left_on=["cohort", "arm"], right_on=["cohort", "group"], how="semi")
+    return frame.select(pl.int_range(pl.len()).is_in(found["row"].implode())).to_series()
+
+
+def _pooled_of_a_withheld_part(frame: pl.DataFrame) -> pl.Series:
+    return frame.select((pl.col("cohort") == "pooled") & pl.col("hidden").any().over(ESTIMAND)).to_series()
+
+
+def _rounded(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    person_years = profile.rounded("person_years").cast(pl.Float64).alias("person_years")
+    return frame.with_columns(profile.rounded("persons"), profile.rounded("events"), person_years)
+
+
+def _rates_of_rounded_counts(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rates and ratios of rates again, from the counts that are shown: a dozen rows per cohort, never people."""
+    rows = frame.to_dicts()
+    shown = {
+        _group(row, row["contrast"]): (row["events"], row["person_years"])
+        for row in rows
+        if row["scale"] == RATE and row["person_years"]
+    }
+    return pl.DataFrame([row | _recomputed(row, shown) for row in rows], schema=frame.schema)
+
+
+def _group(row: dict[str, Any], contrast: str) -> Group:
+    return (*(row[name] for name in KIND if name != "scale"), contrast)
+
+
+def _recomputed(row: dict[str, Any], shown: dict[Group, Counted]) -> dict[str, float | None]:
+    """The numbers of a rate or ratio of rates from the counts shown; nothing for other rows."""
+    if row["estimate"] is None or row["cohort"] == "pooled" or row["scale"] not in (RATE, RATIO):
+        return {}
+    counted = [shown.get(_group(row, arm)) for arm in row["contrast"].split(" vs ")]
+    known = [each for each in counted if each and (row["scale"] == RATE or each[0])]
+    if len(known) < len(counted):
+        return dict.fromkeys(NUMBERS)
+    return _rate(*known[0]) if row["scale"] == RATE else _ratio(*known)
+
+
+def _rate(events: int, person_years: float) -> dict[str, float | None]:
+    rate = per_1000_person_years(events, person_years)
+    return {"estimate": rate.rate, "ci_low": rate.ci_low, "ci_high": rate.ci_high, "se": rate.se}
+
+
+def _ratio(one: Counted, other: Counted) -> dict[str, float | None]:
+    estimate = math.log(one[0] / one[1]) - math.log(other[0] / other[1])
+    se = math.sqrt(1 / one[0] + 1 / other[0])
+    p_value = math.erfc(abs(estimate / se) / math.sqrt(2))
+    return {
+        "estimate": estimate,
+        "ci_low": estimate - Z * se,
+        "ci_high": estimate + Z * se,
+        "se": se,
+        "p_value": p_value,
+    }
+
+
+def _blanked(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    reason = pl.when("small").then(pl.lit(profile.withheld_small)).otherwise(pl.lit(profile.withheld_to_protect))
+    gate = pl.when(pl.col("hidden") & (pl.col("gate") == "pass")).then(pl.format("not evaluable: {}", reason))
+    return frame.with_columns(
+        *(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in (*NUMBERS, *COUNTS)),
+        gate.otherwise(blurred("gate", profile)).alias("gate"),
+        pl.when("hidden").then(pl.lit("")).otherwise(blurred("note", profile)).alias("note"),
+    ).select(*SCHEMA)
