@@ -122,9 +122,9 @@ def test_shape_is_judged_across_chunks(tmp_path: Path, monkeypatch: pytest.Monke
     good = b'a,b\n"x,\n\n""y",2\n\n3,4\n'
     for size in range(1, len(good) + 1):
         monkeypatch.setattr("opioid_outcomes.ingest.delimited.CHUNK", size)
-        assert check_shape(tmp_path, good, ",", 2).tolist() == [1]
+        assert check_shape(tmp_path, memoryview(good), ",", 2).tolist() == [1]
         with pytest.raises(UserError, match="data row 3 "):
-            check_shape(tmp_path, good + b"5\n6,7\n", ",", 2)
+            check_shape(tmp_path, memoryview(good + b"5\n6,7\n"), ",", 2)
 
 
 def test_statistical_files_come_typed(tmp_path: Path) -> None:

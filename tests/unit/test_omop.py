@@ -331,9 +331,44 @@ def test_no_such_folder(tmp_path: Path) -> None:
         omop.read(tmp_path / "nowhere")
 
 
-def test_a_damaged_vocabulary_is_one_message_without_its_values(tmp_path: Path) -> None:
-    folder = write(tmp_path / "cdm", CDM)
-    (folder / "CONCEPT.csv").write_text("concept_id,concept_name,vocabulary_id,concept_code\n1,secret,x,y,z,w\n")
-    with pytest.raises(UserError, match=r"CONCEPT.csv: cannot be read") as caught:
+HEADER = b"concept_id,concept_name,vocabulary_id,concept_code,concept_class_id\n"
+NAMES = ((100, 'caf\u00e9 5\' "tall" tablet'), (101, '"quoted" patch'), (102, "plain"))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_vocabularies_are_read_like_any_text(tmp_path: Path, delimiter: str, encoding: str) -> None:
+    """Athena's tab-separated files do not quote: there a quotation mark is a character like any other."""
+    quote = str if delimiter == "\t" else lambda text: '"' + text.replace('"', '""') + '"'
+    lines = [f"{number},{quote(name)},RxNorm,x,Clinical Drug".replace(",", delimiter) for number, name in NAMES]
+    text = HEADER.decode().replace(",", delimiter) + "\n\n".join(lines) + "\n"
+    folder = write(tmp_path / "cdm", {name: CDM[name] for name in ("PERSON", "OBSERVATION_PERIOD", "DRUG_EXPOSURE")})
+    (folder / "CONCEPT.csv").write_bytes(text.encode(encoding))
+    found = omop.read(folder)
+    names = raws(found)["drug_exposure", "dispensings"].frame["product_name"].to_list()[:3]
+    assert names == [name for _, name in NAMES]
+    assert [warning for warning in found.warnings if "1252" in warning] == (
+        ["CONCEPT.csv is not UTF-8; it was read as Windows-1252 (cp1252)."] if encoding == "cp1252" else []
+    )
+
+
+@pytest.mark.parametrize("kind", [".csv", ".csv.gz"])
+@pytest.mark.parametrize("delimiter", [b",", b"\t"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (HEADER + b"1,secret,x,y,z,w\n", "data row 1 has not as many fields"),
+        (HEADER + b"1,a,x,y,z\n2,secret", "data row 2 has not as many fields"),  # cut short
+        (HEADER + b"1,secret\0,x,y,z\n", "is not UTF-8 text"),
+        (b"\n", "is empty"),
+    ],
+)
+def test_a_damaged_vocabulary_is_one_message_without_its_values(
+    tmp_path: Path, kind: str, delimiter: bytes, content: bytes, says: str
+) -> None:
+    folder = write(tmp_path / "cdm", {name: rows for name, rows in CDM.items() if name != "CONCEPT"})
+    content = content.replace(b",", delimiter)
+    (folder / f"CONCEPT{kind}").write_bytes(gzip.compress(content) if kind == ".csv.gz" else content)
+    with pytest.raises(UserError, match=f"CONCEPT{kind}: {says}") as caught:
         omop.read(folder)
     assert "secret" not in str(caught.value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
+import mmap
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -24,85 +26,94 @@ QUOTE, NEWLINE, RETURN = ord('"'), ord("\n"), ord("\r")
 
 @dataclass(frozen=True)
 class Delimited:
-    """A delimited text file, decompressed and known to be UTF-8."""
+    """A delimited text file, known to be UTF-8. A file that is so as it stands is mapped, not held in memory."""
 
     path: Path
-    content: bytes
+    content: memoryview
+    as_it_stands: bool
     delimiter: str
+    quote: int  # the byte that quotes a field; 0 (which no text holds) where marks are characters like any other
     names: list[str]
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, path: Path) -> Delimited:
-        content, warnings = _utf8(path, _bytes(path))
-        content = content[BLANK_LINES.match(content).end() :]  # type: ignore[union-attr]
-        if not content.strip():
+    def open(cls, path: Path, *, quoted_tabs: bool = True) -> Delimited:
+        """``quoted_tabs``: whether tab-separated files quote fields (OHDSI's vocabularies do not)."""
+        stored = _stored(path)
+        content, warnings = _utf8(path, stored)
+        start = BLANK_LINES.match(content)
+        content = content[start.end() if start else 0 :]
+        if not len(content):
             raise UserError(Problem("is empty", str(path), "export it again"))
         delimiter, names = _header(content)
         if len(names) < 2:
-            raise UserError(
-                Problem(
-                    "its header has one column only", str(path), "separate columns by one of: comma, semicolon, tab, |"
-                )
-            )
-        return cls(path, content, delimiter, names, warnings)
+            what, fix = "its header has one column only", "separate columns by one of: comma, semicolon, tab, |"
+            raise UserError(Problem(what, str(path), fix))
+        as_it_stands = not (start and start.end()) and not warnings and not _is_gzip(path)
+        quote = QUOTE if quoted_tabs or delimiter != "\t" else 0
+        return cls(path, content, as_it_stands, delimiter, quote, names, warnings)
 
-    def read(self, names: list[str]) -> pl.DataFrame:
+    def scan(self, names: list[str]) -> pl.LazyFrame:
         """Columns as text; blank lines are no rows. Every row must have the header's number of fields."""
-        content = self.content
-        if not quotes_open_fields(content, self.delimiter):
-            content = _requoted(self.path, content, self.delimiter)
-        blank = check_shape(self.path, content, self.delimiter, len(self.names))
-        positions = [index for index, name in enumerate(self.names) if name in set(names)]
-        frame = pl.read_csv(
-            content, separator=self.delimiter, infer_schema=False, columns=positions, null_values=["NA"]
+        source, content = self.path if self.as_it_stands else None, self.content
+        if self.quote and not quotes_open_fields(content, self.delimiter):
+            source, content = None, memoryview(_requoted(self.path, content, self.delimiter))
+        blank = check_shape(self.path, content, self.delimiter, len(self.names), self.quote)
+        rows = pl.scan_csv(
+            source or bytes(content),
+            separator=self.delimiter,
+            quote_char=chr(self.quote) if self.quote else None,
+            infer_schema=False,
+            null_values=["NA"],
+            glob=False,
         )
-        frame.columns = [self.names[index] for index in positions]
+        parsed = list(zip(rows.collect_schema().names(), self.names, strict=True))
         if len(blank):
-            keep = np.ones(frame.height, dtype=bool)
-            keep[blank[blank < frame.height]] = False
-            frame = frame.filter(pl.Series(keep))
-        return frame
+            rows = rows.with_row_index("\0line").filter(~pl.col("\0line").is_in(pl.Series(blank).implode()))
+        return rows.select(pl.col(found).alias(name) for found, name in parsed if name in set(names))
 
 
-def _bytes(path: Path) -> bytes:
-    content = path.read_bytes()
-    if not path.name.lower().endswith(".gz"):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error):
-        raise UserError(
-            Problem("is not a whole gzip file", str(path), "copy or export it again; it may be cut short")
-        ) from None
+def _is_gzip(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
 
 
-def _utf8(path: Path, content: bytes) -> tuple[bytes, list[str]]:
+def _stored(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        if not _is_gzip(path):
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        try:
+            return memoryview(gzip.decompress(file.read()))
+        except (OSError, EOFError, zlib.error):
+            fix = "copy or export it again; it may be cut short"
+            raise UserError(Problem("is not a whole gzip file", str(path), fix)) from None
+
+
+def _utf8(path: Path, content: memoryview) -> tuple[memoryview, list[str]]:
     """The text as UTF-8 without byte order mark. What is not UTF-8 is taken for cp1252, the usual Windows export."""
-    if content.isascii() and b"\0" not in content:
-        return content, []
-    content = content.removeprefix(b"\xef\xbb\xbf")
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        content.decode("utf-8")
-        warnings = []
+        for begin in range(0, len(content), CHUNK):
+            if "\0" in decoder.decode(content[begin : begin + CHUNK]):
+                raise _no_text(path)
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         try:
-            content = content.decode("cp1252").encode("utf-8")
+            text = str(content, "cp1252")
         except UnicodeDecodeError:
             raise _no_text(path) from None
-        warnings = [f"{path.name} is not UTF-8; it was read as Windows-1252 (cp1252)."]
-    if b"\0" in content:
-        raise _no_text(path)
-    return content, warnings
+        if "\0" in text:
+            raise _no_text(path) from None
+        return memoryview(text.encode()), [f"{path.name} is not UTF-8; it was read as Windows-1252 (cp1252)."]
+    return content[3:] if bytes(content[:3]) == codecs.BOM_UTF8 else content, []
 
 
 def _no_text(path: Path) -> UserError:
     return UserError(Problem("is not UTF-8 text", str(path), "save it as CSV in UTF-8"))
 
 
-def _header(content: bytes) -> tuple[str, list[str]]:
+def _header(content: memoryview) -> tuple[str, list[str]]:
     """The delimiter that splits the header into most columns, and the columns."""
-    start = content[:HEADER_BYTES].decode("utf-8", errors="ignore")
+    start = bytes(content[:HEADER_BYTES]).decode("utf-8", errors="ignore")
     best, names = ",", [""]
     for delimiter in DELIMITERS:
         found = next(csv.reader(io.StringIO(start), delimiter=delimiter))
@@ -111,7 +122,7 @@ def _header(content: bytes) -> tuple[str, list[str]]:
     return best, names
 
 
-def quotes_open_fields(content: bytes, delimiter: str) -> bool:
+def quotes_open_fields(content: memoryview, delimiter: str) -> bool:
     """Whether every quotation mark that opens a quotation stands at the start of a field, as in well-formed CSV.
 
     Where one does not (5'1" in an unquoted text), counting quotation marks no longer tells where rows end.
@@ -128,12 +139,12 @@ def quotes_open_fields(content: bytes, delimiter: str) -> bool:
     return True
 
 
-def _requoted(path: Path, content: bytes, delimiter: str) -> bytes:
+def _requoted(path: Path, content: memoryview, delimiter: str) -> bytes:
     """The same fields, well-formed: a quotation mark inside an unquoted field is a character like any other.
 
     Row by row, so slow (about a second per million fields), and only for files that need it.
     """
-    rows = csv.reader(io.StringIO(content.decode(), newline="\n"), delimiter=delimiter, strict=True)
+    rows = csv.reader(io.StringIO(str(content, "utf-8"), newline="\n"), delimiter=delimiter, strict=True)
     out = io.StringIO()
     try:
         csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
@@ -145,7 +156,7 @@ def _requoted(path: Path, content: bytes, delimiter: str) -> bytes:
     return out.getvalue().encode()
 
 
-def check_shape(path: Path, content: bytes, delimiter: str, width: int) -> np.ndarray:
+def check_shape(path: Path, content: memoryview, delimiter: str, width: int, quote: int = QUOTE) -> np.ndarray:
     """Refuses rows with more or fewer fields than the header; returns the positions of blank lines among rows.
 
     Polars fills short rows with nulls in silence, which would hide a file cut short. One pass over the bytes in
@@ -156,7 +167,7 @@ def check_shape(path: Path, content: bytes, delimiter: str, width: int) -> np.nd
     blank: list[int] = []
     for begin in range(0, len(data), CHUNK):
         chunk = data[begin : begin + CHUNK]
-        outside = ~(np.logical_xor.accumulate(chunk == QUOTE) ^ quoted)
+        outside = ~(np.logical_xor.accumulate(chunk == quote) ^ quoted)
         quoted = not outside[-1]
         ends = np.flatnonzero((chunk == NEWLINE) & outside)
         cuts = np.cumsum((chunk == ord(delimiter)) & outside, dtype=np.int32)

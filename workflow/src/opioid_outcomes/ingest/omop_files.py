@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from opioid_outcomes.errors import Problem, UserError
-from opioid_outcomes.ingest.readers import ROW, open_source, unreadable
+from opioid_outcomes.ingest.readers import Source, open_source
 from opioid_outcomes.ingest.sources import OMOP_TABLES, files_of
+
+# OHDSI's Athena distributes these separated by tabs, without quotes
+VOCABULARY_TABLES = ("concept", "concept_ancestor", "drug_strength")
 
 
 @dataclass(frozen=True)
@@ -29,42 +31,28 @@ class CdmFolder:
 
         CSV columns are text. A missing optional column is null throughout; a missing required one is a UserError.
         """
-        source = open_source(self.files[table])
-        found = {name: source.find(name) for name in (*required, *optional)}
-        _refuse_missing(table, [name for name in required if found[name] is None])
-        frame = source.read([column for column in found.values() if column is not None])
-        self.warnings.extend(source.warnings)
-        return frame.select(
-            pl.col(ROW).alias("row"),
-            *(
-                pl.lit(None, pl.String).alias(name) if column is None else pl.col(column).alias(name)
-                for name, column in found.items()
-            ),
-        )
+        rows, source = self._scan(table, required, optional)
+        return source.collect(rows).with_row_index("row", offset=1)
 
     def read_vocabulary(
         self, table: str, required: tuple[str, ...], optional: tuple[str, ...], wanted: pl.Expr
     ) -> pl.DataFrame:
-        """Like ``read``, as text and of the rows that are ``wanted`` only: a vocabulary's tables hold millions.
+        """Like ``read``, as text and of the rows that are ``wanted`` only: a vocabulary's tables hold millions."""
+        rows, source = self._scan(table, required, optional)
+        return source.collect(rows.select(pl.all().cast(pl.String)).filter(wanted))
 
-        OHDSI's Athena distributes them separated by tabs, without quotes.
-        """
-        path = self.files[table]
-        try:
-            rows = _scan(path)
-            lower = {name.lower(): name for name in rows.collect_schema().names()}
-            _refuse_missing(table, [name for name in required if name not in lower])
-            columns = [
-                pl.col(lower[name]).cast(pl.String).alias(name)
-                if name in lower
-                else pl.lit(None, pl.String).alias(name)
-                for name in (*required, *optional)
-            ]
-            return rows.select(columns).filter(wanted).collect()
-        except UserError:
-            raise
-        except Exception as error:
-            raise unreadable(path, error) from None
+    def _scan(self, table: str, required: tuple[str, ...], optional: tuple[str, ...]) -> tuple[pl.LazyFrame, Source]:
+        vocabulary = table in VOCABULARY_TABLES
+        source = open_source(self.files[table], quoted_tabs=not vocabulary)
+        found = {name: source.find(name) for name in (*required, *optional)}
+        _refuse_missing(table, [name for name in required if found[name] is None])
+        rows = source.scan([column for column in found.values() if column is not None])
+        self.warnings.extend(warning for warning in source.warnings if warning not in self.warnings)
+        columns = (
+            pl.lit(None, pl.String).alias(name) if column is None else pl.col(column).alias(name)
+            for name, column in found.items()
+        )
+        return rows.select(columns), source
 
 
 def open_folder(folder: Path) -> CdmFolder:
@@ -88,12 +76,3 @@ def _refuse_missing(table: str, columns: list[str]) -> None:
     if columns:
         what = f"column {', '.join(columns)} is missing"
         raise UserError(Problem(what, f"OMOP table {table}", "export the table as OMOP CDM 5.2 to 5.4 names it"))
-
-
-def _scan(path: Path) -> pl.LazyFrame:
-    if path.suffix.lower() == ".parquet":
-        return pl.scan_parquet(path)
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
-        tabs = "\t" in file.readline()
-    return pl.scan_csv(path, infer_schema=False, separator="\t" if tabs else ",", quote_char=None if tabs else '"')

@@ -28,7 +28,7 @@ class Source:
 
     path: Path
     names: list[str]
-    read_columns: Callable[[list[str]], pl.DataFrame]
+    scan_columns: Callable[[list[str]], pl.LazyFrame]
     warnings: list[str] = field(default_factory=list)
 
     def find(self, name: str) -> str | None:
@@ -45,33 +45,43 @@ class Source:
 
     def read(self, names: list[str]) -> pl.DataFrame:
         """The named columns, missing values as nulls, with ``ROW`` counting data rows from 1."""
+        return self.collect(self.scan(names)).with_row_index(ROW, offset=1)
+
+    def scan(self, names: list[str]) -> pl.LazyFrame:
+        """The named columns, missing values as nulls, not yet read."""
         wanted = [name for name in self.names if name in set(names)]
         twice = sorted({name for name in wanted if wanted.count(name) > 1})
         if twice:
             raise UserError(Problem(f"two columns are called {twice[0]}", str(self.path), "rename one of them"))
         try:
-            frame = self.read_columns(wanted)
+            rows = self.scan_columns(wanted)
+            schema = rows.collect_schema()
         except UserError:
             raise
         except Exception as error:
             raise unreadable(self.path, error) from None
-        nested = sorted(name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype == pl.Object)
-        if nested:
-            what = (
-                f"column {', '.join(nested)} holds several values in one cell ({frame.schema[nested[0]].base_type()})"
-            )
-            raise UserError(Problem(what, str(self.path), "export one value per cell, or leave the column out"))
-        text, floats = pl.col(pl.String), cs.float()
-        return frame.with_columns(
-            pl.when(~text.str.strip_chars().is_in(list(MISSING))).then(text), floats.fill_nan(None)
-        ).with_row_index(ROW, offset=1)
+        for name, dtype in schema.items():
+            if dtype.is_nested() or dtype == pl.Object:
+                what = f"column {name} holds several values in one cell ({dtype.base_type()})"
+                raise UserError(Problem(what, str(self.path), "export one value per cell, or leave the column out"))
+        text = pl.col(pl.String)
+        return rows.with_columns(
+            pl.when(~text.str.strip_chars().is_in(list(MISSING))).then(text), cs.float().fill_nan(None)
+        )
+
+    def collect(self, rows: pl.LazyFrame) -> pl.DataFrame:
+        """Reads what was scanned. What a library says about a failure may quote a value: only its kind is told."""
+        try:
+            return rows.collect()
+        except Exception as error:
+            raise unreadable(self.path, error) from None
 
 
 def unreadable(path: Path, error: Exception) -> UserError:
     return UserError(Problem(f"cannot be read ({type(error).__name__})", str(path), DAMAGED))
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, *, quoted_tabs: bool = True) -> Source:
     """Opens a file by its ending (.csv .csv.gz .parquet .sas7bdat .dta .xpt); only its header is read yet."""
     name = path.name.lower()
     if not path.is_file():
@@ -80,8 +90,8 @@ def open_source(path: Path) -> Source:
         raise UserError(Problem("is empty", str(path), "export it again"))
     try:
         if name.endswith((".csv", ".csv.gz")):
-            text = Delimited.open(path)
-            return Source(path, text.names, text.read, text.warnings)
+            text = Delimited.open(path, quoted_tabs=quoted_tabs)
+            return Source(path, text.names, text.scan, text.warnings)
         if name.endswith(".parquet"):
             return Source(path, list(pl.read_parquet_schema(path)), lambda names: _parquet(path, names))
         return _statistical(path)
@@ -91,13 +101,9 @@ def open_source(path: Path) -> Source:
         raise unreadable(path, error) from None
 
 
-def _parquet(path: Path, names: list[str]) -> pl.DataFrame:
-    frame = pl.read_parquet(path, columns=names)
-    return frame.with_columns(
-        pl.col(name).cast(pl.String)
-        for name, dtype in frame.schema.items()
-        if isinstance(dtype, (pl.Categorical, pl.Enum))
-    )
+def _parquet(path: Path, names: list[str]) -> pl.LazyFrame:
+    rows = pl.scan_parquet(path, glob=False).select(names)
+    return rows.with_columns(cs.by_dtype(pl.Categorical, pl.Enum).cast(pl.String))
 
 
 def _statistical(path: Path) -> Source:
@@ -115,8 +121,8 @@ def _statistical(path: Path) -> Source:
         raise UserError(Problem("is of a kind that is not read", str(path), f"save it as one of {known}"))
     _, described = reader(str(path), metadataonly=True, output_format="polars")
 
-    def read(names: list[str]) -> pl.DataFrame:
+    def scan(names: list[str]) -> pl.LazyFrame:
         frame, _ = reader(str(path), usecols=names, output_format="polars")
-        return frame.select(names)
+        return frame.select(names).lazy()
 
-    return Source(path, list(described.column_names), read)
+    return Source(path, list(described.column_names), scan)
