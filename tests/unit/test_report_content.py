@@ -169,34 +169,6 @@ def test_cohorts_keep_the_config_s_order_and_pooled_comes_last(study: Released) 
     assert order == [*COHORTS, "pooled"]
 
 
-def curve(day: int, at_risk: float | None, survival: float | None) -> dict[str, Any]:
-    return {
-        "cohort": "clinic", "exposure": "current use", "group": "on", "day": day, "at_risk": at_risk,
-        "survival": survival, "ci_low": survival, "ci_high": survival, "events": None, "suppressed": 0,
-    }  # fmt: skip
-
-
-def test_a_curve_ends_where_fewer_than_ten_are_at_risk() -> None:
-    rows = [curve(0, 8, 1.0), curve(10, 40, 0.99), curve(50, 10, 0.9), curve(60, 9, 0.8), curve(70, 1, 0.0)]
-    assert [row["day"] for row in mortality_section._supported(rows)] == [0, 10, 50]
-    assert mortality_section._supported(rows[3:]) == []
-
-
-@pytest.mark.parametrize(
-    ("day", "thinned", "told"),
-    [
-        (30, True, "over 98.0 %"),  # no step has been shown yet: all that is known is what the next one says
-        (30, False, "100.0 % (100.0 to 100.0)"),
-        (120, True, "98.0 % (98.0 to 98.0)"),
-        (400, True, "95.0 % (95.0 to 95.0)"),
-        (401, True, "–"),
-    ],
-)
-def test_survival_at_a_horizon_is_that_of_the_step_before(day: int, thinned: bool, told: str) -> None:
-    rows = [curve(0, 900, 1.0), curve(100, 800, 0.98), curve(400, 500, 0.95)]
-    assert mortality_section._survival_at(rows, day, thinned=thinned) == told
-
-
 def test_of_yes_and_no_only_yes_is_printed_and_missing_stays(study: Released) -> None:
     rows = [row for row in study.display("table_one", "clinic") if row["variable"] == "depression"]
     levels = [row | {"level": level} for level in ("No", "Yes", "missing") for row in rows]
@@ -209,27 +181,122 @@ def test_of_yes_and_no_only_yes_is_printed_and_missing_stays(study: Released) ->
     ]  # fmt: skip
 
 
-def test_use_known_at_one_interview_is_called_that_throughout(study: Released) -> None:
-    cohorts = {name: {**about, "exposure": "baseline"} for name, about in study.release["cohorts"].items()}
+def interviewed(study: Released, **changes: Any) -> Released:
+    """The same study with use known at one interview only."""
+    cohorts = {
+        name: {**about, "exposure": "baseline", "simulated": False} for name, about in study.release["cohorts"].items()
+    }
     rows = [
         row | {"analysis": "mortality.baseline_use", "contrast": "baseline user vs non user"}
         if row["analysis"] == "mortality.current_use"
         else row | {"contrast": {"on": "baseline user", "off": "non user"}.get(row["contrast"], row["contrast"])}
         for row in study.estimates
+        if row["contrast"] not in ("never", "recent", "former")
     ]
-    once = replace(study, release={**study.release, "cohorts": cohorts}, estimates=rows)
+    return replace(study, release={**study.release, "cohorts": cohorts}, estimates=rows, **changes)
+
+
+def words(*sections: Section) -> str:
+    """Everything the sections say, in sentences, captions and lists."""
+    found = []
+    for section in sections:
+        found.append(section.title)
+        for block in section.blocks:
+            found += [getattr(block, name) for name in ("text", "caption") if hasattr(block, name)]
+            found += [str(item) for item in getattr(block, "items", ())]
+    return " ".join(found)
+
+
+def test_use_known_at_one_interview_is_called_that_throughout(study: Released) -> None:
+    once = interviewed(study)
     found = next(block for block in opening.key_numbers(once).blocks if isinstance(block, Table))
     assert found.columns[1:3] == ("Users at baseline", "Non-users")
     assert found.rows[0][1:3] == ("44.8 (39.4 to 50.3)", "25.5 (22.4 to 28.5)")
-    words = " ".join(getattr(b, "text", "") for section in compose(once).sections for b in section.blocks)
-    assert "Kaplan–Meier curves (Simon and Makuch)" not in words
-    assert "Kaplan–Meier curves (Simon and Makuch)" in " ".join(
-        getattr(b, "text", "") for section in compose(study).sections for b in section.blocks
+    said = words(*compose(once).sections)
+    for phrase in ("Kaplan–Meier curves (Simon and Makuch)", "on and off opioids", "on against off", "on opioids. The"):
+        assert phrase not in said
+        assert phrase in words(*compose(study).sections)
+    for phrase in ("while they take opioids", "after a dose is raised", "taken off", "off is also split"):
+        assert phrase not in said
+        assert phrase in words(*compose(study).sections)
+    assert "do people who report using opioids at an interview die sooner" in said
+
+
+def test_the_question_is_asked_of_the_people_the_config_selects(study: Released) -> None:
+    everybody = replace(study, config=Config(**settings(population={"entry": "first_observation"})))
+    assert "Among adults with chronic pain, do people die sooner" in words(opening.question(study))
+    assert "Among the people of the cohorts, do people die sooner" in words(opening.question(everybody))
+    young = replace(study, config=Config(**settings(population={"min_age": 12})))
+    assert "Among people with chronic pain" in words(opening.question(young))
+
+
+def test_files_that_are_read_are_told_as_supplied_not_as_real(study: Released) -> None:
+    said = words(opening.question(interviewed(study)))
+    assert "records as supplied" in said
+    assert "real" not in said
+
+
+def sampled(study: Released) -> Released:
+    """The same study with one cohort a weighted sample."""
+    weights = {"mortality.rate": "eligible persons, unweighted"}
+    rows = [
+        row | {"population": weights.get(row["analysis"], "eligible persons, weighted to the sampled population")}
+        if row["cohort"] == "claims"
+        else row
+        for row in study.estimates
+    ]
+    return replace(study, estimates=rows)
+
+
+def test_weighted_numbers_are_marked_beside_unweighted_ones(study: Released) -> None:
+    section = opening.key_numbers(sampled(study))
+    rows = table(section, "key_mortality")
+    assert rows["claims"][0] == "44.8 (39.4 to 50.3)"
+    assert rows["claims"][2:] == ("1.94 (1.63 to 2.31), weighted", "1.66 (1.38 to 2.00), weighted")
+    assert "weighted" not in " ".join(rows["clinic"])
+    assert "weighted to the sampled population" in words(section)
+    assert "weighted to the sampled population" not in words(opening.key_numbers(study))
+
+
+def test_weighted_lines_of_the_forest_plot_are_marked_and_pooling_is_told_only_where_done(study: Released) -> None:
+    apart = replace(sampled(study), estimates=[row for row in sampled(study).estimates if row["cohort"] != "pooled"])
+    figure = next(
+        block for block in mortality_section.mortality(apart).blocks if getattr(block, "name", "") == "hazard_ratios"
     )
+    assert isinstance(figure, Figure)
+    assert "claims, crude, weighted" in figure.alt
+    assert "clinic, crude," in figure.alt
+    assert "per cohort, with" in figure.caption
+    whole = next(
+        block for block in mortality_section.mortality(study).blocks if getattr(block, "name", "") == "hazard_ratios"
+    )
+    assert isinstance(whole, Figure)
+    assert "per cohort and pooled, with" in whole.caption
+    other = table(mortality_section.mortality(sampled(study)), "hazard_ratios_other")
+    assert other["on vs never"][1] == "adjusted for all baseline covariates"
 
 
-def test_one_point_is_no_curve() -> None:
-    assert mortality_section._supported([curve(0, 900, 1.0)]) == []
+def test_a_withheld_rate_is_a_line_of_its_table(study: Released) -> None:
+    hidden = dict.fromkeys(("estimate", "ci_low", "ci_high", "se", "persons", "events", "person_years"))
+    gates = {
+        "recent": "not evaluable: withheld: 1 to 10 people or deaths behind it",
+        "former": "not evaluable: withheld to protect a number of 1 to 10",
+        "never": "not evaluable: nobody is followed in this group",
+    }
+    rows = [
+        row | hidden | {"gate": gates[row["contrast"]]} if row["contrast"] in gates else row for row in study.estimates
+    ]
+    section = mortality_section.mortality(replace(study, estimates=rows))
+    found = table(section, "mortality_rates")
+    assert found["recent"] == found["former"] == ("withheld", "withheld", "withheld", "withheld")
+    assert found["never"] == ("–", "–", "–", "–")
+    assert found["on"] == ("3,000", "5,800", "260", "44.8 (39.4 to 50.3)")
+    assert "Rows are withheld" in words(section)
+    assert "Rows are withheld" not in words(mortality_section.mortality(study))
+
+
+def test_table_one_says_whose_values_its_shares_rest_on(study: Released) -> None:
+    assert "among people in whom the value is known" in words(cohort_sections.table_one(study))
 
 
 def test_an_estimate_without_limits_is_told_in_a_table_not_drawn(study: Released) -> None:

@@ -135,6 +135,8 @@ def _who_is_in_a_group(released: Released) -> str:
             "there are any, enter means and shares but not numbers of persons. "
         )
     return told + (
+        "Means and shares are among people in whom the value is known, who may be fewer than the n at the head; where "
+        "any is missing, a line of its own tells its share among all of the group. "
         "The standardised difference is the difference between the exposure groups in units of their pooled standard "
         f"deviation; below {BALANCED:g} it is usually called negligible."
     )

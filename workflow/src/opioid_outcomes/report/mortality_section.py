@@ -5,159 +5,62 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from opioid_outcomes.report import charts, forest
+from opioid_outcomes.report import forest, survival_section
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section, Table
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.opening import MAIN_CONTRASTS
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import (
-    MISSING,
     POOLED,
+    WITHHELD,
+    compared,
     has_interval,
     interval,
     method_words,
     number,
-    percent,
     person_years,
     present,
+    weighted,
 )
 
 Rows = list[dict[str, Any]]
-# A curve's tail rests on few people; Pocock, Clayton & Altman 2002 (Lancet 359:1686) advise to stop before it.
-FEWEST_AT_RISK = 10
+SAMPLED = " Weighted: to the sampled population; persons and deaths are counted as they are."
 
 
 def mortality(released: Released) -> Section:
     blocks: list[Block] = [
         Heading("Death rates"), *_rates(released),
-        Heading("Survival"), *_survival(released),
+        Heading("Survival"), *survival_section.survival(released),
         Heading("Hazard ratios"), *_hazard_ratios(released),
     ]  # fmt: skip
     return Section("mortality", "Mortality", tuple(blocks))
 
 
 def _rates(released: Released) -> list[Block]:
-    rows = [
-        row for row in released.rows(analysis="mortality.rate", scale="rate_per_1000py") if present(row["estimate"])
-    ]
-    if not rows:
+    rows = released.rows(analysis="mortality.rate", scale="rate_per_1000py")
+    if not any(present(row["estimate"]) for row in rows):
         return [Notice("No death rate may be shown; the reasons are under “What could not be estimated”.")]
-    scale = released.scales["rate_per_1000py"]
     several = len({row["outcome"] for row in rows}) > 1
     lines: list[tuple[str, ...]] = []
     for cohort in dict.fromkeys(row["cohort"] for row in rows):
         lines.append((cohort,))
         for row in (row for row in rows if row["cohort"] == cohort):
             label = f"{row['contrast']} ({row['outcome']})" if several else row["contrast"]
-            lines.append(
-                (
-                    label,
-                    number(row["persons"]),
-                    person_years(row["person_years"]),
-                    number(row["events"]),
-                    interval(row, scale),
-                )
-            )
-    caption = (
-        "Deaths per 1,000 person-years by opioid use, unadjusted and unweighted, with exact Poisson limits. Where "
-        "use is followed over time, off is also split by time since the last supply."
-    )
+            lines.append((label, *_rate_cells(row, released)))
+    caption = "Deaths per 1,000 person-years by opioid use, unadjusted and unweighted, with exact Poisson limits."
+    if "time_varying" in released.exposures:
+        caption += " Where use is followed over time, off is also split by time since the last supply."
+    if any(WITHHELD in row for row in lines):
+        caption += " Rows are withheld where a count behind them is small, or would give a small one away."
     heads = ("State", "Persons", "Person-years", "Deaths", "Rate (95 % CI)")
     return [Table("mortality_rates", caption, heads, tuple(lines), 4, released.rule, (1.6, 1, 1.2, 1, 1.8))]
 
 
-def _survival(released: Released) -> list[Block]:
-    found = {name: _supported(released.display("survival", name)) for name in released.cohorts}
-    by_cohort = {name: rows for name, rows in found.items() if rows}
-    if not by_cohort:
-        return [
-            Notice("No survival curve is shown: in no cohort are there enough people at risk in the exposure groups.")
-        ]
-    alt = " ".join(_survival_words(name, rows) for name, rows in by_cohort.items())
-    title = "Survival by opioid use"
-    figure = Figure(
-        "survival", svg(charts.survival(by_cohort), "survival", title, alt),
-        f"{title}, with 95 % confidence bands and the numbers at risk below. The vertical axis need not start at "
-        f"zero. Curves end where fewer than {FEWEST_AT_RISK} people are at risk.",
-        alt, note=released.rule,
-    )  # fmt: skip
-    blocks: list[Block] = [Paragraph(text) for text in _what_curves_are(released)]
-    return [*blocks, figure, *_horizons(released, by_cohort)]
-
-
-def _supported(rows: Rows) -> Rows:
-    """Each curve up to the last day on which enough people are at risk; one point is no curve."""
-    kept: Rows = []
-    for group in dict.fromkeys(row["group"] for row in rows):
-        own = [row for row in rows if row["group"] == group and present(row["survival"]) and present(row["at_risk"])]
-        last = max((row["day"] for row in own if row["at_risk"] >= FEWEST_AT_RISK), default=-1)
-        curve = [row for row in own if row["day"] <= last]
-        kept += curve if len(curve) > 1 else []
-    return kept
-
-
-def _what_curves_are(released: Released) -> list[str]:
-    kinds = released.exposures
-    told = []
-    if "time_varying" in kinds:
-        told.append(
-            "Where use is followed over time these are extended Kaplan–Meier curves (Simon and Makuch): people move "
-            "between the groups as their use changes and at each day count in the group they are in that day, so "
-            "that nobody is immortal while waiting to start. A curve is what would be seen if the death rates met by "
-            "those in the group day by day held for one group of people; no fixed group followed it, it is not "
-            "adjusted, and it is not the effect of opioids."
-        )
-    if "baseline" in kinds:
-        told.append(
-            "Where use is known at one interview only, the curves follow the groups formed at the interview, "
-            "whatever was used afterwards; they are not adjusted, and the difference between them is not the effect "
-            "of opioids."
-        )
-    if released.threshold > 1:
-        told.append(
-            f"To keep small numbers from being read off, a curve is shown only at every {released.threshold}th death: "
-            "between two steps it lies up to that many deaths too high, and so do the numbers at risk."
-        )
-    return told
-
-
-def _survival_words(cohort: str, rows: Rows) -> str:
-    parts = []
-    for group in dict.fromkeys(row["group"] for row in rows):
-        kept = [row for row in rows if row["group"] == group and present(row["survival"])]
-        if kept:
-            parts.append(
-                f"{group} {percent(kept[-1]['survival'])} at {kept[-1]['day'] / charts.DAYS_PER_YEAR:.1f} years"
-            )
-    return f"{cohort}: survival {', '.join(parts)}."
-
-
-def _horizons(released: Released, by_cohort: dict[str, Rows]) -> list[Block]:
-    """Survival at the config's horizons, read off the released curves."""
-    lines: list[tuple[str, ...]] = []
-    horizons = released.config.mortality.horizons_days
-    for cohort, rows in by_cohort.items():
-        lines.append((cohort,))
-        for group in charts.exposed_first(row["group"] for row in rows):
-            own = [row for row in rows if row["group"] == group and present(row["survival"])]
-            lines.append((group, *(_survival_at(own, day, thinned=released.threshold > 1) for day in horizons)))
-    heads = ("Group", *(f"{day:,} days" for day in horizons))
-    caption = "Survival (95 % CI) at the study's horizons, from the curves above; a dash where a curve does not reach."
-    return [Table("survival_horizons", caption, heads, tuple(lines), len(horizons), released.rule)]
-
-
-def _survival_at(rows: Rows, day: int, *, thinned: bool) -> str:
-    """Survival at a day: that of the last step before it, unless the curve begins later or ends earlier."""
-    if not rows or not rows[0]["day"] <= day <= rows[-1]["day"]:
-        return MISSING
-    place = max(place for place, row in enumerate(rows) if row["day"] <= day)
-    row = rows[place]
-    if thinned and row["survival"] == 1 and place + 1 < len(rows):  # no step shown yet
-        return f"over {percent(rows[place + 1]['survival'])}"
-    limits = (
-        f" ({number(100 * row['ci_low'], 1)} to {number(100 * row['ci_high'], 1)})" if present(row["ci_low"]) else ""
-    )
-    return f"{percent(row['survival'])}{limits}"
+def _rate_cells(row: dict[str, Any], released: Released) -> tuple[str, str, str, str]:
+    if not present(row["estimate"]) and WITHHELD in row["gate"]:
+        return WITHHELD, WITHHELD, WITHHELD, WITHHELD
+    scale = released.scales["rate_per_1000py"]
+    return number(row["persons"]), person_years(row["person_years"]), number(row["events"]), interval(row, scale)
 
 
 def _ratios(released: Released) -> Rows:
@@ -173,13 +76,7 @@ def _hazard_ratios(released: Released) -> list[Block]:
     rows = _ratios(released)
     asked = [row for row in rows if row["contrast"] == MAIN_CONTRASTS[row["analysis"]] and row["outcome"] == "death"]
     main = [row for row in asked if has_interval(row)]
-    blocks: list[Block] = [
-        Paragraph(
-            "A hazard ratio above 1 means that, at the same time since entry, deaths came at a higher rate on "
-            "opioids. The estimates describe people as they were treated; confounding that the covariates do not "
-            "capture remains in them, and so does any change of treatment because somebody is about to die."
-        )
-    ]
+    blocks: list[Block] = [Paragraph(_reading(released))]
     if not main:
         return [
             *blocks,
@@ -190,6 +87,20 @@ def _hazard_ratios(released: Released) -> list[Block]:
         blocks.append(Paragraph(_pooling_words(len(released.cohorts))))
     others = [row for row in rows if row not in main]
     return [*blocks, *_other_contrasts(released, others)]
+
+
+def _reading(released: Released) -> str:
+    changes = ", and so does any change of treatment because somebody is about to die"
+    return (
+        "A hazard ratio above 1 means that, at the same time since entry, deaths came at a higher rate "
+        f"{compared(released.exposures).exposed}. The estimates describe people as they were treated; confounding "
+        "that the covariates do not capture remains in them"
+        f"{changes if 'time_varying' in released.exposures else ''}."
+    )
+
+
+def _method(row: dict[str, Any]) -> str:
+    return f"{method_words(row['method'])}{', weighted' if weighted(row) else ''}"
 
 
 def _pooling_words(cohorts: int) -> str:
@@ -205,7 +116,7 @@ def _forest(released: Released, rows: Rows) -> Block:
     scale = released.scales["log_hr"]
     drawn = [
         {
-            "label": f"{row['cohort']}, {method_words(row['method'])}",
+            "label": f"{row['cohort']}, {_method(row)}",
             "estimate": math.exp(row["estimate"]),
             "low": math.exp(row["ci_low"]),
             "high": math.exp(row["ci_high"]),
@@ -221,7 +132,8 @@ def _forest(released: Released, rows: Rows) -> Block:
     return Figure(
         "hazard_ratios",
         svg(chart, "hazard_ratios", title, alt),
-        f"{title}, per cohort and pooled, with 95 % confidence intervals.",
+        f"{title}, per cohort{' and pooled' if any(row['cohort'] == POOLED for row in rows) else ''}, with 95 % "
+        f"confidence intervals.{SAMPLED if any(weighted(row) for row in rows) else ''}",
         alt,
         note=released.rule,
     )
@@ -238,7 +150,7 @@ def _other_contrasts(released: Released, rows: Rows) -> list[Block]:
             (
                 f"{row['contrast']}",
                 row["outcome"],
-                method_words(row["method"]),
+                _method(row),
                 number(row["persons"]),
                 number(row["events"]),
                 interval(row, scale),
@@ -248,4 +160,5 @@ def _other_contrasts(released: Released, rows: Rows) -> list[Block]:
         ]
     heads = ("Contrast", "Outcome", "Method", "Persons", "Deaths", "Hazard ratio (95 % CI)")
     caption = "Hazard ratios of the other contrasts and methods (exploratory)."
+    caption += SAMPLED if any(weighted(row) for row in rows) else ""
     return [Table("hazard_ratios_other", caption, heads, tuple(lines), 3, released.rule, (1.3, 0.9, 2, 0.8, 0.8, 1.6))]

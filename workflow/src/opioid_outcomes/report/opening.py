@@ -6,36 +6,30 @@ from typing import Any
 
 from opioid_outcomes.report.document import Block, Bullets, Notice, Paragraph, Section, Table
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import MISSING, interval, listed, method_words, present
+from opioid_outcomes.report.words import MISSING, compared, interval, listed, method_words, present, weighted
 
-QUESTION = (
-    "Among adults with chronic pain, do people die sooner while they take opioids than while they do not, and after "
-    "a dose is raised, does pain fall, return, or rise above what it would have been?"
-)
+PAIN_QUESTION = "and after a dose is raised, does pain fall, return, or rise above what it would have been"
+ADULT = 18  # years
 MAIN_CONTRASTS = {"mortality.current_use": "on vs off", "mortality.baseline_use": "baseline user vs non user"}
-CAN = (
-    (
-        {"mortality.rate"},
-        "How many people died, over how many person-years, on and off opioids, with exact limits (`mortality.rate`).",
-    ),
-    (
-        {"mortality.current_use", "mortality.baseline_use"},
-        "How the hazard of death compares between people on and off opioids who have the same recorded baseline "
-        "covariates (`mortality.current_use`, or `mortality.baseline_use` where use is known at one interview only). "
-        "These are descriptions. People are put on opioids, and taken off them, for reasons that also bear on their "
-        "risk of death; a hazard ratio here is not the effect of opioids.",
-    ),
-    (
-        {"hyperalgesia.escalation"},
-        "How pain differs in the year after a dose escalation between people whose dose was raised and people with "
-        "the same recorded history whose dose was not (`hyperalgesia.escalation`).",
-    ),
-)
+MARK = ", weighted"
 ADJUSTMENT_ORDER = ("adjusted_full", "adjusted", "crude")
 
 
 def question(released: Released) -> Section:
-    return Section("question", "The question", (Paragraph(QUESTION), *_setting(released)))
+    return Section("question", "The question", (Paragraph(_asked(released)), *_setting(released)))
+
+
+def _asked(released: Released) -> str:
+    """The question as far as the study's population and exposure allow to ask it."""
+    population = released.config.population
+    people = "adults" if population.min_age >= ADULT else "people"
+    who = (
+        f"{people} with chronic pain"
+        if population.entry == "chronic_pain"
+        else f"the people of the {'cohort' if len(released.cohorts) == 1 else 'cohorts'}"
+    )
+    pain = "" if released.exposures == {"baseline"} else f", {PAIN_QUESTION}"
+    return f"Among {who}, {compared(released.exposures).question}{pain}?"
 
 
 def _setting(released: Released) -> list[Block]:
@@ -49,7 +43,7 @@ def _setting(released: Released) -> list[Block]:
             "time_varying": "opioid use followed over time",
             "none": "no record of opioid use",
         }.get(str(about.get("exposure")), "")
-        origin = f"simulated, world “{about.get('world')}”" if about.get("simulated") else "real records"
+        origin = f"simulated, world “{about.get('world')}”" if about.get("simulated") else "records as supplied"
         described.append(f"`{name}`: {', '.join(part for part in (origin, source, exposure) if part)}.")
     return [
         Paragraph(f"The study reads {'one cohort' if len(described) == 1 else f'{len(described)} cohorts'}."),
@@ -60,7 +54,7 @@ def _setting(released: Released) -> list[Block]:
 def scope(released: Released) -> Section:
     """What this report can and cannot say."""
     shown = {row["analysis"] for row in released.rows() if present(row["estimate"])}
-    can = tuple(text for analyses, text in CAN if shown & analyses)
+    can = tuple(text for analyses, text in _can(released) if shown & analyses)
     cannot = [
         "The two primary analyses of the specification are not part of this version: `mortality.new_user` (new users "
         "against comparable non-users, the causal answer about mortality) and `hyperalgesia.verdict` (the "
@@ -90,6 +84,31 @@ def scope(released: Released) -> Section:
     return Section("scope", "What this report can and cannot say", tuple(blocks))
 
 
+def _can(released: Released) -> tuple[tuple[set[str], str], ...]:
+    """What each analysis can say."""
+    groups = compared(released.exposures)
+    hazards = [name for name in MAIN_CONTRASTS if released.rows(analysis=name)]
+    stopped = "" if released.exposures == {"baseline"} else ", and taken off them,"
+    return (
+        (
+            {"mortality.rate"},
+            f"How many people died, over how many person-years, {groups.both}, with exact limits (`mortality.rate`).",
+        ),
+        (
+            set(MAIN_CONTRASTS),
+            f"How the hazard of death compares, {groups.against}, between people who have the same recorded baseline "
+            f"covariates ({listed([f'`{name}`' for name in hazards])}). These are descriptions. People are put on "
+            f"opioids{stopped} for reasons that also bear on their risk of death; a hazard ratio here is not the "
+            "effect of opioids.",
+        ),
+        (
+            {"hyperalgesia.escalation"},
+            "How pain differs in the year after a dose escalation between people whose dose was raised and people "
+            "with the same recorded history whose dose was not (`hyperalgesia.escalation`).",
+        ),
+    )
+
+
 def _notes(released: Released, key: str) -> tuple[str, ...]:
     """Sentences about cohorts, each told once with the cohorts it is true of."""
     by_text: dict[str, list[str]] = {}
@@ -103,11 +122,12 @@ def key_numbers(released: Released) -> Section:
     blocks: list[Block] = []
     mortality = [row for cohort in released.cohorts_and_pooled if (row := _mortality_row(released, cohort))]
     if mortality:
-        on, off = _group_heads(released)
-        heads = ("Cohort", on, off, "Hazard ratio, crude", "Hazard ratio, adjusted")
+        groups = compared(released.exposures)
+        heads = ("Cohort", *groups.heads, "Hazard ratio, crude", "Hazard ratio, adjusted")
         caption = (
-            "Deaths in absolute and relative terms (95 % CI): deaths per 1,000 person-years on and off opioids, "
-            f"unadjusted, and the hazard ratio on against off. {_adjustment_words(mortality)} All are descriptive."
+            f"Deaths in absolute and relative terms (95 % CI): deaths per 1,000 person-years {groups.both}, unadjusted "
+            f"and unweighted, and the hazard ratio, {groups.against}. {_adjustment_words(mortality)} "
+            f"{_weighting_words(mortality)}All are descriptive."
         )
         rows = tuple(row for row, _ in mortality)
         blocks.append(Table("key_mortality", caption, heads, rows, 4, released.rule, (0.8, 1.2, 1.2, 1.2, 1.2)))
@@ -135,14 +155,6 @@ def key_numbers(released: Released) -> Section:
     return Section("key-numbers", "Key numbers", tuple(blocks))
 
 
-def _group_heads(released: Released) -> tuple[str, str]:
-    if released.exposures == {"baseline"}:
-        return "Users at baseline", "Non-users"
-    if "baseline" in released.exposures:
-        return "On opioids (or users at baseline)", "Off opioids (or non-users)"
-    return "On opioids", "Off opioids"
-
-
 def _first(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     return next((row for row in rows if present(row["estimate"])), None)
 
@@ -162,7 +174,10 @@ def _mortality_row(released: Released, cohort: str) -> tuple[tuple[str, ...], st
     off = _first([row for row in rates if row["contrast"] in ("off", "non user")])
     if not any((full, crude, on, off)):
         return None
-    told = [interval(row, scales[row["scale"]]) if row else MISSING for row in (on, off, crude, full)]
+    told = [
+        f"{interval(row, scales[row['scale']])}{MARK if weighted(row) else ''}" if row else MISSING
+        for row in (on, off, crude, full)
+    ]
     adjusted = method_words(full["method"]).removeprefix("adjusted for ") if full else ""
     return (cohort, *told), adjusted
 
@@ -174,6 +189,14 @@ def _adjustment_words(rows: list[tuple[tuple[str, ...], str]]) -> str:
             by_set.setdefault(adjusted, []).append(line[0])
     told = [f"for {adjusted}" + (f" ({listed(who)})" if len(by_set) > 1 else "") for adjusted, who in by_set.items()]
     return f"Adjusted ratios are adjusted {listed(told)}." if told else ""
+
+
+def _weighting_words(rows: list[tuple[tuple[str, ...], str]]) -> str:
+    if not any(cell.endswith(MARK) for line, _ in rows for cell in line):
+        return ""
+    return (
+        "Ratios marked “weighted” are weighted to the sampled population; they do not belong to the rates beside them. "
+    )
 
 
 def _pain_cohorts(released: Released) -> list[str]:

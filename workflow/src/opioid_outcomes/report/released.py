@@ -54,6 +54,11 @@ class Released:
         return int(self.release.get("threshold") or 0)
 
     @property
+    def thinned(self) -> bool:
+        """Whether survival curves are released at some of their steps only."""
+        return self.threshold > 1
+
+    @property
     def rule(self) -> str:
         """The sentence under each table and figure."""
         return str(self.release.get("rule", ""))
@@ -100,7 +105,7 @@ def read(
 
 def _display(path: Path) -> list[dict[str, Any]]:
     display = DISPLAYS[path.stem]
-    schema: dict[str, pl.DataType] = {"cohort": pl.String(), "suppressed": pl.Int64()}
+    schema: dict[str, pl.DataType] = {"cohort": pl.String(), "suppressed": pl.Int64(), "deviation": pl.Float64()}
     for name in display.columns:
         schema[name] = pl.String() if name in TEXT_KEYS else pl.Float64()
     return _csv(path, schema)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +131,46 @@ ANALYSES: dict[str, str] = {
     "hyperalgesia.escalation": "Pain after a dose escalation",
     "hyperalgesia.naive": "Naive answers about pain and dose (wrong by design)",
 }
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How the two groups are told: heads of columns, and phrases for sentences."""
+
+    heads: tuple[str, str]
+    question: str
+    both: str
+    against: str
+    exposed: str
+
+
+FOLLOWED = Compared(
+    ("On opioids", "Off opioids"), "do people die sooner while they take opioids than while they do not",
+    "on and off opioids", "on against off", "on opioids",
+)  # fmt: skip
+INTERVIEWED = Compared(
+    ("Users at baseline", "Non-users"),
+    "do people who report using opioids at an interview die sooner than people who report using none",
+    "among users and non-users at baseline", "users against non-users", "among users at baseline",
+)  # fmt: skip
+
+
+def compared(exposures: Collection[str]) -> Compared:
+    """The groups of a study in words, by how its cohorts know exposure (``time_varying``, ``baseline``, ``none``)."""
+    if "baseline" not in exposures:
+        return FOLLOWED
+    if "time_varying" not in exposures:
+        return INTERVIEWED
+    return Compared(
+        ("On opioids (or users at baseline)", "Off opioids (or non-users)"),
+        f"{FOLLOWED.question} (where use is known at one interview only: {INTERVIEWED.question})",
+        *(f"{getattr(FOLLOWED, name)} (or {getattr(INTERVIEWED, name)})" for name in ("both", "against", "exposed")),
+    )
+
+
+def weighted(row: Row) -> bool:
+    """Whether an estimate is weighted to a sampled population, as its population says."""
+    return re.search(r"\bweighted\b", row["population"]) is not None
 
 
 def method_words(method: str) -> str:

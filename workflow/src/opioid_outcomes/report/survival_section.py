@@ -1,0 +1,166 @@
+"""Survival curves by opioid use, and survival at the study's horizons as far as they tell it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opioid_outcomes.report import charts
+from opioid_outcomes.report.document import Block, Figure, Notice, Paragraph, Table
+from opioid_outcomes.report.drawing import svg
+from opioid_outcomes.report.released import Released
+from opioid_outcomes.report.words import MISSING, listed, number, percent, present, weighted
+
+Rows = list[dict[str, Any]]
+# A curve's tail rests on few people; Pocock, Clayton & Altman 2002 (Lancet 359:1686) advise to stop before it.
+FEWEST_AT_RISK = 10
+GROUPS = {"time_varying": ("on", "off"), "baseline": ("baseline user", "non user")}
+
+
+def survival(released: Released) -> list[Block]:
+    found = {name: supported(released.display("survival", name), released.threshold) for name in released.cohorts}
+    by_cohort = {name: rows for name, rows in found.items() if rows}
+    if not by_cohort:
+        return [
+            Notice("No survival curve is shown: in no cohort are there enough people at risk in the exposure groups.")
+        ]
+    alt = " ".join(_words(name, rows, thinned=released.thinned) for name, rows in by_cohort.items())
+    title = "Survival by opioid use"
+    figure = Figure(
+        "survival", svg(charts.survival(by_cohort), "survival", title, alt),
+        f"{title}, with 95 % confidence bands and the numbers at risk below. The vertical axis need not start at "
+        f"zero. {_extent(released, by_cohort)}",
+        alt, note=released.rule,
+    )  # fmt: skip
+    texts = (*_what_curves_are(released), *_left_out(released, found))
+    return [*(Paragraph(text) for text in texts), figure, _horizons(released, by_cohort)]
+
+
+def supported(rows: Rows, threshold: int) -> Rows:
+    """What of each group's curve may be drawn; one point, or no released step, is no curve.
+
+    Under disclosure control the curve has been cut already, at ``threshold`` people at risk by unrounded counts.
+    """
+    kept: Rows = []
+    for group in dict.fromkeys(row["group"] for row in rows):
+        own = [row for row in rows if row["group"] == group and present(row["survival"]) and present(row["at_risk"])]
+        if threshold <= 1:
+            last = max((row["day"] for row in own if row["at_risk"] >= FEWEST_AT_RISK), default=-1)
+            own = [row for row in own if row["day"] <= last]
+        elif not own or own[0]["survival"] == own[-1]["survival"]:
+            continue
+        kept += own if len(own) > 1 else []
+    return kept
+
+
+def _extent(released: Released, by_cohort: dict[str, Rows]) -> str:
+    """How far and how finely the curves are drawn."""
+    if not released.thinned:
+        return f"A curve ends at its last step after which at least {FEWEST_AT_RISK} people are at risk."
+    told = (
+        f"A curve is shown at every {released.threshold}th death, from the first to the last day with at least "
+        f"{released.threshold} people at risk."
+    )
+    largest = {
+        name: max(row["deviation"] for row in rows if present(row.get("deviation")))
+        for name, rows in by_cohort.items()
+        if any(present(row.get("deviation")) for row in rows)
+    }
+    if not largest:
+        return told
+    parts = [f"{number(100 * value, 1)} in {name}" for name, value in largest.items()]
+    return (
+        f"{told} The largest distance between a curve shown and the full one is, in percentage points, {listed(parts)}."
+    )
+
+
+def _what_curves_are(released: Released) -> list[str]:
+    kinds = released.exposures
+    told = []
+    if "time_varying" in kinds:
+        told.append(
+            "Where use is followed over time these are extended Kaplan–Meier curves (Simon and Makuch): people move "
+            "between the groups as their use changes and at each day count in the group they are in that day, so "
+            "that nobody is immortal while waiting to start. A curve is what would be seen if the death rates met by "
+            "those in the group day by day held for one group of people; no fixed group followed it, it is not "
+            "adjusted, and it is not the effect of opioids."
+        )
+    if "baseline" in kinds:
+        told.append(
+            "Where use is known at one interview only, the curves follow the groups formed at the interview, "
+            "whatever was used afterwards; they are not adjusted, and the difference between them is not the effect "
+            "of opioids."
+        )
+    sampled = [f"`{name}`" for name in released.cohorts if any(weighted(row) for row in released.rows(cohort=name))]
+    if sampled:
+        told.append(
+            f"In {listed(sampled)} survival is weighted to the sampled population; numbers at risk count people."
+        )
+    if released.thinned:
+        told.append(
+            f"To keep small numbers from being read off, a curve is shown only at every {released.threshold}th death. "
+            "Between two such days the full curve lies between their two values, below the line drawn; the numbers "
+            "at risk are those of the last day shown, and people may have entered or left the group since."
+        )
+    return told
+
+
+def _left_out(released: Released, found: dict[str, Rows]) -> list[str]:
+    """The groups of which there is no curve, and why."""
+    told = []
+    for cohort, rows in found.items():
+        expected = GROUPS.get(str(released.about(cohort).get("exposure")), ())
+        absent = [f"“{group}”" for group in expected if group not in {row["group"] for row in rows}]
+        if absent:
+            needs = (
+                f"{released.threshold} deaths, and as many people at risk"
+                if released.thinned
+                else f"{FEWEST_AT_RISK} people at risk"
+            )
+            told.append(f"In `{cohort}` no curve is shown for {listed(absent)}: a curve needs at least {needs}.")
+    return told
+
+
+def _words(cohort: str, rows: Rows, *, thinned: bool) -> str:
+    parts = []
+    for group in dict.fromkeys(row["group"] for row in rows):
+        own = [row for row in rows if row["group"] == group]
+        day = own[-1]["day"]
+        parts.append(f"{group} {survival_at(own, day, thinned=thinned)} at {day / charts.DAYS_PER_YEAR:.1f} years")
+    return f"{cohort}: survival {', '.join(parts)}."
+
+
+def _horizons(released: Released, by_cohort: dict[str, Rows]) -> Block:
+    """Survival at the config's horizons, as far as the released curves tell it."""
+    lines: list[tuple[str, ...]] = []
+    horizons = released.config.mortality.horizons_days
+    for cohort, rows in by_cohort.items():
+        lines.append((cohort,))
+        for group in charts.exposed_first(row["group"] for row in rows):
+            own = [row for row in rows if row["group"] == group]
+            lines.append((group, *(survival_at(own, day, thinned=released.thinned) for day in horizons)))
+    caption = "Survival (95 % CI) at the study's horizons, from the curves above; "
+    if released.thinned:
+        caption = (
+            "Survival at the study's horizons, as far as the curves above tell it. Between two days shown it lies "
+            "between their two values (a range, not a confidence interval), and after the last death shown at most "
+            "at the last value; a 95 % CI stands only where a horizon is a day shown; "
+        )
+    heads = ("Group", *(f"{day:,} days" for day in horizons))
+    caption += "a dash where a curve does not reach, and for limits where nobody has died."
+    return Table("survival_horizons", caption, heads, tuple(lines), len(horizons), released.rule)
+
+
+def survival_at(rows: Rows, day: float, *, thinned: bool) -> str:
+    """Survival of one group at a day, or what a thinned curve says of it: where its steps around the day leave it."""
+    if not rows or not rows[0]["day"] <= day <= rows[-1]["day"]:
+        return MISSING
+    place = max(place for place, row in enumerate(rows) if row["day"] <= day)
+    row = rows[place]
+    value = percent(row["survival"])
+    if thinned and row["day"] < day and rows[place + 1]["survival"] < row["survival"]:
+        return f"{number(100 * rows[place + 1]['survival'], 1)} to {value}"
+    if thinned and (row["day"] < day or (place > 0 and rows[place - 1]["survival"] == row["survival"])):
+        return f"at most {value}"
+    if row["survival"] == 1 or not present(row["ci_low"]):
+        return f"{value} ({MISSING})"
+    return f"{value} ({number(100 * row['ci_low'], 1)} to {number(100 * row['ci_high'], 1)})"
