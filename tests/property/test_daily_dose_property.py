@@ -168,9 +168,9 @@ def test_status_on_each_day_needs_no_fill_of_a_later_day(
         for part in (history, treated)
     )
     supplies = daily_dose.supplies(frame(history + treated), cap)
-    found = by_day(
-        status.from_dispensings(daily, supply, supplies, people, CARRY_OVER), ["mme", "state", "on_since", "supply_end"]
-    )
+    no_interval = people.select("person_id", start="last").clear()
+    use = status.from_dispensings(daily, supply, supplies, no_interval, people, carry_over_days=CARRY_OVER)
+    found = by_day(use, ["mme", "state", "on_since", "supply_end"])
     for person in (1, 2):
         on_since = None
         for day in range(HORIZON):

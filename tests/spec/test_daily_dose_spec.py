@@ -267,6 +267,30 @@ STATUS = [
         treatment=((0, 10, None, "t"),),
         last=120,
     ),
+    StatusCase(
+        "a fill without an interval: unknown while it could still be carried over, and not never afterwards",
+        [(0, None, None, "a")],
+        [(0, 30, "unknown", None, None, 0), (30, 91, "recent", 0, None, 0), (91, 121, "former", 0, None, 0)],
+        last=120,
+    ),
+    StatusCase(
+        "a fill without an interval during known supply: on stays on, and the end of supply stays",
+        [(0, 60, 60, "a"), (20, None, None, "a")],
+        [(0, 90, "on", 60, 0, 60), (90, 121, "recent", 0, None, 60)],
+        last=120,
+    ),
+    StatusCase(
+        "a fill without an interval after supply ended: unknown between on and recent, counted from its date",
+        [(0, 10, 60, "a"), (35, None, None, "b"), (70, 10, 60, "a")],
+        [
+            (0, 35, "on", 60, 0, 10),
+            (35, 40, "on", 60, 0, 35),
+            (40, 65, "unknown", None, None, 35),
+            (65, 70, "recent", 0, None, 35),
+            (70, 101, "on", 60, 70, 80),
+        ],
+        last=100,
+    ),
     StatusCase("no fills: no rows, which means never", [], []),
 ]
 
@@ -278,8 +302,10 @@ def test_opioid_status(case: StatusCase) -> None:
         daily_dose.cut(daily_dose.build(table(list(fills))), last.lazy()).collect()
         for fills in (case.fills, case.treatment)
     )
-    supplies = daily_dose.supplies(table([*case.fills, *case.treatment]))
-    found = status.from_dispensings(daily, treated, supplies, last, carry_over_days=30)
+    both = table([*case.fills, *case.treatment])
+    no_interval = both.filter(pl.col("days_supply").is_null()).select("person_id", "start").collect()
+    supplies = daily_dose.supplies(both)
+    found = status.from_dispensings(daily, treated, supplies, no_interval, last, carry_over_days=30)
     assert found.drop("person_id").rows() == case.rows
 
 

@@ -133,6 +133,36 @@ def test_days_supply_of_treatment_is_repaired_and_of_injections_left_as_recorded
     assert found["opioid_status"].select("start", "stop", "state").row(1) == (28, 42, "treatment")
 
 
+def test_supply_for_pain_and_for_treatment_of_one_product_is_not_left_over_for_each_other(tmp_path: Path) -> None:
+    """Methadone 10 MG for pain on day 0, for opioid use disorder on day 10: 30 days each, no day of both is added."""
+    methadone = {"ingredient": "methadone"}
+    tables = {
+        "observation": OBSERVED,
+        "dispensings": [fill(1, 0, **methadone), fill(1, 10, indication="opioid_use_disorder", **methadone)],
+    }
+    _, found, _ = derive(tmp_path, tables)
+    assert found["opioid_status"].select("start", "stop", "state", "supply_end").rows()[:4] == [
+        (0, 10, "on", 30), (10, 40, "treatment", 40), (40, 60, "on", 40), (60, 131, "recent", 40),
+    ]  # fmt: skip
+
+
+def test_people_whose_fills_have_no_interval_are_not_never_users(tmp_path: Path) -> None:
+    """Fills of an opioid for pain and for opioid use disorder; an injection says nothing of use at home."""
+    tables = {
+        "observation": [{"person_id": person, "start": 0, "end": 120} for person in (1, 2, 3)],
+        "dispensings": [
+            fill(1, 0, days=None),
+            fill(2, 0, days=None, indication="opioid_use_disorder"),
+            fill(3, 0, days=None, route="injection"),
+        ],
+    }
+    _, found, _ = derive(tmp_path, tables)
+    expected = [(0, 30, "unknown", None), (30, 91, "recent", 0), (91, 121, "former", 0)]
+    assert found["opioid_status"].select("person_id", "start", "stop", "state", "mme").rows() == [
+        (person, *row) for person in (1, 2) for row in expected
+    ]
+
+
 def test_settings_reach_their_rules(tmp_path: Path) -> None:
     tables = {"observation": OBSERVED, "dispensings": [fill(1, 0), fill(1, 20), fill(1, 65)]}
 

@@ -43,8 +43,9 @@ def analgesic_fills(fills: pl.DataFrame) -> pl.DataFrame:
 
 
 def treatment_fills(fills: pl.DataFrame) -> pl.DataFrame:
-    """The same of treatment for opioid use disorder."""
-    return _as_fills(fills.filter(pl.col("reason") == set_apart.OUD))
+    """The same of treatment for opioid use disorder, whose supply is never left over for analgesia of one product."""
+    treatment = _as_fills(fills.filter(pl.col("reason") == set_apart.OUD))
+    return treatment.with_columns(pl.col("product") + f"|{set_apart.OUD}")
 
 
 def _as_fills(fills: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import polars as pl
 from opioid_outcomes.exposure.stretches import Array, distinct_days, latest, merge_equal, take
 
 RECENT_DAYS = 90  # off for at most so many days since supply ended is recent, then former (ANALYSES 2)
+NO_INTERVAL = "no interval"  # stands for a product: these fills bring no other supply's end forward
 VALUES = ["state", "mme", "supply_end"]
 
 
@@ -18,42 +19,53 @@ def from_dispensings(
     daily: pl.DataFrame,
     treatment: pl.DataFrame,
     supplies: pl.DataFrame,
+    no_interval: pl.DataFrame,
     last_days: pl.DataFrame,
+    *,
     carry_over_days: int,
 ) -> pl.DataFrame:
     """Status from dispensings; persons without any have no rows (never).
 
     ``daily``: daily dose of analgesic opioids (person_id, start, stop, mme); ``treatment``: person_id, start, stop of
     supply for opioid use disorder, which overrules; ``supplies``: all fills of both (person_id, product, start,
-    known_end) as ``daily_dose.supplies`` gives them; ``last_days``: person_id, last (inclusive).
+    known_end) as ``daily_dose.supplies`` gives them; ``no_interval``: person_id, start of fills of both whose supply is
+    not known; ``last_days``: person_id, last (inclusive).
 
     On while day < end of supply + carry_over_days: a refill after that begins a new stretch, and the days between stay
-    off. The dose last held is carried over. supply_end is the end as known that day, so refills yet to come are not in
-    it. Returns OPIOID_STATUS. Days are integers. O(n log n).
+    off. The dose last held is carried over. A fill without an interval makes the carry-over days from its date unknown
+    (its own day at least), unless otherwise on; it counts as supply that ended on its date. supply_end is the end as
+    known that day, so refills yet to come are not in it. Returns OPIOID_STATUS. Days are integers. O(n log n).
     """
     people = last_days.select("person_id").unique().sort("person_id").with_row_index("person")
-    daily, treatment, supplies = (
-        # all come sorted by person_id, and the codes rise with it
+    unsure = no_interval.unique().sort("person_id", "start")
+    no_supply = unsure.select("person_id", pl.lit(NO_INTERVAL).alias("product"), "start", known_end="start")
+    supplies = pl.concat([supplies.select(no_supply.columns), no_supply]).sort("person_id", "product", "start")
+    daily, treatment, supplies, unsure = (
+        # all are sorted by person_id, and the codes rise with it
         frame.join(people, on="person_id", maintain_order="left")
-        for frame in (daily, treatment, supplies)
+        for frame in (daily, treatment, supplies, unsure)
     )
+    unsure = unsure.with_columns(stop=pl.col("start") + max(carry_over_days, 1))
     ends = _known_ends(supplies)
-    changes = _change_days(daily, treatment, ends, carry_over_days)
+    changes = _change_days(daily, treatment, unsure, ends, carry_over_days)
     person, day = changes["person"].to_numpy(), changes["day"].to_numpy()
 
     def now(frame: pl.DataFrame, since: str) -> Array:
         return latest(person, day, frame["person"].to_numpy(), frame[since].to_numpy())
 
-    on_row, treated_row, end_row = now(daily, "start"), now(treatment, "start"), now(ends, "day")
+    on_row, treated_row = now(daily, "start"), now(treatment, "start")
+    unsure_row, end_row = now(unsure, "start"), now(ends, "day")
     stretches = changes.with_columns(
         take(people["person_id"], person),
         take(daily["stop"], on_row).alias("daily_stop"),
         take(daily["mme"], on_row).alias("daily_mme"),
         take(treatment["stop"], treated_row).alias("treated_stop"),
+        take(unsure["stop"], unsure_row).alias("unsure_stop"),
         take(ends["known_end"], end_row).alias("supply_end"),
     ).with_columns(
         on=(pl.col("day") < pl.col("daily_stop") + carry_over_days).fill_null(False),
         treated=(pl.col("day") < pl.col("treated_stop")).fill_null(False),
+        unsure=(pl.col("day") < pl.col("unsure_stop")).fill_null(False),
     )
     same_person = pl.col("person") == pl.col("person").shift(-1)
     stretches = stretches.select(
@@ -61,7 +73,7 @@ def from_dispensings(
         pl.col("day").alias("start"),
         pl.when(same_person).then(pl.col("day").shift(-1)).alias("stop"),
         state=_state(),
-        mme=pl.when("on").then("daily_mme").otherwise(0.0),
+        mme=pl.when("on").then("daily_mme").when(pl.col("treated") | ~pl.col("unsure")).then(0.0),
         supply_end="supply_end",
     )
     return _finish(stretches, last_days)
@@ -113,6 +125,7 @@ def _state() -> pl.Expr:
     return (
         pl.when("treated").then(pl.lit("treatment"))
         .when("on").then(pl.lit("on"))
+        .when("unsure").then(pl.lit("unknown"))
         .when(pl.col("day") <= pl.col("supply_end") + RECENT_DAYS).then(pl.lit("recent"))
         .otherwise(pl.lit("former"))
     )  # fmt: skip
@@ -152,7 +165,7 @@ def _known_ends(supplies: pl.DataFrame) -> pl.DataFrame:
 
 
 def _change_days(
-    daily: pl.DataFrame, treatment: pl.DataFrame, ends: pl.DataFrame, carry_over_days: int
+    daily: pl.DataFrame, treatment: pl.DataFrame, unsure: pl.DataFrame, ends: pl.DataFrame, carry_over_days: int
 ) -> pl.DataFrame:
     """Every person and day on which the status may change, sorted, each once."""
     # what follows an end of supply matters only where no supply follows at once
@@ -164,6 +177,8 @@ def _change_days(
         (gaps, "stop", carry_over_days),
         (treatment, "start", 0),
         (treatment, "stop", 0),
+        (unsure, "start", 0),
+        (unsure, "stop", 0),
         (ends, "day", 0),
         (ends, "known_end", RECENT_DAYS + 1),
     ]

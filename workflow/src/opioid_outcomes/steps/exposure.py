@@ -28,15 +28,9 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
         max_days_supply=rules.days_supply.max,
         sublingual_without_indication=rules.buprenorphine.sublingual_without_indication,
     )
-    analgesic, treatment = clean.analgesic_fills(fills), clean.treatment_fills(fills)
-    until = last_days.lazy()
-    daily = daily_dose.cut(daily_dose.build(analgesic.lazy(), rules.stockpile_cap_days), until).collect()
-    treated = daily_dose.cut(daily_dose.build(treatment.lazy(), rules.stockpile_cap_days), until).collect()
-    supplies = daily_dose.supplies(pl.concat([analgesic, treatment]), rules.stockpile_cap_days)
+    daily, supplies, use = doses_and_status(fills, last_days, rules)
     by_dispensing = not canonical["dispensings"].is_empty()
-    if by_dispensing:
-        use = status.from_dispensings(daily, treated, supplies, last_days, rules.carry_over_days)
-    else:
+    if not by_dispensing:
         use = status.from_reports(canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days)
 
     io.write_table(fills, outputs["dispensings_clean"], DISPENSINGS_CLEAN, calendar=calendar)
@@ -48,6 +42,24 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
         return f"exposure from {canonical['opioid_use'].height:,} self-reports"
     people = fills.filter(pl.col("analgesic") == 1).get_column("person_id").n_unique()
     return f"{fills.height:,} opioid fills, {people:,} people on analgesic opioids"
+
+
+def doses_and_status(
+    fills: pl.DataFrame, last_days: pl.DataFrame, rules: Exposure
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Daily dose, supplies and status from clean fills (DISPENSINGS_CLEAN)."""
+    analgesic, treatment = clean.analgesic_fills(fills), clean.treatment_fills(fills)
+    daily, treated = (
+        daily_dose.cut(daily_dose.build(part.lazy(), rules.stockpile_cap_days), last_days.lazy()).collect()
+        for part in (analgesic, treatment)
+    )
+    both = pl.concat([analgesic, treatment])
+    supplies = daily_dose.supplies(both, rules.stockpile_cap_days)
+    no_interval = both.filter(pl.col("days_supply").is_null()).select("person_id", "start")
+    use = status.from_dispensings(
+        daily, treated, supplies, no_interval, last_days, carry_over_days=rules.carry_over_days
+    )
+    return daily, supplies, use
 
 
 def describe_episodes(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
