@@ -54,3 +54,7 @@ def test_what_does_not_exist_is_nan_and_no_difference_is_zero() -> None:
     assert np.isnan(standardised_difference([2.0, 2, 3, 3], [1, 1, 0, 0])[0])
     assert np.isnan(standardised_difference([1.0, 2], [1, 1])[0])
     assert np.isnan(standardised_difference([np.nan, np.nan, 1, 2], [1, 1, 0, 0])[0])
+
+
+def test_nobody_in_either_group_is_unknown_and_no_crash() -> None:
+    assert np.isnan(standardised_difference(np.array([]), np.array([], dtype=bool))).all()

@@ -13,10 +13,12 @@ from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.population import Population
 from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.contracts.columns import Table
-from opioid_outcomes.contracts.derived import COHORT, DAILY_DOSE, OPIOID_STATUS, PANEL, PERSON_TIME
+from opioid_outcomes.contracts.derived import COHORT, DAILY_DOSE, DISPENSINGS_CLEAN, OPIOID_STATUS, PANEL, PERSON_TIME
 from opioid_outcomes.errors import UserError
+from opioid_outcomes.exposure.source import source
 from opioid_outcomes.steps.cohort import build_cohort, day_of, exposure_kind
 
+DERIVED = (OPIOID_STATUS, DAILY_DOSE, DISPENSINGS_CLEAN)
 START = 15_000  # a day of 2011
 
 
@@ -44,6 +46,7 @@ def people(n: int) -> dict[str, list[dict[str, Any]]]:
         "dispensings": [
             {"person_id": i, "date": START + 300, "ingredient": "oxycodone"} for i in range(0, n, 2)
         ] + [{"person_id": 1, "date": START + 190, "ingredient": "diazepam"}],
+        "dispensings_clean": [{"person_id": i, "date": START + 300, "analgesic": 1} for i in range(0, n, 2)],
         "deaths": [{"person_id": 0, "date": START + 310, "cause": "X42", "contributing": "T402"},
                    {"person_id": 1, "date": START + 1500}],
         "opioid_status": [
@@ -58,7 +61,7 @@ def run(folder: Path, tables: dict[str, list[dict[str, Any]]], **settings: Any) 
     calendar, text_ids = settings.pop("calendar", True), settings.pop("text_ids", False)
     inputs = {
         name: write(folder, contract, tables.get(name, []), calendar=calendar, text_ids=text_ids)
-        for name, contract in {**CANONICAL, "opioid_status": OPIOID_STATUS, "daily_dose": DAILY_DOSE}.items()
+        for name, contract in ({table.name: table for table in DERIVED} | CANONICAL).items()
     }
     n = len(tables["persons"])
     inputs["quality"] = folder / "quality.csv"
@@ -73,7 +76,7 @@ def run(folder: Path, tables: dict[str, list[dict[str, Any]]], **settings: Any) 
     line = build_cohort(
         inputs, outputs,
         {"population": Population(**settings).model_dump(), "covariates": covariates.model_dump(),
-         "exposure": {"dose_bands": [20, 50, 90]}, "cohort": {"deaths_complete_until": None},
+         "exposure": {"dose_bands": [20, 50, 90]},
          "study": "s", "cohort_name": "c"},
     )  # fmt: skip
     return line, outputs
@@ -173,9 +176,32 @@ def test_days_of_the_config() -> None:
 
 
 def test_how_exposure_is_known() -> None:
-    none, some = pl.DataFrame({"person_id": []}), pl.DataFrame({"person_id": [1, 2]})
-    twice = pl.DataFrame({"person_id": [1, 1]})
-    assert exposure_kind(some, twice) == "time_varying"
-    assert exposure_kind(none, some) == "baseline"
-    assert exposure_kind(none, twice) == "time_varying"
-    assert exposure_kind(none, none) == "none"
+    none, some, twice = (pl.DataFrame({"person_id": ids}, schema={"person_id": pl.Int64}) for ids in ([], [1], [1, 1]))
+    known = {
+        "opioids dispensed": (some, some, twice),
+        "other medicines dispensed, nobody reports": (some, none, none),
+        "other medicines dispensed, one report each": (some, none, some),
+        "one report each": (none, none, some),
+        "several reports": (none, none, twice),
+        "nothing": (none, none, none),
+    }
+    kinds = {name: exposure_kind(source(*tables), tables[2]) for name, tables in known.items()}
+    assert kinds == {
+        "opioids dispensed": "time_varying",
+        "other medicines dispensed, nobody reports": "time_varying",
+        "other medicines dispensed, one report each": "baseline",
+        "one report each": "baseline",
+        "several reports": "time_varying",
+        "nothing": "none",
+    }
+
+
+def test_deaths_and_time_after_the_period_of_entry_are_told(tmp_path: Path) -> None:
+    tables = people(40)
+    tables["observation"] += [{"person_id": i, "start": START + 1100, "end": START + 1900} for i in range(20)]
+    tables["deaths"] = [{"person_id": i, "date": START + 1500} for i in range(13)]
+    _, outputs = run(tmp_path, tables)
+    notes = io.read_json(outputs["notes"])
+    assert notes["deaths_after_observation"] == 13
+    assert any(warning.endswith("not counted: about 15.") for warning in notes["warnings"])
+    assert any(warning.endswith("not counted: about 20.") for warning in notes["warnings"])

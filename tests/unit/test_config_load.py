@@ -56,7 +56,6 @@ cohorts:
   a:
     path: data
     date_basis: offset
-    deaths_complete_until: 400
     tables:
       persons:
         columns: {person_id: SEQN, smoking: SMQ}
@@ -69,7 +68,6 @@ hyperalgesia: {windows_days: [[1, 30], [31, 90]]}
 """,
     )
     cohort = read.cohorts["a"]
-    assert cohort.deaths_complete_until == 400
     assert cohort.tables["persons"].recode["sex"].map == {"Male": "M", "2": "F", "9": None}
     assert read.exposure.dose_bands == [20.0, 50.5]
     assert read.hyperalgesia.windows_days == [(1, 30), (31, 90)]
@@ -173,8 +171,7 @@ COHORTS = [
     ("{a: {path: ''}}", ["cohorts.a.path: is empty"]),
     ("{a: {path: x, format: sql}}", ["`sql` is not one of its choices"]),
     ("{a: {path: x, date_basis: real}}", ["`real`", "'shifted', 'actual' or 'offset'"]),
-    ("{a: {path: x, deaths_complete_until: 300}}", ["a day number needs date_basis: offset"]),
-    ("{a: {path: x, date_basis: offset, deaths_complete_until: 2020-01-01}}", ["days are whole numbers"]),
+    ("{a: {path: x, deaths_complete_until: 2020-01-01}}", ["not in this version"]),
     ("{a: {path: x, format: omop, date_basis: offset}}", ["OMOP data have dates"]),
     ("{a: {path: x.duckdb, format: omop}}", ["reading a database is not in this version"]),
     ("{a: {path: x, format: omop, connection_env: DB}}", ["connection_env", "not in this version"]),

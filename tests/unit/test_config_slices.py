@@ -74,9 +74,8 @@ def test_a_change_reaches_exactly_the_steps_that_read_it(section: str, keys: dic
 
 def test_a_slice_holds_what_is_declared_and_no_more() -> None:
     chosen = slice_of(config(), "build_cohort", "b")
-    assert chosen["cohort"] == {"deaths_complete_until": None}
     assert chosen["exposure"] == {"dose_bands": [20.0, 50.0, 90.0]}
-    assert set(chosen) == {"cohort", "exposure", "population", "covariates", "study", "cohort_name"}
+    assert set(chosen) == {"exposure", "population", "covariates", "study", "cohort_name"}
     assert (chosen["study"], chosen["cohort_name"]) == ("study", "b")
 
 

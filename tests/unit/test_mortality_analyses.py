@@ -299,9 +299,12 @@ def test_survival_display() -> None:
 
 @pytest.fixture
 def run(tmp_path: Path):
-    def step(rows: pl.DataFrame, exposure: str, **mortality: Any) -> tuple[str, pl.DataFrame, pl.DataFrame]:
+    def step(
+        rows: pl.DataFrame, exposure: str, after_observation: int = 0, **mortality: Any
+    ) -> tuple[str, pl.DataFrame, pl.DataFrame]:
         io.write_table(rows, tmp_path / "person_time.parquet", PERSON_TIME, calendar=True)
-        io.write_json(tmp_path / "cohort_notes.json", {"exposure": exposure, "warnings": [], "costs": []})
+        notes = {"exposure": exposure, "deaths": 95, "deaths_after_observation": after_observation}
+        io.write_json(tmp_path / "cohort_notes.json", notes)
         inputs = {"person_time": tmp_path / "person_time.parquet", "notes": tmp_path / "cohort_notes.json"}
         outputs = {"estimates": tmp_path / "estimates.parquet", "survival": tmp_path / "survival.parquet"}
         covariates = {"baseline": ["severity", "sex"], "missing": "indicator"}
@@ -344,3 +347,22 @@ def test_order_of_rows_does_not_change_a_bit(run) -> None:
     one, other = run(WORLD, "time_varying"), run(WORLD.sample(fraction=1, shuffle=True, seed=3), "time_varying")
     assert one[1].equals(other[1])
     assert one[2].equals(other[2])
+
+
+def test_mortality_is_withheld_when_more_than_one_death_in_twenty_is_not_observed(run) -> None:
+    _, passing, _ = run(WORLD, "time_varying", after_observation=5)
+    assert (passing["gate"] == "pass").all()
+    _, withheld, survival = run(WORLD, "time_varying", after_observation=6)
+    assert withheld["gate"].unique().to_list() == [
+        "fail: more than 5 % of deaths fall outside follow-up for want of observation"
+    ]
+    assert withheld["estimate"].null_count() == withheld.height
+    assert survival.is_empty()
+
+
+def test_a_covariate_missing_only_for_the_dead_is_separation() -> None:
+    dead = pl.col("death").sum().over("person_id") > 0
+    told = WORLD.with_columns(site=pl.when(dead).then(None).otherwise(pl.lit("a")))
+    row = ratio(told, adjust=("site",))
+    assert row.gate == "not evaluable: separation (site)"
+    assert row.estimate is None

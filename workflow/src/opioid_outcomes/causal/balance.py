@@ -19,7 +19,7 @@ def standardised_difference(x: npt.ArrayLike, group: npt.ArrayLike, weights: npt
     Austin PC. Stat Med 2009;28:3083 (equations 1 and 2).
     """
     values = np.asarray(x, dtype=np.float64)
-    values = values.reshape(len(values), -1)
+    values = values[:, None] if values.ndim == 1 else values
     exposed = np.asarray(group).astype(bool)
     weight = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
     known = np.isfinite(values)

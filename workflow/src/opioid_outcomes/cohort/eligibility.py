@@ -30,6 +30,7 @@ class Eligible:
     people: pl.DataFrame
     rules: list[Rule] = field(default_factory=list)
     deaths_after_observation: int = 0
+    observed_again: int = 0  # people with observation after the period in which they entered
     nobody_matched: bool = False
 
 
@@ -125,6 +126,9 @@ def select(
         rows = rows.join(_excluded(rows, name, diagnoses, status), on="person_id", how="anti", maintain_order="left")
         result.rules.append(Rule(f"no {_words(name)} on record before entry", rows.height))
     result.people = follow(rows, population.max_followup_days, study_end)
+    ended = result.people.filter(pl.col("exit_reason") == "end of observation")
+    later = observation.select("person_id", later="start").join(ended.select("person_id", "exit"), on="person_id")
+    result.observed_again = later.filter(pl.col("later") >= pl.col("exit"))["person_id"].n_unique()
     lost = (pl.col("exit_reason") == "end of observation") & pl.col("died").is_not_null()
     result.deaths_after_observation = result.people.filter(lost).height
     return result

@@ -98,9 +98,6 @@ def days(config: Config, problems: KeyProblems) -> None:
     elif bases:
         for name in ("study_start", "study_end"):
             _day(("population", name), getattr(config.population, name), bases == {True}, problems)
-    for name, cohort in config.cohorts.items():
-        deaths = ("cohorts", name, "deaths_complete_until")
-        _day(deaths, cohort.deaths_complete_until, cohort.date_basis == "offset", problems)
     start, end = config.population.study_start, config.population.study_end
     if type(start) is type(end) and start is not None and start > end:  # type: ignore[operator]
         problems.add(("population", "study_end"), "lies before study_start", "exchange them, or leave one out")

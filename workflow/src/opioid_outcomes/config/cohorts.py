@@ -56,7 +56,9 @@ class Cohort(Section):
         "shifted: dates moved per person; actual: true dates; offset: integer days. When unsure: shifted.",
     )
     deaths_complete_until: str | int | None = key(
-        None, "Last day up to which deaths are known for everybody; default: end of each observation."
+        None,
+        "Last day up to which deaths are known for everybody; default: end of each observation.",
+        available=(None,),
     )
     country: str | None = key(
         None, "Country of the cohort; recorded with the results, no analysis of this version reads it."

@@ -41,7 +41,6 @@ SLICES: dict[str, tuple[str, ...]] = {
         "population",
         "covariates",
         "exposure.dose_bands",
-        "cohort.deaths_complete_until",
     ),
     "describe_trajectories": ("exposure.dose_bands",),
     "estimate_mortality": ("mortality", "covariates.baseline", "covariates.missing"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
+from opioid_outcomes.counts import about
 from opioid_outcomes.hyperalgesia.confounders import Confounders
 from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
@@ -172,9 +173,9 @@ def _note(trial: Trial, window: Window, scored: Bools, dropped: tuple[str, ...])
     parts = [
         f"mean change since the visit {up:+.2f} escalated, {same:+.2f} maintained",
         "events = people who escalated",
-        f"decisions left out: {_about(trial.left_in_grace)} for follow-up that ends within grace, "
-        f"{_about(trial.arm_unknown)} for a dose not known within it, "
-        f"{_about(trial.incomplete)} for a missing covariate",
+        f"decisions left out: {about(trial.left_in_grace)} for follow-up that ends within grace, "
+        f"{about(trial.arm_unknown)} for a dose not known within it, "
+        f"{about(trial.incomplete)} for a missing covariate",
     ]
     # covariates only, never their levels: a level may be one person's
     told_by_others = {name.split(": ")[0]: None for name in dropped if name in trial.confounders.baseline}
@@ -183,10 +184,3 @@ def _note(trial: Trial, window: Window, scored: Bools, dropped: tuple[str, ...])
     if trial.confounders.absent:
         parts.append(f"not in the data: {', '.join(trial.confounders.absent)}")
     return "; ".join(parts)
-
-
-def _about(count: int) -> str:
-    """A count for a sentence that may leave: small ones are not told, others rounded to 5 (DISCLOSURE, Out)."""
-    if count == 0:
-        return "none"
-    return "fewer than 11" if count < 11 else f"about {round(count / 5) * 5}"

@@ -68,9 +68,10 @@ def hazard_ratio(
     row = Estimate(
         analysis=analysis, method=method, outcome="death", contrast=contrast.label, scale="log_hr",
         population=population(weighted), **total.counts(), gate="not evaluable: not fitted",
-        smallest_cell=smallest(*(count for arm in arms for count in (arm.persons, arm.events))),
+        smallest_cell=smallest(*(cell for arm in arms for cell in arm.cells())),
     )  # fmt: skip
-    notes = _definition(rows, adjust, missing) + _left_out(person_time, contrast, weighted)
+    used = [name for name in adjust if name not in design.constant]
+    notes = _definition(rows, used, missing) + _left_out(person_time, contrast, weighted)
     refusal = _refusal(contrast, total, arms)
     if refusal is None:
         try:
@@ -123,6 +124,9 @@ def _fit(rows: pl.DataFrame, design: design_matrix.Design, weighted: bool) -> Fi
     weights = rows["survey_weight"].to_numpy().astype(float) if weighted else np.ones(rows.height)
     silent, x, names, notes = _without_deathless_levels(design.x, design.names, died & (weights > 0))
     weights = np.where(silent, 0.0, weights)
+    told = amount(rows.filter(pl.Series(weights > 0)))
+    if told.persons == told.events:  # what is left tells of nobody who lived
+        raise cox.CoxFailure("separation", [_covariate(name) for name in design.names if name not in names])
     start, stop = rows["start"].to_numpy(), rows["stop"].to_numpy()
     person = rows["person_id"].rank("dense").to_numpy()
     while True:

@@ -16,6 +16,10 @@ class Amount:
     events: int
     person_years: float
 
+    def cells(self) -> tuple[int, int, int]:
+        """The groups of people that the amount tells of: all, the dead, the others."""
+        return self.persons, self.events, self.persons - self.events
+
     def counts(self) -> dict[str, Any]:
         """The count columns of an ``Estimate``."""
         return asdict(self)

@@ -52,7 +52,7 @@ def _ratio(person_time: pl.DataFrame, contrast: Contrast) -> Estimate:
     """Log ratio of the two rates; its variance is 1/d1 + 1/d0 (Rothman, Modern Epidemiology)."""
     row = _row(person_time.filter(contrast.exposure.is_not_null()), contrast.label, "log_rate_ratio")
     one, other = (amount(person_time.filter(contrast.exposure == value)) for value in (1, 0))
-    row = replace(row, smallest_cell=smallest(one.persons, one.events, other.persons, other.events))
+    row = replace(row, smallest_cell=smallest(*one.cells(), *other.cells()))
     for name, arm in zip(contrast.arms, (one, other), strict=True):
         if not arm.persons:
             return replace(row, gate=f"not evaluable: nobody in group '{name}'")

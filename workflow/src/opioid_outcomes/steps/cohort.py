@@ -13,7 +13,9 @@ from opioid_outcomes.cohort import attrition, covariates, eligibility, panel, pe
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.population import Population
 from opioid_outcomes.contracts.derived import COHORT, PANEL, PERSON_TIME
+from opioid_outcomes.counts import about
 from opioid_outcomes.errors import Problem, UserError
+from opioid_outcomes.exposure.source import Source, source
 
 TABLES = ("persons", "observation", "dispensings", "opioid_use", "diagnoses", "pain", "deaths", "measurements")
 
@@ -26,8 +28,9 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     calendar = io.is_calendar(inputs["observation"], "start")
     tables = {name: io.read_table(inputs[name]) for name in TABLES}
     status, daily = io.read_table(inputs["opioid_status"]), io.read_table(inputs["daily_dose"])
-    exposure = exposure_kind(tables["dispensings"], tables["opioid_use"])
-    before_first = "never" if tables["dispensings"].height else "unknown"
+    known_from = source(tables["dispensings"], io.read_table(inputs["dispensings_clean"]), tables["opioid_use"])
+    exposure = exposure_kind(known_from, tables["opioid_use"])
+    before_first = "never" if known_from == "dispensings" else "unknown"
     found = eligibility.select(
         tables["persons"], tables["observation"], diagnoses=tables["diagnoses"], deaths=tables["deaths"],
         status=status, population=population, calendar=calendar,
@@ -64,20 +67,15 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     io.write_table(time, outputs["person_time"], PERSON_TIME, calendar=calendar)
     io.write_table(months, outputs["panel"], PANEL, calendar=calendar)
     io.write_frame(table_one.build(cohort, time, wanted.baseline, exposure), outputs["table_one"])
-    io.write_json(
-        outputs["notes"],
-        notes(found, exposure, measured.costs, population, settings["cohort"]["deaths_complete_until"]),
-    )
+    io.write_json(outputs["notes"], notes(found, exposure, measured.costs, population))
     return f"{cohort.height:,} of {tables['persons'].height:,} people eligible, {int(cohort['death'].sum()):,} deaths"
 
 
-def exposure_kind(dispensings: pl.DataFrame, opioid_use: pl.DataFrame) -> str:
+def exposure_kind(known_from: Source, opioid_use: pl.DataFrame) -> str:
     """How use is known: ``time_varying``, ``baseline`` (each person at most at one interview) or ``none``."""
-    if dispensings.height:
-        return "time_varying"
-    if opioid_use.is_empty():
-        return "none"
-    return "baseline" if opioid_use["person_id"].is_unique().all() else "time_varying"
+    if known_from == "reports":
+        return "baseline" if opioid_use["person_id"].is_unique().all() else "time_varying"
+    return "time_varying" if known_from == "dispensings" else "none"
 
 
 def day_of(value: str | int | None, key: str, *, calendar: bool) -> int | None:
@@ -97,13 +95,7 @@ def day_of(value: str | int | None, key: str, *, calendar: bool) -> int | None:
         raise UserError(Problem(f"{key} must be {kind}", f"population.{key}")) from None
 
 
-def notes(
-    found: eligibility.Eligible,
-    exposure: str,
-    costs: list[str],
-    population: Population,
-    deaths_complete_until: str | int | None,
-) -> dict[str, Any]:
+def notes(found: eligibility.Eligible, exposure: str, costs: list[str], population: Population) -> dict[str, Any]:
     """What the report must say of this cohort, and the counts later steps act on."""
     warnings = []
     if found.people.is_empty():
@@ -117,11 +109,14 @@ def notes(
             )
         warnings.append(why)
     if found.deaths_after_observation:
-        count, days = found.deaths_after_observation, eligibility.DEATH_AFTER_OBSERVATION_DAYS
-        warnings.append(f"{count} deaths more than {days} days after the last observed day are not counted.")
-    if deaths_complete_until is not None:
+        count, days = about(found.deaths_after_observation), eligibility.DEATH_AFTER_OBSERVATION_DAYS
         warnings.append(
-            "Deaths are complete beyond observation, but every analysis of this version ends with observation."
+            f"Deaths more than {days} days after the end of the observation period of entry are not counted: {count}."
+        )
+    if found.observed_again:
+        warnings.append(
+            "Follow-up ends with the observation period of entry. People observed again later, whose later time is not"
+            f" counted: {about(found.observed_again)}."
         )
     if exposure == "none":
         costs = [*costs, "Neither dispensings nor reports of opioid use: nobody's exposure is known."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from opioid_outcomes.contracts import estimates
 from opioid_outcomes.mortality.baseline_use import baseline_use
 from opioid_outcomes.mortality.contrasts import Exposure, Missing
 from opioid_outcomes.mortality.current_use import current_use
+from opioid_outcomes.mortality.gates import unobserved_deaths
 from opioid_outcomes.mortality.rates import rates
 from opioid_outcomes.mortality.survival_curves import survival_curves
 
@@ -19,7 +21,8 @@ from opioid_outcomes.mortality.survival_curves import survival_curves
 def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """Rates, hazard ratios and survival curves of one cohort; returns one line for the terminal, in counts."""
     person_time = io.read_table(inputs["person_time"]).sort("person_id", "start")
-    exposure: Exposure = io.read_json(inputs["notes"])["exposure"]
+    notes = io.read_json(inputs["notes"])
+    exposure: Exposure = notes["exposure"]
     chosen, covariates = Mortality(**settings["mortality"]), Covariates(**settings["covariates"])
     missing: Missing = "complete" if covariates.missing == "complete" else "indicator"
     rows = []
@@ -29,8 +32,13 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
         rows += current_use(person_time, covariates.baseline, missing, exposure=exposure)
     if "baseline_use" in chosen.analyses and exposure == "baseline":
         rows += baseline_use(person_time, covariates.baseline, missing)
+    curves = survival_curves(person_time, chosen.horizons_days, exposure=exposure)
+    withheld = unobserved_deaths(notes["deaths"], notes["deaths_after_observation"])
+    if withheld:
+        rows = [replace(row, gate=withheld) if row.gate == "pass" else row for row in rows]
+        curves = curves.clear()
     table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
-    io.write_frame(survival_curves(person_time, chosen.horizons_days, exposure=exposure), outputs["survival"])
+    io.write_frame(curves, outputs["survival"])
     evaluable = sum(row.gate == "pass" for row in rows)
     return f"{evaluable} of {len(rows)} estimates evaluable"

@@ -23,6 +23,7 @@ class Design:
     names: tuple[str, ...]
     keep: npt.NDArray[np.bool_]
     notes: tuple[str, ...]
+    constant: tuple[str, ...] = ()  # columns that do not vary, so that nothing is adjusted for them
 
 
 def build(frame: pl.DataFrame, columns: Sequence[str], *, missing: Literal["indicator", "complete"]) -> Design:
@@ -47,7 +48,7 @@ def build(frame: pl.DataFrame, columns: Sequence[str], *, missing: Literal["indi
     if dropped:
         notes.append(f"not varying, left out: {', '.join(dropped)}")
     x = np.column_stack([values for _, values in parts]) if parts else np.zeros((kept.height, 0))
-    return Design(x, tuple(name for name, _ in parts), keep, tuple(notes))
+    return Design(x, tuple(name for name, _ in parts), keep, tuple(notes), tuple(dropped))
 
 
 def _is_missing(frame: pl.DataFrame, name: str) -> pl.Expr:

@@ -12,7 +12,7 @@ from opioid_outcomes.synthesis import meta_analysis
 POOLABLE = (
     "log_hr", "log_or", "log_rate_ratio", "risk_difference", "rmst_days", "mean_difference", "mean_difference_per_step",
 )  # fmt: skip
-ESTIMAND = ["analysis", "method", "outcome", "contrast", "window", "scale", "spec"]
+ESTIMAND = ["analysis", "method", "population", "outcome", "contrast", "window", "scale", "spec"]
 
 
 def pooled_rows(estimates: pl.DataFrame, study: str) -> pl.DataFrame:
@@ -24,23 +24,22 @@ def pooled_rows(estimates: pl.DataFrame, study: str) -> pl.DataFrame:
         pl.col("scale").is_in(POOLABLE) & (pl.col("gate") == "pass") & pl.col("se").is_finite() & (pl.col("se") > 0)
     )
     rows = [
-        _pooled(group.sort("cohort"), study)
+        _pooled(group.sort("cohort"), estimates, study)
         for _, group in usable.group_by(ESTIMAND, maintain_order=True)
         if group["cohort"].n_unique() == len(group) > 1
     ]
     return pl.DataFrame(rows, schema=INTERNAL)
 
 
-def _pooled(group: pl.DataFrame, study: str) -> dict[str, object]:
+def _pooled(group: pl.DataFrame, estimates: pl.DataFrame, study: str) -> dict[str, object]:
     result = meta_analysis.pool(group["estimate"].to_numpy(), group["se"].to_numpy())
     first = group.row(0, named=True)
-    populations = group["population"].unique(maintain_order=True).to_list()
     return {name: first[name] for name in ESTIMAND} | {
-        "study": study, "cohort": "pooled", "population": " | ".join(populations),
+        "study": study, "cohort": "pooled",
         "estimate": result.estimate, "ci_low": result.ci_low, "ci_high": result.ci_high, "se": result.se,
         "p_value": result.p_value, "persons": _total(group["persons"]), "events": _total(group["events"]),
         "person_years": _total(group["person_years"]), "gate": "pass", "smallest_cell": group["smallest_cell"].min(),
-        "note": _note(result, group["cohort"].to_list()),
+        "note": "; ".join([_note(result, group["cohort"].to_list()), *_caveats(group, estimates)]),
     }  # fmt: skip
 
 
@@ -59,3 +58,13 @@ def _note(result: meta_analysis.Pooled, cohorts: list[str]) -> str:
     if result.prediction:
         note += f"; 95 % prediction interval {result.prediction[0]:.3f} to {result.prediction[1]:.3f}"
     return note
+
+
+def _caveats(group: pl.DataFrame, estimates: pl.DataFrame) -> list[str]:
+    """Cohorts that asked the same and are not in the number; and whether those in it adjust for the same."""
+    same = estimates.join(group.select(ESTIMAND).unique(), on=ESTIMAND, how="semi", nulls_equal=True)
+    withheld = sorted(set(same["cohort"]) - set(group["cohort"]))
+    caveats = [f"withheld in {', '.join(withheld)}"] if withheld else []
+    if group["note"].str.extract(r"given (.*?), by days").n_unique() > 1:
+        caveats.append("the cohorts do not adjust for the same covariates: see their rows")
+    return caveats
