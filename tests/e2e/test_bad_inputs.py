@@ -20,7 +20,7 @@ from opioid_outcomes.errors import UserError
 from opioid_outcomes.ingest.check import check_cohort
 from opioid_outcomes.steps.ingest import ingest_cohort
 
-PEOPLE = range(100, 160)
+PEOPLE = [*range(99, 130), *range(131, 160)]  # consecutive ids would be told
 FILES = {
     "persons": ["person_id,sex,birth_year", *(f"{i},{'FM'[i % 2]},{1900 + i // 2}" for i in PEOPLE)],
     "observation": ["person_id,start,end", *(f"{i},2010-01-01,2012-12-31" for i in PEOPLE)],

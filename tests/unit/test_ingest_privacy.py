@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from opioid_outcomes.config.cohorts import Cohort
+from opioid_outcomes.config.cohorts import Cohort, TableMapping
 from opioid_outcomes.config.privacy import Privacy
 from opioid_outcomes.errors import UserError
 from opioid_outcomes.ingest import privacy
@@ -91,6 +91,65 @@ def test_a_waiver_lets_a_column_through_and_is_told(tmp_path: Path) -> None:
     waiver = {"table": "persons", "column": "Account", "reason": "type of insurance"}
     said = privacy.check(read(given, "c", ["account"]), Privacy(waive=[waiver]))
     assert said == ["Column account of persons is called account, which says identity; waived: type of insurance"]
+
+
+@pytest.mark.parametrize(
+    "persons",
+    [
+        {"derive": {"region": "contact"}},
+        {"derive": {"region": "contact || '.uk'"}},
+        {"recode": {"region": {"column": "contact", "map": {"none": "b@example.org"}}}},
+    ],
+)
+def test_derived_and_recoded_values_pass_the_same_door(tmp_path: Path, persons: dict) -> None:
+    given = cohort(tmp_path, "contact", "a@example.org\n2,F,1950,none")
+    given = given.model_copy(update={"tables": {"persons": TableMapping(**persons)}})
+    with pytest.raises(UserError, match=r"column region \(table persons\): has \d values that look like an e-mail"):
+        privacy.check(read(given, "c", ["region"]), Privacy())
+    waiver = {"table": "persons", "column": "region", "reason": "no address"}
+    assert len(privacy.check(read(given, "c", ["region"]), Privacy(waive=[waiver]))) == 1
+
+
+def with_ids(folder: Path, ids: list[object]) -> Cohort:
+    (folder / "persons.csv").write_text("id,sex,birth_year\n" + "".join(f"{i},F,1950\n" for i in ids))
+    (folder / "observation.csv").write_text("person_id,start,end\n1,2010-01-01,2011-01-01\n")
+    return Cohort(path=str(folder), tables={"persons": TableMapping(columns={"person_id": "id"})})
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind"),
+    [
+        (["120-45-6710", "1"], "a social security number"),
+        (["AB 12 34 56 C", "1"], "a UK national insurance number"),
+        (["9434765919", "4010232137", "1"], "an NHS number"),
+    ],
+)
+def test_ids_that_are_national_numbers(tmp_path: Path, ids: list, kind: str) -> None:
+    given = with_ids(tmp_path, ids)
+    with pytest.raises(UserError, match=f"column id .table persons.: has [12] ids that look like {kind}") as raised:
+        privacy.check(read(given, "c", []), Privacy())
+    assert not any(one in str(raised.value) for one in ids if len(one) > 1)
+    waiver = {"table": "persons", "column": "id", "reason": "made up"}
+    assert "waived: made up" in privacy.check(read(given, "c", []), Privacy(waive=[waiver]))[0]
+
+
+def test_one_id_in_eleven_is_an_nhs_number_by_chance(tmp_path: Path) -> None:
+    given = with_ids(tmp_path, ["9434765919", "9434765918", "4010232138"])
+    assert privacy.check(read(given, "c", []), Privacy()) == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        (list(range(111, 91, -1)), True),
+        (list(range(20, 40, 2)), False),
+        (list(range(5)), False),
+        ([f"p{i}" for i in range(20)], False),
+    ],
+)
+def test_consecutive_ids_are_told(tmp_path: Path, ids: list, told: bool) -> None:
+    said = privacy.check(read(with_ids(tmp_path, ids), "c", []), Privacy())
+    assert ["consecutive" in one for one in said] == [True] * told
 
 
 def test_codes_are_not_telephone_numbers(tmp_path: Path) -> None:

@@ -1,18 +1,19 @@
 """The door in: columns that say identity and values that look like it are refused before anything is analysed.
 
-Only columns that are used are looked at; columns whose type the contract fixes are not searched for patterns (an NDC
-looks like a telephone number). A finding is refused unless the config waives it with a reason.
+Only columns that are used are looked at. Values are searched as they come in, recoded and derived ones too, except
+where the contract fixes their type (an NDC looks like a telephone number). A finding is refused unless the config
+waives it with a reason.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import polars as pl
 
 from opioid_outcomes.config.privacy import Privacy
 from opioid_outcomes.errors import Problem, UserError
+from opioid_outcomes.ingest.raw import Raw
 from opioid_outcomes.ingest.tables import Mapped, TablesRead
 
 IDENTITY = (
@@ -30,7 +31,12 @@ PATTERNS = {
     "an IP address": r"^\s*((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)\s*$",
     "a web address": r"(?i)\b(https?://|www\.)\S+",
 }
+NATIONAL_NUMBERS = {
+    "a social security number": PATTERNS["a social security number"],
+    "a UK national insurance number": r"(?i)^\s*[A-CEGHJ-PR-TW-Z]{2}( ?\d{2}){3} ?[A-D]\s*$",
+}
 NHS_WEIGHTS = (10, 9, 8, 7, 6, 5, 4, 3, 2)  # check digit modulo 11, NHS Data Dictionary "NHS NUMBER"
+MANY_IDS = 11  # fewer numbers are consecutive by chance
 FREE_TEXT_LENGTH, FREE_TEXT_DISTINCT, FREE_TEXT_SPACED = 30, 0.5, 0.8
 
 
@@ -38,8 +44,8 @@ def check(read: TablesRead, privacy: Privacy) -> list[str]:
     """Refuses identity in used columns (``UserError``, all findings at once); returns what was waived."""
     waived = {(waiver.table, waiver.column.lower()): waiver.reason for waiver in privacy.waive}
     problems, said = [], []
-    for mapped in read.mapped:
-        for column, finding in _findings(mapped, read.frames[mapped.source.path]):
+    for mapped, raw in zip(read.mapped, read.raws, strict=True):
+        for column, finding in _findings(mapped, raw).items():
             table = mapped.table.name
             reason = waived.get((table, column.lower()))
             if reason is None:
@@ -50,28 +56,38 @@ def check(read: TablesRead, privacy: Privacy) -> list[str]:
                 said.append(f"Column {column} of {table} {finding}; waived: {reason}")
     if problems:
         raise UserError(*problems)
-    return said
+    return [*said, *_ordered_ids(read)]
 
 
-def _findings(mapped: Mapped, frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
+def _findings(mapped: Mapped, raw: Raw) -> dict[str, str]:
+    """What is wrong with a table, by source column (by canonical column where that is recoded or derived)."""
+    found: dict[str, str] = {}
     for column in mapped.used():
         targets = [name for name, source in mapped.columns.items() if source == column]
         if word := identity_word(column, products=targets == ["product_name"]):
-            yield column, f"is called {word}, which says identity"
-            continue
-        if _open(mapped, column, targets) and frame.schema[column] == pl.String:
-            found = value_pattern(frame[column])
-            if found:
-                yield column, found
-
-
-def _open(mapped: Mapped, column: str, targets: list[str]) -> bool:
-    """Whether the column reaches a column whose type the contract leaves open."""
+            found[column] = f"is called {word}, which says identity"
     table = mapped.table
-    recoded = [name for name, rule in mapped.mapping.recode.items() if mapped.source.find(rule.column) == column]
-    if recoded and not targets:
-        return False  # only the map's own labels pass
-    return any(name not in table.names or (table.name, name) in OPEN_TEXT for name in targets)
+    for name in raw.frame.columns:
+        if table.name == "persons" and name == "person_id":
+            finding = national_number(raw.frame[name])
+        elif (name not in table.names or (table.name, name) in OPEN_TEXT) and raw.frame.schema[name] == pl.String:
+            finding = value_pattern(raw.frame[name])
+        else:
+            continue
+        if finding:
+            found.setdefault(mapped.columns.get(name, name), finding)
+    return found
+
+
+def _ordered_ids(read: TablesRead) -> list[str]:
+    """Consecutive ids tell in which order people came, and how many came between two of them."""
+    ids = next(raw for raw in read.raws if raw.into == "persons").frame["person_id"]
+    numbers = ids.cast(pl.Int64, strict=False).drop_nulls().unique().sort()
+    if len(numbers) < MANY_IDS or numbers[-1] - numbers[0] + 1 != len(numbers):
+        return []
+    return [
+        "The persons' ids are consecutive numbers: if people were numbered as they came, replace them by random ones."
+    ]
 
 
 def identity_word(column: str, *, products: bool = False) -> str | None:
@@ -101,6 +117,19 @@ def value_pattern(values: pl.Series) -> str | None:
     if length >= FREE_TEXT_LENGTH and distinct > FREE_TEXT_DISTINCT and spaced > FREE_TEXT_SPACED:  # type: ignore[operator]
         return "looks like free text: long, mostly distinct, with spaces"
     return None
+
+
+def national_number(ids: pl.Series) -> str | None:
+    """What persons' ids look like, if like national numbers.
+
+    One number of ten digits in eleven passes for an NHS number by chance: most of the ids must.
+    """
+    filled = ids.drop_nulls().cast(pl.String)
+    for pattern, expression in NATIONAL_NUMBERS.items():
+        if count := int(filled.str.contains(expression).sum()):
+            return f"has {count} ids that look like {pattern}"
+    count = _nhs_numbers(filled)
+    return f"has {count} ids that look like an NHS number" if count > len(filled) / 2 else None
 
 
 def _nhs_numbers(values: pl.Series) -> int:

@@ -68,7 +68,6 @@ class TablesRead:
 
     raws: list[Raw]
     mapped: list[Mapped]
-    frames: dict[Path, pl.DataFrame]
     warnings: list[str]
     costs: list[str]
 
@@ -108,7 +107,7 @@ def read(cohort: Cohort, cohort_name: str, person_columns: list[str]) -> TablesR
         raw, said = _select(one, frames[one.source.path])
         raws.append(raw)
         warnings += said
-    return TablesRead(raws, mapped, frames, warnings, _costs(set(files)))
+    return TablesRead(raws, mapped, warnings, _costs(set(files)))
 
 
 def _costs(present: set[str]) -> list[str]:
