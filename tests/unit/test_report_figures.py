@@ -83,3 +83,22 @@ def test_thinning_a_curve_keeps_its_ends_and_only_its_steps() -> None:
     kept = charts._step_points(rows)
     assert len(kept) <= 402
     assert [kept[0]["day"], kept[-1]["day"]] == [0, 2000]
+
+
+def course(arm: str, month: int, persons: int | None) -> dict[str, object]:
+    hidden = persons is None
+    mean = None if hidden else 5.0
+    return {
+        "arm": arm, "month": month, "persons": persons, "mean": mean, "ci_low": mean, "ci_high": mean,
+        "suppressed": int(hidden),
+    }  # fmt: skip
+
+
+def test_the_people_behind_each_arm_s_course_stand_under_it() -> None:
+    rows = [course("escalate", month, 1230 + month) for month in range(-6, 13)]
+    rows += [course("maintain", month, None if month == 12 else 2340 + month) for month in range(-6, 13)]
+    picture = svg(charts.pain_escalation({"clinic": rows}, 11), "pain", "Pain", "Pain")
+    told = re.findall(r">([^<>]+)</text>", picture)
+    assert [told.count(text) for text in ("1,224", "1,230", "1,242", "2,343", "&lt;11")] == [1, 1, 1, 1, 1]
+    assert "1,231" not in told  # every third month, so that the numbers stay apart
+    assert "2,352" not in told

@@ -8,6 +8,8 @@ import pytest
 from report_release import settings
 
 from opioid_outcomes.config.model import Config
+from opioid_outcomes.hyperalgesia import escalation, visits
+from opioid_outcomes.mortality import hazard_ratio
 from opioid_outcomes.report.document import Paragraph
 from opioid_outcomes.report.methods import methods
 from opioid_outcomes.report.released import Released
@@ -46,6 +48,10 @@ def told(use: str = "time_varying", release: dict[str, Any] | None = None, **cha
         ({"quality": {"max_rejected_share": 0.05}}, "more than 5 %"),
         ({"synthesis": {"pool": False}}, "not pooled"),
         ({"study": {"name": "x", "seed": 7}}, "the seed 7."),
+        ({"covariates": {"baseline": ["age", "sex"]}}, "Estimates are crude and adjusted for age and sex. "),
+        ({"covariates": {"baseline": ["age", "copd"]}}, "crude, adjusted for age and adjusted for all baseline"),
+        ({"hyperalgesia": {"escalation": {"grace_days": 14}}}, "on the last day of grace (14 days after the visit)"),
+        ({"hyperalgesia": {"escalation": {"stable_days": 60}}}, "stable for 60 days"),
     ],
 )  # fmt: skip
 def test_a_setting_is_told_in_its_own_numbers(changes: dict[str, Any], sentence: str) -> None:
@@ -63,6 +69,30 @@ def test_of_use_asked_once_nothing_is_said_about_doses() -> None:
 def test_analyses_that_were_not_asked_for_are_not_described() -> None:
     assert "Cox regression" in told()
     assert "Cox regression" not in told(mortality={"analyses": ["rate"]})
+
+
+def test_of_use_asked_once_no_group_is_said_to_change_from_day_to_day() -> None:
+    once = told(use="baseline")
+    for phrase in ("as it changes day by day", "the group they are in on each day"):
+        assert phrase in told()
+        assert phrase not in once
+    assert "as reported where it is known at one interview only" in once
+    assert "as reported where" not in told()
+
+
+def test_supply_in_hand_before_the_visit_and_the_dose_after_grace_define_the_trial() -> None:
+    said = told()
+    assert "in hand on the day before the visit" in said
+    assert "above the dose before the visit, else maintained" in said
+
+
+def test_gates_are_told_as_they_stand_in_the_estimators() -> None:
+    assert hazard_ratio.FEWEST_DEATHS == 10
+    assert "fewer than ten deaths behind it" in told()
+    assert f"fewer than {escalation.FEWEST_PER_ARM} people in an arm" in told()
+    assert f"less than {escalation.LEAST_SEPARATION:g} MME/day between the arms" in told()
+    assert f"no gap above {visits.LONGEST_GAP} days" in told()
+    assert f"within {100 * visits.STABLE_BAND:g} % of their mean" in told()
 
 
 def test_without_disclosure_control_the_reason_is_given() -> None:

@@ -117,9 +117,13 @@ def _survival_panel(cohort: str, rows: Rows, *, groups: list[str], floor: float,
     by_group = {group: [row for row in rows if row["group"] == group] for group in groups}
     last = max(row["day"] for row in rows)
     curve = _curves(by_group, last, floor, colour).properties(width=width, height=230, title=cohort)
-    head = alt.TitleParams("at risk", fontSize=11, offset=2)
-    table = _numbers_at_risk(by_group, last).properties(width=width, height=18 * len(groups), title=head)
-    return alt.vconcat(curve, table, spacing=6)
+    told = [
+        {"group": group, "x": day / DAYS_PER_YEAR, "label": number(at_risk(own, day))}
+        for group, own in by_group.items()
+        for day in risk_times(last)
+        if own and day <= own[-1]["day"]
+    ]
+    return alt.vconcat(curve, _people_below("at risk", told, groups, _years(last), width), spacing=6)
 
 
 def _years(last: float) -> Any:
@@ -152,24 +156,20 @@ def _curves(by_group: dict[str, Rows], last: float, floor: float, colour: Any) -
     return band + line
 
 
-def _numbers_at_risk(by_group: dict[str, Rows], last: float) -> Any:
+def _people_below(title: str, told: Rows, groups: list[str], scale: Any, width: int) -> Any:
+    """A line of counts per group under a plot: ``told`` has group, x on the plot's ``scale``, and label."""
     import altair as alt
 
-    told = [
-        {"group": group, "years": day / DAYS_PER_YEAR, "label": number(at_risk(own, day))}
-        for group, own in by_group.items()
-        for day in risk_times(last)
-        if own and day <= own[-1]["day"]
-    ]
     names = alt.Axis(ticks=False, domain=False, grid=False, labelPadding=22)
     return (
         alt.Chart(values(told))
         .mark_text()
         .encode(
-            x=alt.X("years:Q", scale=_years(last), axis=None),
-            y=alt.Y("group:N", sort=list(by_group), title=None, axis=names),
+            x=alt.X("x:Q", scale=scale, axis=None),
+            y=alt.Y("group:N", sort=groups, title=None, axis=names),
             text="label:N",
         )
+        .properties(width=width, height=18 * len(groups), title=alt.TitleParams(title, fontSize=11, offset=2))
     )
 
 
@@ -228,33 +228,45 @@ def dose_trajectory(by_cohort: dict[str, Rows]) -> Any:
     return _panels(charts)
 
 
-def pain_escalation(by_cohort: dict[str, Rows]) -> Any:
-    """Mean pain by 30-day month around the decision, in both arms."""
+def pain_escalation(by_cohort: dict[str, Rows], threshold: int) -> Any:
+    """Mean pain by 30-day month around the decision in both arms, with the numbers of people behind it below."""
     import altair as alt
 
     arms = exposed_first(row["arm"] for rows in by_cohort.values() for row in rows)
-    colour = alt.Color("arm:N", title=None, scale=_group_colours(arms), legend=alt.Legend(orient="top"))
+    width = _panel_width(len(by_cohort), 80)
     charts = []
     for cohort, rows in by_cohort.items():
-        data = [
-            {"arm": row["arm"], "month": row["month"], **_numbers(row, ("mean", "ci_low", "ci_high"))}
+        months = [row["month"] for row in rows]
+        scale = alt.Scale(domain=[min(months), max(months)], nice=False, padding=12)
+        told = [
+            {"group": row["arm"], "x": row["month"], "label": counts(row, ("persons",), threshold)["persons"]}
             for row in rows
-            if present(row["mean"])
+            if row["month"] % 3 == 0
         ]
-        x = alt.X("month:Q", title="30-day months from the visit", axis=alt.Axis(grid=False, tickMinStep=1))
-        y = alt.Y("mean:Q", title="mean pain, 0–10", scale=alt.Scale(zero=False, padding=8))
-        base = alt.Chart(values(data)).encode(x=x, color=colour)
-        spans = base.mark_rule(opacity=0.6).encode(y=alt.Y("ci_low:Q", scale=alt.Scale(zero=False)), y2="ci_high:Q")
-        line = base.mark_line(strokeWidth=2).encode(
-            y=y, strokeDash=alt.StrokeDash("arm:N", legend=None, scale=_dashes(arms))
-        )
-        points = base.mark_point(filled=True, size=34, opacity=1).encode(
-            y=y, shape=alt.Shape("arm:N", legend=None, scale=alt.Scale(domain=arms))
-        )
-        now = alt.Chart(values([{"month": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x="month:Q")
-        layers = now + spans + line + points
-        charts.append(layers.properties(width=_panel_width(len(by_cohort)), height=230, title=cohort))
+        course = _pain_course(rows, arms, scale).properties(width=width, height=230, title=cohort)
+        charts.append(alt.vconcat(course, _people_below("people with a score", told, arms, scale, width), spacing=6))
     return _panels(charts)
+
+
+def _pain_course(rows: Rows, arms: list[str], scale: Any) -> Any:
+    import altair as alt
+
+    data = [
+        {"arm": row["arm"], "month": row["month"], **_numbers(row, ("mean", "ci_low", "ci_high"))}
+        for row in rows
+        if present(row["mean"])
+    ]
+    colour = alt.Color("arm:N", title=None, scale=_group_colours(arms), legend=alt.Legend(orient="top"))
+    x = alt.X("month:Q", title="30-day months from the visit", scale=scale, axis=alt.Axis(grid=False, tickMinStep=1))
+    y = alt.Y("mean:Q", title="mean pain, 0–10", scale=alt.Scale(zero=False, padding=8))
+    base = alt.Chart(values(data)).encode(x=x, color=colour)
+    spans = base.mark_rule(opacity=0.6).encode(y=alt.Y("ci_low:Q", scale=alt.Scale(zero=False)), y2="ci_high:Q")
+    dashes = alt.StrokeDash("arm:N", legend=None, scale=_dashes(arms))
+    line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dashes)
+    shape = alt.Shape("arm:N", legend=None, scale=alt.Scale(domain=arms))
+    points = base.mark_point(filled=True, size=34, opacity=1).encode(y=y, shape=shape)
+    now = alt.Chart(values([{"month": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x=x)
+    return now + spans + line + points
 
 
 def _numbers(row: dict[str, Any], names: Sequence[str]) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from opioid_outcomes.report.document import Block, Bullets, Definitions, Heading, Paragraph, Section, Table
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import number, plain
+from opioid_outcomes.report.words import compared, number, plain, plural
 
 
 def limitations(released: Released) -> Section:
@@ -16,7 +16,7 @@ def limitations(released: Released) -> Section:
         "Confounding by indication. People are given opioids because they are in pain or ill. Only what was recorded "
         "is adjusted for, and severity of illness is recorded poorly.",
         "Reverse causation. Opioids are also given near the end of life, and stopped when people are dying.",
-        "Current users are those who could tolerate opioids and lived to be counted; new users are not told apart.",
+        "Users are those who could tolerate opioids and lived to be counted; new users are not told apart.",
         "A hazard ratio is not a risk: it is conditional on the covariates and on surviving so far, and averages "
         "over follow-up.",
         "Diagnoses absent from the record may be present in the person; missing values are handled as under Methods, "
@@ -43,22 +43,19 @@ def limitations(released: Released) -> Section:
 
 
 def glossary(released: Released) -> Section:
-    config = released.config
+    x = released.config.hyperalgesia.escalation
     items = (
         ("MME/day",
             "Morphine milligram equivalents per day: the daily dose of any opioid expressed as oral morphine. A unit "
             "of dose, not of safety."),
-        ("On opioids",
-            f"Where use is followed over time: a day up to {config.exposure.carry_over_days} days after the end of the "
-            "last known supply."),
-        ("Off: never, recent, former", "No supply so far; supply ended at most 90 days ago; supply ended earlier."),
-        ("Baseline user, non user", "Where use is known at one interview only: reported using then, or not using."),
+        *_states(released),
         ("Person-years",
             "Time followed, summed over people; 1,000 person-years may be 1,000 people for a year or 100 people for "
             "ten."),
         ("Rate", "Deaths divided by person-years."),
         ("Hazard ratio",
-            "Ratio of the rates at which deaths occur at the same time since entry. Above 1: higher on opioids."),
+            "Ratio of the rates at which deaths occur at the same time since entry. Above 1: higher "
+            f"{compared(released.exposures).exposed}."),
         ("Crude, adjusted",
             "Crude: compared as they are. Adjusted: compared among people alike in the covariates named."),
         ("95 % confidence interval",
@@ -70,9 +67,8 @@ def glossary(released: Released) -> Section:
             "depend on sample size."),
         ("Pain score", "0 (none) to 10 (worst); other instruments are mapped to this scale."),
         ("Escalate, maintain",
-            f"The dose was raised (by ≥ {100 * config.hyperalgesia.escalation.min_rise:g} % and ≥ "
-            f"{config.hyperalgesia.escalation.min_mme:g} MME/day) within {config.hyperalgesia.escalation.grace_days} "
-            "days of a visit; or it was not."),
+            f"{plural(x.grace_days, 'day')} after a visit the daily dose was higher than before it (by ≥ "
+            f"{100 * x.min_rise:g} % and ≥ {x.min_mme:g} MME/day); or it was not."),
         ("Tolerance", "The same dose relieves less than it did; a higher dose relieves again."),
         ("Hyperalgesia", "Opioids make pain worse; a higher dose ends in more pain."),
         ("Pooled", "One estimate from several cohorts."),
@@ -80,6 +76,25 @@ def glossary(released: Released) -> Section:
         ("Not evaluable", "The data cannot support the estimate. It says nothing about the effect."),
     )  # fmt: skip
     return Section("glossary", "Terms and units", (Definitions(items),))
+
+
+def _states(released: Released) -> list[tuple[str, str]]:
+    """The words for exposure that this study uses."""
+    carry_over = released.config.exposure.carry_over_days
+    states = []
+    if "baseline" not in released.exposures or "time_varying" in released.exposures:
+        states += [
+            ("On opioids",
+                f"Where use is followed over time: a day up to {carry_over} days after the end of the last known "
+                "supply."),
+            ("Off: never, recent, former", "No supply so far; supply ended at most 90 days ago; supply ended earlier."),
+        ]  # fmt: skip
+    if "baseline" in released.exposures:
+        states.append(
+            ("Baseline user, non user",
+                "Where use is known at one interview only: reported using then, or not using.")
+        )  # fmt: skip
+    return states
 
 
 def provenance(released: Released) -> Section:

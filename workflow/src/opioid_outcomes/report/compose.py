@@ -39,10 +39,15 @@ def compose(released: Released) -> Document:
     )
     return Document(
         title=released.title,
-        subtitle=f"Study {released.config.study.name}: survival and pain on long-term opioid therapy",
+        subtitle=f"Study {released.config.study.name}: {_subject(released)}",
         marks=tuple(_marks(released)),
         sections=tuple(section for section in sections if section is not None),
     )
+
+
+def _subject(released: Released) -> str:
+    once = released.exposures == {"baseline"}
+    return "survival by opioid use at an interview" if once else "survival and pain on long-term opioid therapy"
 
 
 def _marks(released: Released) -> list[str]:

@@ -18,9 +18,7 @@ def hyperalgesia(released: Released) -> Section:
     blocks: list[Block] = [
         Paragraph(
             "If tolerance explains rising doses, raising the dose relieves pain for a while; if opioids themselves "
-            "make pain worse, raising the dose ends in more pain than leaving it. People on stable long-term therapy "
-            "are compared from a visit at which the dose was raised, or was not, given what was recorded up to that "
-            "visit."
+            f"make pain worse, raising the dose ends in more pain than leaving it. {_who(released)}"
         ),
         *_course(released),
         Heading("Difference between the arms"),
@@ -30,6 +28,17 @@ def hyperalgesia(released: Released) -> Section:
         *_wrong(released),
     ]
     return Section("hyperalgesia", "Pain after a dose escalation", tuple(blocks))
+
+
+def _who(released: Released) -> str:
+    done = any(present(row["estimate"]) for row in released.rows(analysis=RIGHT))
+    return (
+        "People on stable long-term therapy are compared from a visit at which the dose was raised, or was not, given "
+        "what was recorded up to that visit."
+        if done
+        else "That takes people on stable long-term therapy whose dose and pain are followed; this study could not "
+        "compare them."
+    )
 
 
 def _course(released: Released) -> list[Block]:
@@ -52,10 +61,12 @@ def _course(released: Released) -> list[Block]:
                     f"{number(own[-1]['mean'], 1)} in month {number(own[-1]['month'])}."
                 )
     title = "Mean pain before and after the decision, by arm"
+    drawn = svg(charts.pain_escalation(by_cohort, released.threshold), "pain_escalation", title, " ".join(told))
     return [
         Figure(
-            "pain_escalation", svg(charts.pain_escalation(by_cohort), "pain_escalation", title, " ".join(told)),
-            f"{title} (30-day months, month 0 being the visit itself; bars: 95 % confidence intervals; unadjusted). "
+            "pain_escalation", drawn,
+            f"{title} (30-day months, month 0 being the visit itself; bars: 95 % confidence intervals; unadjusted), "
+            "and below it the number of people with a score in the month. "
             "Doses are raised when it hurts: pain is at a peak when the dose is raised, and part of the fall that "
             "follows is regression to the mean. The change within an arm is not an effect, nor is the gap between "
             "the curves; people with the same history are compared below.",

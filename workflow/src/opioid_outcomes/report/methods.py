@@ -48,7 +48,7 @@ def _design(released: Released) -> list[str]:
         )
         told.append(f"Cohort `{name}` {made} {source}; {dates}.")
     return [
-        "This is a cohort study of recorded care. Analyses were fixed in the config before outcomes were read; the "
+        "This is an observational cohort study. Analyses were fixed in the config before outcomes were read; the "
         f"config is printed at the end. All random draws follow from the seed {config.study.seed}.",
         " ".join(told),
         "Rows that break a rule of the contract (impossible dates, unknown persons, units or scales, duplicates, "
@@ -171,23 +171,41 @@ def _mortality(released: Released) -> list[str]:
     if "rate" in m.analyses:
         told.append("Death rates are deaths per 1,000 person-years with exact Poisson limits.")
     if set(m.analyses) & {"current_use", "baseline_use"}:
-        told.append(
-            "Hazards of death are compared by Cox regression on time since entry, with exposure as it changes day by "
-            "day where it is followed (`mortality.current_use`) and as reported at baseline where it is known once "
-            "(`mortality.baseline_use`); ties by Efron's method, standard errors robust and clustered by person, "
-            "survey weights and sampling units used where the cohort has them. Estimates are crude, adjusted for age "
-            f"and sex, and adjusted for all baseline covariates. {_lags(m.lags_days)}"
-        )
-        told.append(
-            "Survival curves are Kaplan–Meier curves on the same time scale, with people counted in the group they "
-            "are in on each day; limits are on the log–log scale. Survival is printed at "
-            f"{listed([number(day) for day in m.horizons_days])} days."
-        )
+        told += [_cox(released), _curves(released)]
     told.append(
-        "An estimate with fewer than 10 events, with deaths in one group only, or from a model that does not "
-        "converge is not evaluable and is not shown."
+        "A hazard ratio with fewer than ten deaths behind it, with deaths in one group only, or from a model that "
+        "does not converge is not evaluable and is not shown; a rate ratio needs a death in each group."
     )
     return told
+
+
+def _cox(released: Released) -> str:
+    m, baseline = released.config.mortality, released.config.covariates.baseline
+    exposure = {
+        "time_varying": "as it changes day by day where it is followed (`mortality.current_use`)",
+        "baseline": "as reported where it is known at one interview only (`mortality.baseline_use`)",
+    }
+    known = [text for kind, text in exposure.items() if kind in released.exposures]
+    basic = [name for name in ("age", "sex") if name in baseline]
+    sets = ["crude", *([f"adjusted for {listed(basic)}"] if basic else [])]
+    sets += ["adjusted for all baseline covariates"] if len(baseline) > len(basic) else []
+    return (
+        f"Hazards of death are compared by Cox regression on time since entry, with exposure {listed(known)}; ties by "
+        "Efron's method, standard errors robust and clustered by person. Where the cohort has sampling weights the fit "
+        "is weighted, and where it names sampling units or strata the standard errors are those of the design. "
+        f"Estimates are {listed(sets)}. {_lags(m.lags_days)}"
+    )
+
+
+def _curves(released: Released) -> str:
+    days = listed([number(day) for day in released.config.mortality.horizons_days])
+    moving = "time_varying" in released.exposures
+    return (
+        "Survival curves are Kaplan–Meier curves on the same time scale"
+        + (", with people counted in the group they are in on each day where use is followed" if moving else "")
+        + "; limits are on the log–log scale, with Greenwood's variance. Survival is printed at "
+        f"{days} days."
+    )
 
 
 def _lags(lags_days: list[int]) -> str:
@@ -203,16 +221,19 @@ def _hyperalgesia(released: Released) -> list[str]:
     done = any(present(row["estimate"]) for row in released.rows(analysis="hyperalgesia.escalation"))
     return [
         "" if done else "This was planned; no cohort of this study could support it.",
-        "Eligible decisions are visits with a recorded pain score by people whose dose had been stable (within 20 %) "
-        f"for {x.stable_days} days. The dose is escalated if the prescribed daily dose is raised by at least "
-        f"{100 * x.min_rise:g} % and at least {x.min_mme:g} MME/day within {x.grace_days} days of the visit, else "
-        "maintained; nothing later assigns an arm. Scores count from the last of those days on. One person may "
-        "contribute several decisions.",
+        "Eligible decisions are visits in follow-up, with a recorded pain score, by people whose dose had been stable "
+        f"for {x.stable_days} days: supply throughout, with no gap above 30 days and in hand on the day before the "
+        "visit, and every dose known and within 20 % of their mean. The dose is escalated if the daily dose on the "
+        f"last day of grace ({plural(x.grace_days, 'day')} after the visit) is at least {100 * x.min_rise:g} % and at "
+        f"least {x.min_mme:g} MME/day above the dose before the visit, else maintained; nothing later assigns an arm. "
+        "Decisions not followed to that day, or whose dose is not known on it, are left out. Scores count from that "
+        "day on. One person may contribute several decisions.",
         f"In each window ({windows} days after the visit) mean pain is compared between the arms by linear regression "
         "on recorded history: pain (last, mean, slope, largest, number of scores), dose and its history, and the "
         "baseline covariates; standard errors are clustered by person. The difference is given in points on the 0–10 "
         f"scale, and per {h.step_mme:g} MME/day of achieved dose separation with Fieller limits. A difference below "
-        f"{h.smallest_effect:g} points is taken not to matter.",
+        f"{h.smallest_effect:g} points is taken not to matter. With fewer than 50 people in an arm, or for the "
+        "difference per dose step less than 10 MME/day between the arms, nothing is estimated.",
     ]
 
 
