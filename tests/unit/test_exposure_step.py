@@ -156,11 +156,31 @@ def test_people_whose_fills_have_no_interval_are_not_never_users(tmp_path: Path)
             fill(3, 0, days=None, route="injection"),
         ],
     }
-    _, found, _ = derive(tmp_path, tables)
+    _, found, notes = derive(tmp_path, tables)
     expected = [(0, 30, "unknown", None), (30, 91, "recent", 0), (91, 121, "former", 0)]
     assert found["opioid_status"].select("person_id", "start", "stop", "state", "mme").rows() == [
         (person, *row) for person in (1, 2) for row in expected
     ]
+    assert any("Supply unknown: 100 % of analgesic fills" in told for told in notes["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("unknown", "share", "cost"), [(10, "100 %", True), (6, "60 %", True), (5, "50 %", False), (1, "10 %", False)]
+)
+def test_products_that_nobody_recognises_are_told_and_most_of_them_cost_the_exposure(
+    tmp_path: Path, unknown: int, share: str, cost: bool
+) -> None:
+    coded = {"ingredient": None, "strength": None, "code": "12345", "vocabulary": "NDC"}
+    dispensings = [fill(1, day, **(coded if day < unknown else {})) for day in range(10)]
+    _, _, notes = derive(tmp_path, {"observation": OBSERVED, "dispensings": dispensings})
+    assert f"Products not recognised: {share} of dispensings" in "".join(notes["warnings"])
+    assert any("exposure.drug_dictionary" in told for told in notes["costs"]) == cost
+
+
+def test_a_product_name_of_digits_is_a_code_not_another_medicine(tmp_path: Path) -> None:
+    named = {"ingredient": None, "strength": None, "product_name": "00406-0552-01"}
+    _, found, _ = derive(tmp_path, {"observation": OBSERVED, "dispensings": [fill(1, 0, **named)]})
+    assert found["ledger"].rows() == [("not_recognised", "no code", 1, 1)]
 
 
 def test_settings_reach_their_rules(tmp_path: Path) -> None:
@@ -197,7 +217,7 @@ def test_the_ledger_counts_what_became_of_the_fills(tmp_path: Path) -> None:
         ("dose_unknown", "quantity_unknown", 1, 1), ("dose_unknown", "no_factor", 1, 1),
         ("factor_missing", "propoxyphene, oral", 1, 1),
         ("stockpile", "left-over days above the cap dropped", 1, 1),
-        ("not_recognised", "NDC code not in a dictionary", 12, 1), ("not_recognised", "NDC 12345", 11, 1),
+        ("not_recognised", "NDC code not in a dictionary", 12, 1), ("code_not_recognised", "NDC 12345", 11, 1),
     }  # fmt: skip
     assert notes["warnings"][0] == "MME by the factor table cdc_2022."
 

@@ -12,14 +12,17 @@ def ledger(resolved: pl.DataFrame, clean: pl.DataFrame, supplies: pl.DataFrame) 
     """item, label, fills, persons, sorted by item and falling fills.
 
     Items: ingredient; set_apart (reason); repair (rule); dose_unknown (reason); factor_missing (ingredient and route);
-    stockpile (early refills whose left-over days the cap cut); not_opioid; not_recognised (vocabulary of a code that no
-    dictionary knows, and the commonest such codes).
+    stockpile (early refills whose left-over days the cap cut); not_opioid; not_recognised (by vocabulary of the code
+    that no dictionary knows: every such fill once); code_not_recognised (the commonest of these codes, part of them).
     """
     kept = clean.filter(pl.col("analgesic") == 1)
     unknown = resolved.filter(~pl.col("recognised"))
     drug_and_route = pl.concat_str("ingredient", pl.col("route").fill_null("route unknown"), separator=", ")
-    by_vocabulary = pl.concat_str(pl.coalesce("vocabulary", pl.lit("no")), pl.lit(" code not in a dictionary"))
-    codes = _count(unknown.drop_nulls("code"), "not_recognised", pl.concat_str("vocabulary", "code", separator=" "))
+    of_vocabulary = pl.concat_str(pl.coalesce("vocabulary", pl.lit("other")), pl.lit(" code not in a dictionary"))
+    by_vocabulary = pl.when(pl.col("code").is_null()).then(pl.lit("no code")).otherwise(of_vocabulary)
+    codes = _count(
+        unknown.drop_nulls("code"), "code_not_recognised", pl.concat_str("vocabulary", "code", separator=" ")
+    )
     commonest = codes.filter(pl.col("fills") >= SHOWN_CODE_FILLS).sort("fills", "label", descending=[True, False])
     parts = [
         _count(clean, "ingredient", pl.col("ingredient")),

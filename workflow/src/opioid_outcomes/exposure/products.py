@@ -15,6 +15,7 @@ from opioid_outcomes.errors import Problem, Problems, UserError
 from opioid_outcomes.exposure import product_names, shipped
 
 DICTIONARY = ("code", "vocabulary", "ingredient", "route", "release", "strength", "strength_unit")
+WORD = r"\p{L}{3}"  # a product name without one is a code
 PARSED = {
     "ingredient": pl.String(), "route": pl.String(), "release": pl.String(), "strength": pl.Float64(),
     "strength_unit": pl.String(), "form": pl.String(), "indication": pl.String(),
@@ -68,7 +69,7 @@ def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
         ),
         form="form_product_name",
         opioid=opioid.is_not_null(),
-        recognised=pl.coalesce("ingredient", "product_name").is_not_null(),
+        recognised=pl.col("ingredient").is_not_null() | pl.col("product_name").str.contains(WORD).fill_null(False),
     ).select(*dispensings.columns, "form", "opioid", "recognised")  # fmt: skip
 
 
