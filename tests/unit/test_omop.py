@@ -72,8 +72,9 @@ CDM: dict[str, list[dict[str, object]]] = {
             (104, 1, 0, None, 0),
             (0, 5, 0, "00074405812", 110),
             (0, 5, 0, "00406055262", 0),
-            (0, 5, 0, "unmapped", 0),
+            (0, 5, 0, "LOC7731", 0),
             (105, 28, 0, None, 0),
+            (0, 5, 0, " Oxycodone 5 mg tablet ", 0),
         ]
     ],
     "DRUG_STRENGTH": [
@@ -215,14 +216,84 @@ def test_dispensings(read: omop.OmopRead) -> None:
         (1, "100", "OMOP", "oxycodone", 5.0, "mg", "oral", "60"),
         (2, "101", "OMOP", "fentanyl", 25.0, "mcg/h", None, "0"),
         (3, "102", "OMOP", "morphine", 2.0, "mg/mL", "injection", None),
-        (4, "103", "OMOP", None, None, None, None, "90"),  # two ingredients: left to the name
+        (4, "103", "OMOP", "oxycodone", 5.0, "mg", None, "90"),  # the opioid of two ingredients
         (5, "104", "OMOP", "oxycodone", None, None, None, "1"),  # by CONCEPT_ANCESTOR
         (6, "110", "OMOP", None, None, None, None, "5"),  # the source concept, where there is no standard one
         (7, "00406055262", "NDC", None, None, None, None, "5"),
         (9, "105", "OMOP", "fentanyl", 0.1, "mg", None, "28"),
+        (10, None, None, None, None, None, None, "5"),  # what the source calls it
     ]
+    assert raw.frame["product_name"][8] == "Oxycodone 5 mg tablet"
     assert raw.frame["product_name"][3] == "acetaminophen 325 MG / oxycodone hydrochloride 5 MG Oral Tablet"
     assert raw.excluded.rows() == [(8, "no_code")]
+
+
+def strengths(*rows: tuple[int, int, float]) -> list[dict[str, object]]:
+    """DRUG_STRENGTH: product, ingredient, milligrams."""
+    empty = dict.fromkeys(CDM["DRUG_STRENGTH"][0])
+    return [
+        empty
+        | {"drug_concept_id": drug, "ingredient_concept_id": part, "amount_value": mg, "amount_unit_concept_id": 8576}
+        for drug, part, mg in rows
+    ]
+
+
+OXYCODONE, MORPHINE, PARACETAMOL = 1124957, 1110410, 1125315
+
+
+@pytest.mark.parametrize(
+    ("rows", "ingredient", "strength"),
+    [
+        ([(100, OXYCODONE, 5.0), (100, PARACETAMOL, 325.0)], "oxycodone", 5.0),
+        ([(100, OXYCODONE, 5.0)] * 2, "oxycodone", 5.0),  # twice the same
+        ([(100, OXYCODONE, 5.0), (100, OXYCODONE, 10.0)], None, None),  # which one is left to the name
+        ([(100, OXYCODONE, 5.0), (100, MORPHINE, 5.0)], None, None),
+        ([(100, PARACETAMOL, 325.0)], "acetaminophen", 325.0),
+        ([(100, 999, 5.0)], None, None),  # an ingredient that CONCEPT does not name
+    ],
+)
+@pytest.mark.parametrize("name", ["PercoBrand", None])
+def test_the_opioid_of_a_products_ingredients(
+    tmp_path: Path, rows: list, ingredient: str | None, strength: float | None, name: str | None
+) -> None:
+    concepts = [row | {"concept_name": name or ""} if row["concept_id"] == 100 else row for row in CDM["CONCEPT"]]
+    found = omop.read(write(tmp_path / "cdm", CDM | {"DRUG_STRENGTH": strengths(*rows), "CONCEPT": concepts}))
+    fill = raws(found)["drug_exposure", "dispensings"].frame.row(0, named=True)
+    assert (fill["ingredient"], fill["strength"]) == (ingredient, strength)
+
+
+def test_a_combination_is_an_opioid_by_its_strength_or_by_its_ancestors(tmp_path: Path) -> None:
+    """A brand whose name says nothing: the fill is one of oxycodone all the same."""
+    from opioid_outcomes.exposure import products
+
+    both = [{"ancestor_concept_id": part, "descendant_concept_id": 100} for part in (OXYCODONE, PARACETAMOL)]
+    concepts = [row | {"concept_name": "Brand"} if row["concept_id"] == 100 else row for row in CDM["CONCEPT"]]
+    rest = {name: rows for name, rows in CDM.items() if name not in ("DRUG_STRENGTH", "CONCEPT_ANCESTOR")}
+    for table, rows in (
+        ("DRUG_STRENGTH", strengths((100, PARACETAMOL, 325.0), (100, OXYCODONE, 5.0))),
+        ("CONCEPT_ANCESTOR", both),
+    ):
+        found = omop.read(write(tmp_path / table, rest | {"CONCEPT": concepts, table: rows}))
+        fill = raws(found)["drug_exposure", "dispensings"].frame.head(1).with_columns(release=pl.lit(None, pl.String))
+        resolved = products.resolve(fill.with_columns(indication=pl.lit(None, pl.String)), products.dictionary())
+        assert resolved.select("ingredient", "opioid").row(0) == ("oxycodone", True)
+
+
+def test_a_source_ndc_codes_what_the_vocabulary_does_not_know(tmp_path: Path) -> None:
+    drugs = [
+        CDM["DRUG_EXPOSURE"][0] | {"drug_concept_id": drug, "drug_source_value": text, "drug_source_concept_id": source}
+        for drug, text, source in [
+            (7777, "00406055201", 0),
+            (7777, "x", 110),
+            (100, "00406055201", 110),
+            (7777, "x", 0),
+        ]
+    ]
+    found = omop.read(write(tmp_path / "cdm", CDM | {"DRUG_EXPOSURE": drugs}))
+    frame = raws(found)["drug_exposure", "dispensings"].frame
+    assert frame.select("code", "vocabulary").rows() == [
+        ("00406055201", "NDC"), ("00074405812", "NDC"), ("100", "OMOP"), ("7777", "OMOP"),
+    ]  # fmt: skip
 
 
 def test_diagnoses_prefer_the_icd_code_of_the_source(read: omop.OmopRead) -> None:
@@ -299,8 +370,8 @@ def test_what_other_missing_tables_cost_is_said(tmp_path: Path) -> None:
     assert set(raws(found)) == {
         ("person", "persons"), ("observation_period", "observation"), ("drug_exposure", "dispensings"),
     }  # fmt: skip
-    # without a concept table a product is still a code
-    assert raws(found)["drug_exposure", "dispensings"].frame["code"][0] == "100"
+    # without a concept table a product is still a code, its NDC where it has one
+    assert raws(found)["drug_exposure", "dispensings"].frame["code"].to_list()[:2] == ["00406055201", "101"]
 
 
 def test_strengths_without_units_are_left_to_the_names(tmp_path: Path) -> None:

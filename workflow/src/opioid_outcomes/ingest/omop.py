@@ -9,7 +9,7 @@ import polars as pl
 
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.ingest import omop_clinical, omop_drugs
-from opioid_outcomes.ingest.omop_concepts import concept_id, read_concepts, single_ingredients
+from opioid_outcomes.ingest.omop_concepts import ancestor_ingredients, concept_id, read_concepts
 from opioid_outcomes.ingest.omop_files import CdmFolder, open_folder
 from opioid_outcomes.ingest.raw import Raw
 
@@ -85,7 +85,7 @@ def read(folder: Path) -> OmopRead:
     tables = {table: _read_table(cdm, table) for table in COLUMNS if cdm.has(table)}
     drugs = _ids([tables["drug_exposure"]], "drug_") if "drug_exposure" in tables else pl.Series([], dtype=pl.Int64)
     strengths = _drug_strength(cdm, drugs)
-    ancestors = single_ingredients(cdm, drugs)
+    ancestors = ancestor_ingredients(cdm, drugs)
     concepts = read_concepts(cdm, _ids([*tables.values(), strengths]))
     raws = _raws(tables, concepts, omop_drugs.products(strengths, concepts, ancestors))
     found = {**tables, "concept": concepts, "concept_ancestor": ancestors, "drug_strength": strengths}

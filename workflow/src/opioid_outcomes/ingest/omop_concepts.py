@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from opioid_outcomes.exposure import product_names
 from opioid_outcomes.ingest.omop_files import CdmFolder
 
 # Standard concepts of the OHDSI vocabularies (athena.ohdsi.org)
@@ -46,8 +47,20 @@ def read_concepts(cdm: CdmFolder, used: pl.Series) -> pl.DataFrame:
     return rows.with_columns(concept_id("concept_id")).unique("concept_id", keep="first", maintain_order=True)
 
 
-def single_ingredients(cdm: CdmFolder, drugs: pl.Series) -> pl.DataFrame:
-    """drug_concept_id, ingredient (lower case) of the products that CONCEPT_ANCESTOR puts under one ingredient."""
+def the_ingredient(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of rows (drug_concept_id, ingredient, ...) those of a product's one ingredient, or of the only opioid of several.
+
+    A product of two opioids, or of several other things, has no row.
+    """
+    words = product_names.opioid_words().pattern
+    rows = rows.unique(maintain_order=True)
+    opioid = pl.col("ingredient").str.contains(words).fill_null(False)
+    alone = pl.len().over("drug_concept_id") == 1
+    return rows.filter(alone | (opioid & (opioid.sum().over("drug_concept_id") == 1)))
+
+
+def ancestor_ingredients(cdm: CdmFolder, drugs: pl.Series) -> pl.DataFrame:
+    """drug_concept_id, ingredient (lower case): the ingredients that CONCEPT_ANCESTOR puts products under."""
     nothing = pl.DataFrame(schema={"drug_concept_id": pl.Int64, "ingredient": pl.String})
     if not (cdm.has("concept_ancestor") and cdm.has("concept")):
         return nothing
@@ -61,12 +74,11 @@ def single_ingredients(cdm: CdmFolder, drugs: pl.Series) -> pl.DataFrame:
     ancestors = read_concepts(cdm, pairs["ancestor_concept_id"]).filter(pl.col("concept_class_id") == "Ingredient")
     return (
         pairs.join(ancestors, left_on="ancestor_concept_id", right_on="concept_id")
-        .filter(pl.len().over("descendant_concept_id") == 1)
         .select(
             pl.col("descendant_concept_id").alias("drug_concept_id"),
             pl.col("concept_name").str.to_lowercase().alias("ingredient"),
         )
-        .sort("drug_concept_id")
+        .sort("drug_concept_id", "ingredient")
     )
 
 

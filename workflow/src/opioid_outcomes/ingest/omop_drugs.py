@@ -8,12 +8,14 @@ from __future__ import annotations
 import polars as pl
 
 from opioid_outcomes.ingest.omop_clinical import set_aside
-from opioid_outcomes.ingest.omop_concepts import describe
+from opioid_outcomes.ingest.omop_concepts import describe, the_ingredient
 from opioid_outcomes.ingest.raw import Raw
 
 # Units of DRUG_STRENGTH (UCUM concepts)
 GRAM, MILLIGRAM, MICROGRAM, MILLILITRE, HOUR = 8504, 8576, 9655, 8587, 8505
 IN_MILLIGRAM = {GRAM: 1000.0, MILLIGRAM: 1.0, MICROGRAM: 0.001}
+
+WORD = r"\p{L}{4}"  # a name of a drug has a word, a local code has none
 
 # Words of a route concept's name, first match wins; the contract's routes
 ROUTE_WORDS = (
@@ -33,24 +35,19 @@ STRENGTH_COLUMNS = (
 def products(strengths: pl.DataFrame, concepts: pl.DataFrame, ancestors: pl.DataFrame) -> pl.DataFrame:
     """drug_concept_id, ingredient, strength, strength_unit: one row per product that the vocabulary knows something of.
 
-    The ingredient is DRUG_STRENGTH's, else CONCEPT_ANCESTOR's (``ancestors``). Products of several ingredients are
-    left to their names, which say which strength belongs to which; so are strengths without a unit.
+    The ingredient is DRUG_STRENGTH's, else CONCEPT_ANCESTOR's (``ancestors``): the only one, or the only opioid of
+    several. Products of two opioids are left to their names; so are strengths without a unit.
     """
-    rows = strengths.filter(pl.len().over("drug_concept_id") == 1)
-    named = describe(rows, concepts, "ingredient_concept_id", "ingredient").select(
+    named = describe(strengths, concepts, "ingredient_concept_id", "ingredient").select(
         "drug_concept_id", pl.col("ingredient_name").str.to_lowercase().alias("ingredient"), *_strength()
     )
-    several = strengths.select("drug_concept_id").join(rows, on="drug_concept_id", how="anti")
-    ancestors = ancestors.join(several, on="drug_concept_id", how="anti")
+    known = the_ingredient(named).join(the_ingredient(ancestors), on="drug_concept_id", how="full", coalesce=True)
+    ingredient = pl.coalesce("ingredient", "ingredient_right").alias("ingredient")
     return (
-        named.join(ancestors, on="drug_concept_id", how="full", coalesce=True)
-        .select(
-            "drug_concept_id", pl.coalesce("ingredient", "ingredient_right").alias("ingredient"), "strength",
-            "strength_unit",
-        )
+        known.select("drug_concept_id", ingredient, "strength", "strength_unit")
         .filter(pl.col("ingredient").is_not_null())
         .sort("drug_concept_id")
-    )  # fmt: skip
+    )
 
 
 def _strength() -> tuple[pl.Expr, pl.Expr]:
@@ -75,24 +72,31 @@ def _strength() -> tuple[pl.Expr, pl.Expr]:
 
 
 def dispensings(rows: pl.DataFrame, concepts: pl.DataFrame, known: pl.DataFrame) -> Raw:
-    """One dispensing per drug exposure: the standard concept, else the source concept, else an NDC as it stands.
+    """One dispensing per drug exposure.
 
+    Its code is the standard concept, else the source concept; where the vocabulary knows nothing of that concept, the
+    source's NDC, which a drug dictionary may know. Its name is the concept's, else what the source calls the drug.
     ``source_code`` goes along, so that two packs of one product on one day (two NDCs) are not taken for copies.
     """
-    source_text = pl.col("drug_source_value").cast(pl.String).str.strip_chars()
-    ndc = pl.when(source_text.str.contains(r"^\d{11}$")).then(source_text)
     product = pl.coalesce("drug_concept_id", "drug_source_concept_id")
     coded = describe(rows.with_columns(product.alias("product")), concepts, "product", "product")
     coded = describe(coded, concepts, "route_concept_id", "route")
+    coded = describe(coded, concepts, "drug_source_concept_id", "source")
     coded = coded.join(known, left_on="product", right_on="drug_concept_id", how="left", maintain_order="left")
+    source_text = pl.col("drug_source_value").cast(pl.String).str.strip_chars()
+    ndc = pl.coalesce(
+        pl.when(pl.col("source_vocabulary") == "NDC").then("source_code"),
+        pl.when(source_text.str.contains(r"^\d{11}$")).then(source_text),
+    )
+    by_ndc = ndc.is_not_null() & pl.coalesce("product_name", "ingredient").is_null()
     coded = coded.select(
         "row",
         "person_id",
         pl.col("drug_exposure_start_date").alias("date"),
-        pl.coalesce(pl.col("product").cast(pl.String), ndc).alias("code"),
-        pl.when(pl.col("product").is_not_null()).then(pl.lit("OMOP"))
-        .when(ndc.is_not_null()).then(pl.lit("NDC")).alias("vocabulary"),
-        pl.col("product_name").alias("product_name"),
+        pl.when(by_ndc).then(ndc).otherwise(pl.col("product").cast(pl.String)).alias("code"),
+        pl.when(by_ndc).then(pl.lit("NDC")).when(pl.col("product").is_not_null()).then(pl.lit("OMOP"))
+        .alias("vocabulary"),
+        pl.coalesce("product_name", pl.when(source_text.str.contains(WORD)).then(source_text)).alias("product_name"),
         "ingredient",
         _route().alias("route"),
         "strength",
@@ -101,7 +105,7 @@ def dispensings(rows: pl.DataFrame, concepts: pl.DataFrame, known: pl.DataFrame)
         "days_supply",
         source_text.alias("source_code"),
     )  # fmt: skip
-    usable = pl.col("code").is_not_null()
+    usable = pl.coalesce("code", "product_name").is_not_null()
     return Raw("drug_exposure", "dispensings", coded.filter(usable), set_aside(coded.filter(~usable), "no_code"))
 
 
