@@ -190,6 +190,7 @@ def _displays(cohort: str) -> dict[str, list[dict[str, Any]]]:
             {"item": "ingredient", "label": "oxycodone", "fills": 31000, "persons": 1500, "suppressed": 0},
             {"item": "repair", "label": "days_supply_from_product", "fills": 400, "persons": 350, "suppressed": 0},
             {"item": "not_recognised", "label": "zz <b>cream</b>", "fills": 25, "persons": 20, "suppressed": 0},
+            {"item": "code_not_recognised", "label": "zz 123", "fills": 14, "persons": 12, "suppressed": 0},
         ],
         "table_one": _table_one(cohort),
         "survival": _survival(cohort),

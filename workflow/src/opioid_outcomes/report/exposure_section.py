@@ -11,7 +11,8 @@ from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import counts, listed, number, percent, plain, plural, present
 
-NOT_RECOGNISED = "not_recognised"
+NOT_RECOGNISED = "not_recognised"  # fills by vocabulary, each once
+CODE_NOT_RECOGNISED = "code_not_recognised"  # the commonest codes of these fills
 UNKNOWN = "unknown"  # the dose band of time on opioids at a dose that is not known
 
 
@@ -96,13 +97,7 @@ def _ledger(released: Released) -> list[Block]:
                     *counts(row, DISPLAYS["exposure_ledger"].counts, released.threshold).values(),
                 )
             )
-        missed = [row for row in own if row["item"] == NOT_RECOGNISED]
-        if missed:
-            fills = sum(row["fills"] for row in missed if present(row["fills"]))
-            unknown.append(
-                f"In `{cohort}`, {plural(len(missed), 'product')} ({number(fills)} fills) could not be recognised; "
-                "each is named below."
-            )
+        unknown += _not_recognised(cohort, own)
     if not rows:
         return [Notice("No ledger of opioid fills: no cohort has dispensings.")]
     return [
@@ -114,3 +109,14 @@ def _ledger(released: Released) -> list[Block]:
             ("Entry", "Label", "Fills", "Persons"), tuple(rows), 2, released.rule, (1.2, 2.4, 0.8, 0.8),
         ),
     ]  # fmt: skip
+
+
+def _not_recognised(cohort: str, rows: list[dict[str, Any]]) -> list[str]:
+    missed = [row["fills"] for row in rows if row["item"] == NOT_RECOGNISED]
+    if not missed:
+        return []
+    shown = [fills for fills in missed if present(fills)]
+    fills = plural(sum(shown), "fill") if len(shown) == len(missed) else "some fills"
+    codes = sum(row["item"] == CODE_NOT_RECOGNISED for row in rows)
+    listed_below = f" Of their codes the {number(codes)} commonest are named below." if codes else ""
+    return [f"In `{cohort}`, the products of {fills} could not be recognised and count as no opioid.{listed_below}"]
