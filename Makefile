@@ -23,7 +23,7 @@ bench: $(ENVIRONMENT)
 	$(BIN)/pytest -m bench tests/bench
 
 clean:
-	rm -rf .venv .snakemake data/demo data/derived reports/*/
+	rm -rf .venv .snakemake data/demo data/derived/demo reports/demo
 
 # autograd-gamma has no wheel: pip builds it with the locked setuptools, so that one goes first.
 $(ENVIRONMENT): requirements.lock pyproject.toml

@@ -158,9 +158,9 @@ def test_a_stopped_run_resumes(tmp_path: Path, how: signal.Signals) -> None:
 def test_works_from_another_directory(finished: Checkout, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    run = finished.snakemake("--directory", str(elsewhere), "--until", "ingest_cohort")
+    run = finished.snakemake("--directory", str(elsewhere))
     assert run.code == 0, run.output
-    assert (elsewhere / "data/derived/small/clinic/canonical/pain.parquet").exists()
+    assert hashes(elsewhere / "reports/small") == hashes(finished.place / "reports/small")
 
 
 def test_check_reads_everything_and_writes_only_logs(finished: Checkout, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_check_reads_everything_and_writes_only_logs(finished: Checkout, tmp_pat
     assert run.code == 0, run.output
     after = hashes(study.place / "data") | hashes(study.place / "reports")
     changed = {name for name in after if after[name] != before.get(name)}
-    assert all("logs" in name or "timings" in name for name in changed), changed
+    assert all("logs/" in name for name in changed), changed
 
 
 def test_the_demo_is_what_a_bare_run_runs(finished: Checkout) -> None:

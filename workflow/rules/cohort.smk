@@ -6,7 +6,7 @@ rule build_cohort:
         opioid_status=f"{COHORT}/opioid_status.parquet",
         daily_dose=f"{COHORT}/daily_dose.parquet",
         dispensings_clean=f"{COHORT}/dispensings_clean.parquet",
-        user_files=user_files("build_cohort"),
+        own=own_files("build_cohort", None),
     output:
         attrition=f"{COHORT}/attrition.csv",
         cohort=f"{COHORT}/cohort.parquet",

@@ -38,24 +38,24 @@ def for_step(name):
         cohort = SIMULATED.get(
             getattr(wildcards, "folder", None), getattr(wildcards, "cohort", None)
         )
-        return step_fingerprint(CONFIG, name, cohort)
+        return step_fingerprint(CONFIG, name, cohort, own_files(name, cohort))
 
     return param
+
+
+def own_files(step, cohort):
+    """The study's own files that a step reads: raw tables, code lists, factor tables. Simulated tables have no say."""
+    if step == "ingest_cohort" and not CONFIG.cohorts[cohort].simulate:
+        return workflow_plan.raw_files(CONFIG.cohorts[cohort])
+    return [str(path) for path in slices.user_files(CONFIG, step)]
 
 
 def raw_files(wildcards):
     """What ingest reads. A simulated cohort is complete when its truth is written."""
     cohort = CONFIG.cohorts[wildcards.cohort]
-    return (
-        f"{cohort.path}/truth.json"
-        if cohort.simulate
-        else workflow_plan.raw_files(cohort)
-    )
-
-
-def user_files(step):
-    """The user's own code lists and factor tables that a step reads: editing one reruns it."""
-    return [str(path) for path in slices.user_files(CONFIG, step)]
+    if cohort.simulate:
+        return f"{cohort.path}/truth.json"
+    return own_files("ingest_cohort", wildcards.cohort)
 
 
 def canonical(*tables):

@@ -3,7 +3,7 @@ rule derive_exposure:
         **canonical(
             "persons", "observation", "dispensings", "opioid_use", "deaths", "stays"
         ),
-        user_files=user_files("derive_exposure"),
+        own=own_files("derive_exposure", None),
     output:
         dispensings_clean=f"{COHORT}/dispensings_clean.parquet",
         daily_dose=f"{COHORT}/daily_dose.parquet",

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ PACKAGE = Path(__file__).parent
 NAME = PACKAGE.name
 # Shipped data (under data/) that a stage reads without naming it in an import.
 STAGE_DATA = {
+    "ingest": ("drugs/opioids.csv",),
     "exposure": ("mme", "drugs"),
     "cohort": ("codelists", "drug_classes.csv"),
     "report": ("report",),
@@ -29,10 +31,13 @@ REPORTED_VERSIONS = (
 )  # fmt: skip
 
 
-def step_fingerprint(config: Config, step: str, cohort: str | None) -> str:
-    """All that a rerun of a step depends on, as one canonical text: its slice of the config and the code it runs."""
-    settings = slice_of(config, step, cohort)
-    return canonical_json({"study": config.study.name, "settings": settings, "code": code_hash(STAGES[step])})
+def step_fingerprint(config: Config, step: str, cohort: str | None, files: Sequence[str] = ()) -> str:
+    """All that a rerun of a step depends on, as one canonical text: its slice of the config, the code it runs, and size
+    and time of the study's own files (one replaced by an older file holds something else and is not newer).
+    """
+    stamps = [[file, (stat := Path(file).stat()).st_size, stat.st_mtime_ns] for file in files]
+    settings, code = slice_of(config, step, cohort), code_hash(STAGES[step])
+    return canonical_json({"study": config.study.name, "settings": settings, "code": code, "files": stamps})
 
 
 def canonical_json(value: Any) -> str:
