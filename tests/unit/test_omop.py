@@ -365,8 +365,8 @@ def test_what_other_missing_tables_cost_is_said(tmp_path: Path) -> None:
     kept = ("PERSON", "OBSERVATION_PERIOD", "DRUG_EXPOSURE")
     found = omop.read(write(tmp_path / "cdm", {name: CDM[name] for name in kept}))
     said = [cost.split(":")[0] for cost in found.costs]
-    lacking = ("drug_strength", "condition_occurrence", "measurement", "observation", "death", "visit_occurrence")
-    assert set(said) == {f"no {table}" for table in (*lacking, "concept", "concept_ancestor")}
+    lacking = ("drug_strength", "condition_occurrence", "death", "visit_occurrence", "concept", "concept_ancestor")
+    assert set(said) == {f"no {table}" for table in lacking} | {omop.NO_PAIN.split(":")[0]}
     assert set(raws(found)) == {
         ("person", "persons"), ("observation_period", "observation"), ("drug_exposure", "dispensings"),
     }  # fmt: skip
@@ -381,7 +381,26 @@ def test_strengths_without_units_are_left_to_the_names(tmp_path: Path) -> None:
     frame = raws(found)["drug_exposure", "dispensings"].frame
     assert frame["strength"].null_count() == len(frame)
     assert frame["ingredient"][0] == "oxycodone"
-    assert found.costs == ["no drug_strength: strengths are read from the products' names", omop.ONE_CAUSE]
+    assert found.costs == ["drug_strength gives no units: strengths are read from the products' names", omop.ONE_CAUSE]
+
+
+def test_empty_is_not_absent(tmp_path: Path) -> None:
+    folder = write(tmp_path / "cdm", CDM)
+    for table in ("DRUG_STRENGTH", "CONCEPT_ANCESTOR", "VISIT_OCCURRENCE", "OBSERVATION"):
+        (folder / f"{table}.csv").write_text(",".join(CDM[table][0]) + "\n")
+    costs = [cost.split(":")[0] for cost in omop.read(folder).costs[:-1]]
+    assert costs == [
+        f"{table} is empty" for table in ("observation", "visit_occurrence", "drug_strength", "concept_ancestor")
+    ]
+    others = [row | {"drug_concept_id": 9} for row in CDM["DRUG_STRENGTH"]]
+    costs = omop.read(write(tmp_path / "others", CDM | {"DRUG_STRENGTH": others})).costs
+    assert costs[0] == "drug_strength knows none of this cohort's concepts: strengths are read from the products' names"
+
+
+def test_where_no_pain_score_is_held_one_sentence_says_so(tmp_path: Path) -> None:
+    weights = [CDM["MEASUREMENT"][2]]
+    tables = {name: rows for name, rows in CDM.items() if name != "OBSERVATION"} | {"MEASUREMENT": weights}
+    assert omop.read(write(tmp_path / "cdm", tables)).costs == [omop.NO_PAIN, omop.ONE_CAUSE]
 
 
 def test_the_same_table_twice_is_an_error(tmp_path: Path) -> None:

@@ -39,20 +39,19 @@ COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "visit_occurrence": (("person_id", "visit_concept_id", "visit_start_date", "visit_end_date"), ()),
 }
 
-# What it costs when a table is missing, or has no rows
+# What it costs when a table is missing, has no rows, or says nothing of what the cohort has
 COSTS = {
-    "drug_exposure": "no drug_exposure: nobody's opioid use is known, and nothing about opioids can be estimated",
-    "condition_occurrence": "no condition_occurrence: chronic pain, exclusions and comorbidity are not known",
-    "measurement": "no measurement: pain scores are read from observation alone",
-    "observation": "no observation: scores are read from measurement alone",
-    "death": "no death: mortality cannot be estimated",
-    "visit_occurrence": "no visit_occurrence: inpatient stays are not known",
-    "concept": "no concept: products have no names and conditions no codes; scores are found by source value",
-    "drug_strength": "no drug_strength: strengths are read from the products' names",
-    "concept_ancestor": "no concept_ancestor: ingredients are read from drug_strength and from the products' names",
+    "drug_exposure": "nobody's opioid use is known, and nothing about opioids can be estimated",
+    "condition_occurrence": "chronic pain, exclusions and comorbidity are not known",
+    "measurement": "pain scores are read from observation alone",
+    "observation": "pain scores are read from measurement alone",
+    "death": "mortality cannot be estimated",
+    "visit_occurrence": "inpatient stays are not known",
+    "concept": "products have no names and conditions no codes; scores are found by source value",
+    "drug_strength": "strengths are read from the products' names",
+    "concept_ancestor": "ingredients are read from drug_strength, or else from the products' names",
 }
-
-
+NO_PAIN = "neither measurement nor observation holds a pain score: the hyperalgesia analyses cannot be made"
 NO_CAUSE = "death has no ICD-10 cause: nothing is known of deaths by cause, overdose among them"
 ONE_CAUSE = "OMOP's death holds one cause: without contributing ones, which drug an overdose was of is not known"
 
@@ -89,7 +88,7 @@ def read(folder: Path) -> OmopRead:
     concepts = read_concepts(cdm, _ids([*tables.values(), strengths]))
     raws = _raws(tables, concepts, omop_drugs.products(strengths, concepts, ancestors))
     found = {**tables, "concept": concepts, "concept_ancestor": ancestors, "drug_strength": strengths}
-    return OmopRead(raws, [*cdm.warnings, *_warnings(raws)], _costs(found, raws))
+    return OmopRead(raws, [*cdm.warnings, *_warnings(raws)], _costs(cdm, found, raws))
 
 
 def _read_table(cdm: CdmFolder, table: str) -> pl.DataFrame:
@@ -144,11 +143,23 @@ def _warnings(raws: list[Raw]) -> list[str]:
     ]
 
 
-def _costs(found: dict[str, pl.DataFrame], raws: list[Raw]) -> list[str]:
+def _costs(cdm: CdmFolder, found: dict[str, pl.DataFrame], raws: list[Raw]) -> list[str]:
     """What the tables that are missing, empty or without what is needed of them make impossible."""
-    absent = {table for table in COSTS if table not in found or found[table].is_empty()}
-    if found["drug_strength"]["amount_unit_concept_id"].is_null().all():
-        absent.add("drug_strength")
-    costs = [sentence for table, sentence in COSTS.items() if table in absent]
+    without_pain = all(raw.frame.is_empty() for raw in raws if raw.into == "pain")
+    lacking = {table: lack for table in COSTS if (lack := _lack(cdm, table, found))}
+    if without_pain:
+        lacking = {table: lack for table, lack in lacking.items() if table not in ("measurement", "observation")}
+    costs = [f"{lack}: {COSTS[table]}" for table, lack in lacking.items()] + [NO_PAIN] * without_pain
     deaths = [raw.frame for raw in raws if raw.into == "deaths" and raw.frame.height]
     return costs + [NO_CAUSE if frame["cause"].is_null().all() else ONE_CAUSE for frame in deaths]
+
+
+def _lack(cdm: CdmFolder, table: str, found: dict[str, pl.DataFrame]) -> str | None:
+    if not cdm.has(table):
+        return f"no {table}"
+    if found[table].is_empty():
+        return f"{table} is empty" if cdm.is_empty(table) else f"{table} knows none of this cohort's concepts"
+    units = ("amount_unit_concept_id", "numerator_unit_concept_id")
+    if table == "drug_strength" and found[table].select(pl.col(units).is_null().all()).row(0) == (True, True):
+        return "drug_strength gives no units"
+    return None

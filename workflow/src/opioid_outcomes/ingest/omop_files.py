@@ -41,6 +41,11 @@ class CdmFolder:
         rows, source = self._scan(table, required, optional)
         return source.collect(rows.select(pl.all().cast(pl.String)).filter(wanted))
 
+    def is_empty(self, table: str) -> bool:
+        """Whether the table is a header only."""
+        source = open_source(self.files[table], quoted_tabs=table not in VOCABULARY_TABLES)
+        return source.collect(source.scan(source.names[:1]).head(1)).is_empty()
+
     def _scan(self, table: str, required: tuple[str, ...], optional: tuple[str, ...]) -> tuple[pl.LazyFrame, Source]:
         vocabulary = table in VOCABULARY_TABLES
         source = open_source(self.files[table], quoted_tabs=not vocabulary)
