@@ -12,7 +12,16 @@ from report_release import COHORTS, estimates, settings, write
 
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS
-from opioid_outcomes.report import accounting, cohort_sections, exposure_section, mortality_section, opening, released
+from opioid_outcomes.report import (
+    accounting,
+    closing,
+    cohort_sections,
+    exposure_section,
+    hyperalgesia_section,
+    mortality_section,
+    opening,
+    released,
+)
 from opioid_outcomes.report.compose import compose
 from opioid_outcomes.report.document import Figure, Notice, Section, Table
 from opioid_outcomes.report.released import Released
@@ -275,6 +284,23 @@ def test_weighted_lines_of_the_forest_plot_are_marked_and_pooling_is_told_only_w
     assert "per cohort and pooled, with" in whole.caption
     other = table(mortality_section.mortality(sampled(study)), "hazard_ratios_other")
     assert other["on vs never"][1] == "adjusted for all baseline covariates"
+
+
+def test_a_study_without_the_comparison_of_pain_does_not_say_it_was_made(study: Released) -> None:
+    none = replace(study, estimates=[row for row in study.estimates if row["cohort"] == "claims"])
+    assert "this study could not compare them" in words(hyperalgesia_section.hyperalgesia(none))
+    assert "are compared from a visit" in words(hyperalgesia_section.hyperalgesia(study))
+
+
+def test_terms_are_explained_that_the_study_uses(study: Released) -> None:
+    followed, once = words(closing.glossary(study)), words(closing.glossary(interviewed(study)))
+    assert "Above 1: higher on opioids." in followed
+    assert "Above 1: higher among users at baseline." in once
+    assert "Baseline user, non user" in once
+    assert "Baseline user, non user" not in followed
+    assert "Off: never, recent, former" in followed
+    assert "Off: never, recent, former" not in once
+    assert "7 days after a visit the daily dose was higher than before it (by ≥ 20 % and ≥ 5 MME/day)" in followed
 
 
 def test_a_withheld_rate_is_a_line_of_its_table(study: Released) -> None:
