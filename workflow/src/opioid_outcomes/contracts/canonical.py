@@ -61,7 +61,8 @@ DISPENSINGS = Table(
         Column("indication", "category", "why it was given, where recorded", values=INDICATIONS),
     ),
     optional=True,
-    caveats="quantity 0 in a whole source means unknown; days_supply is often missing or implausible.",
+    caveats="quantity 0 in a whole source means unknown; days_supply is often missing or implausible. Fills alike in "
+    "all these columns count as one: if they are two, add up their quantities first.",
 )
 OPIOID_USE = Table(
     "opioid_use",

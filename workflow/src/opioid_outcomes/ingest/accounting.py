@@ -18,7 +18,6 @@ FIXES = {
     "missing_date": "map the right column",
     "unknown_person": "check that person_id is the same kind of id in every table",
     "missing_person_id": "map the right column to person_id",
-    "duplicate_row": "remove the copies, or map the columns that tell the rows apart",
     "unreadable_number": "recode labels to numbers, and write decimals with a point",
     "score_out_of_range": "recode codes such as 99 to missing, and check `scale`",
     "conflicting_person": "keep one row per person",
@@ -78,7 +77,7 @@ def repeated(counts: pl.DataFrame, rules: pl.DataFrame) -> list[str]:
     copies = rules.filter(pl.col("rule") == "duplicate_row").join(counts, on="table", how="left", maintain_order="left")
     frequent = copies.filter(pl.col("rows") > OFTEN * (pl.col("canonical") + pl.col("rows")))
     return [
-        f"{about(line['rows'])} rows of {line['table']} repeat another row; one of each is kept.".capitalize()
+        f"{about(line['rows'])} rows of {line['table']} repeat another in all that is read; one of each is kept.".capitalize()
         for line in frequent.unique("table", keep="first", maintain_order=True).iter_rows(named=True)
     ]
 
