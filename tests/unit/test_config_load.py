@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from opioid_outcomes.config.load import load_config
+from opioid_outcomes.config.load import _validated, load_config
 from opioid_outcomes.config.model import Config
+from opioid_outcomes.config.problems import KeyProblems
+from opioid_outcomes.config.yaml_loader import Document
 from opioid_outcomes.errors import UserError
 
 ONE = "cohorts: {a: {path: data}}\n"
@@ -269,6 +271,18 @@ disclosure: {profile: none}
         ["study.yaml:11", "mortality.weights"],
         ["study.yaml:12", "disclosure.reason"],
     ]
+
+
+DEEP: list[object] = []
+for _ in range(300):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize("title", ["\ud800", DEEP], ids=["half a character", "deep"])
+def test_what_is_no_json_ends_with_one_problem(tmp_path: Path, title: object) -> None:
+    found = KeyProblems(Document(tmp_path / "study.yaml", {}))
+    assert _validated({"study": {"title": title}, "cohorts": {"a": {"path": "x"}}}, found) is None
+    assert [problem.what for problem in found.found.values()] == ["this is no config"]
 
 
 def test_a_wrong_type_does_not_bring_a_second_problem_of_the_same_key(tmp_path: Path) -> None:

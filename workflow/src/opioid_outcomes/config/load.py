@@ -47,10 +47,12 @@ def _validated(values: dict[str, Any], problems: KeyProblems) -> Config | None:
             wrong = _by_key(error.errors(include_url=False), values)
         for key, details in wrong.items():
             _explain(key, details, values, problems)
+        left = values
         for key in wrong:
-            values = _without(values, key)
-        if not values.get("cohorts"):
+            left = _without(left, key)
+        if left == values or not left.get("cohorts"):  # nothing could be put aside, or nothing is left to check
             return None
+        values = left
 
 
 def _by_key(errors: list[ErrorDetails], values: dict[str, Any]) -> dict[Key, list[ErrorDetails]]:
@@ -75,7 +77,9 @@ def _existing(loc: Key, values: Any) -> Key:
 
 def _explain(key: Key, details: list[ErrorDetails], values: dict[str, Any], problems: KeyProblems) -> None:
     parent = _model_at(key[:-1])
-    if details[0]["type"] == "extra_forbidden":
+    if not key:
+        problems.add(key, "this is no config", "`opioid-outcomes init FILE` writes one to start from")
+    elif details[0]["type"] == "extra_forbidden":
         problems.add(key, "there is no such key", suggestion(str(key[-1]), parent.model_fields if parent else ()))
     elif details[0]["type"] == "missing":
         field = parent.model_fields.get(str(key[-1])) if parent else None

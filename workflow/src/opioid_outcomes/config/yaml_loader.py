@@ -20,8 +20,11 @@ Key = tuple[str | int, ...]
 
 MAX_BYTES = 2_000_000
 MAX_NODES = 100_000  # with every alias written out; the largest real config is far below
+MAX_DEPTH = 50  # the deepest key of a config lies 7 below its top; pydantic reads no JSON deeper than some 200
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # a leading zero makes it a code, not a number
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+# Written as an escape ("\0", "\ud800"): half a character has no UTF-8, and no path or report can hold the others.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CONSTANTS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _CONSTANTS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _PLAIN, _QUOTED, _LIST, _MAPPING = "plain", "quoted", "list", "mapping"
@@ -148,10 +151,15 @@ class _Builder:
         if node.tag not in (_PLAIN, _QUOTED, _LIST, _MAPPING):
             self._problem("tags (!...) have no meaning here", node, "write the plain value; quote what must stay text")
             return None
+        if len(key) > MAX_DEPTH:
+            self._problem(f"nested more than {MAX_DEPTH} deep", node, "look for brackets that do not belong here")
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, key)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(child, (*key, index)) for index, child in enumerate(node.value)]
+        if _UNPRINTABLE.search(node.value):
+            self._unprintable(node)
         return scalar(node.value) if node.tag == _PLAIN else node.value
 
     def _mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
@@ -162,6 +170,9 @@ class _Builder:
                 self._problem("a key is a list or a mapping", name_node, "keys are single words")
                 continue
             name, line = name_node.value, name_node.start_mark.line + 1
+            if _UNPRINTABLE.search(name):
+                self._unprintable(name_node)
+                continue
             if name == "__use_yte__":
                 self._problem("__use_yte__ would run code from the config", name_node, "remove it: values only")
             elif name == "<<" and name_node.tag == _PLAIN:
@@ -174,6 +185,10 @@ class _Builder:
                 self.lines[(*key, name)] = line
                 values[name] = self.build(value_node, (*key, name))
         return values
+
+    def _unprintable(self, node: yaml.Node) -> None:
+        what = "an escape that stands for a control character or for half of a character"
+        self._problem(what, node, "remove it, or write the character itself")
 
     def _problem(self, what: str, node: yaml.Node, fix: str) -> None:
         self.problems.add(what, where=f"{self.path}:{node.start_mark.line + 1}", fix=fix)
