@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from report_release import settings, write
 
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.disclosure import curves
+from opioid_outcomes.disclosure.profile import PROFILES
 from opioid_outcomes.report import released
 from opioid_outcomes.report.document import Block, Figure, Paragraph, Table
 from opioid_outcomes.report.released import Released
@@ -47,9 +50,9 @@ def told(study: Released, kind: type[Block]) -> str:  # type: ignore[type-arg]
 
 
 THINNED = [
-    *(curve(day, risk, s, deviation=0.0144) for day, risk, s in ((0, 900, 1.0), (100, 800, 0.98), (400, 500, 0.95))),
-    curve(500, 400, 0.95, deviation=0.0144),  # the flat end
-    *(curve(day, risk, s, "off", deviation=0.002) for day, risk, s in ((0, 900, 1.0), (450, 800, 0.99))),
+    *(curve(day, risk, s, deviation=0.0272) for day, risk, s in ((0, 900, 1.0), (100, 800, 0.98), (400, 500, 0.95))),
+    curve(500, 400, 0.95, deviation=0.0272),  # the flat end
+    *(curve(day, risk, s, "off", deviation=0.009) for day, risk, s in ((0, 900, 1.0), (450, 800, 0.99))),
 ]
 
 
@@ -57,11 +60,11 @@ THINNED = [
     ("day", "answer"),
     [
         (30, "98.0 to 100.0 %"),  # before the first step shown
-        (180, "95.0 to 98.0 %"),  # the full curve is anywhere between the two steps, not at the one before
+        (180, "95.3 to 98.0 %"),  # anywhere between the two steps, and no further down than the deviation
         (100, "98.0 % (97.0 to 99.0)"),  # a day shown is exact
         (400, "95.0 % (94.0 to 96.0)"),
-        (450, "at most 95.0 %"),  # after the last step shown up to ten more may have died
-        (500, "at most 95.0 %"),
+        (450, "92.3 to 95.0 %"),  # after the last step shown up to ten more may have died: the deviation bounds it
+        (500, "92.3 to 95.0 %"),
         (501, "–"),
     ],
 )
@@ -69,16 +72,27 @@ def test_a_thinned_curve_tells_a_horizon_no_closer_than_its_steps(day: int, answ
     assert survival_at([row for row in THINNED if row["group"] == "on"], day, thinned=True) == answer
 
 
+def test_without_a_deviation_nothing_bounds_a_curve_after_its_last_step() -> None:
+    rows = [{**row, "deviation": None} for row in THINNED if row["group"] == "on"]
+    assert survival_at(rows, 180, thinned=True) == "95.0 to 98.0 %"
+    assert survival_at(rows, 450, thinned=True) == "at most 95.0 %"
+
+
 def test_the_full_curve_always_lies_within_what_is_told() -> None:
-    full = [1 - 0.001 * deaths for deaths in range(101)]  # a death a day
-    shown = [curve(day, 900, full[day]) for day in range(0, 101, 11)]
-    for day, value in enumerate(full[:100]):
+    events = [deaths // 2 for deaths in range(101)]  # a death every other day, 50 in all: four steps and six more
+    full = pl.DataFrame({"day": range(101), "events": events}).with_columns(
+        entered=pl.lit(1000), left=pl.lit(0), at_risk=1000 - pl.col("events"), survival=1 - pl.col("events") / 1000,
+        exposure=pl.lit("current use"), group=pl.lit("on"),
+    ).with_columns(ci_low=pl.col("survival") - 0.01, ci_high=pl.col("survival") + 0.01)  # fmt: skip
+    shown = curves.thinned(full, PROFILES["cms11"]).to_dicts()
+    assert [row["day"] for row in shown] == [0, 22, 44, 66, 88, 100]
+    for day, value in enumerate(full["survival"]):
         answer = survival_at(shown, day, thinned=True)
-        if " to " in answer and "(" not in answer:
-            low, high = (float(part) / 100 for part in answer.removesuffix(" %").split(" to "))
-            assert low <= value <= high
+        if day in (0, 22, 44, 66, 88):
+            assert answer.startswith(f"{100 * value:.1f} % (")
         else:
-            assert day % 11 == 0
+            low, high = (float(part) for part in answer.removesuffix(" %").split(" to "))
+            assert low - 1e-9 <= 100 * value <= high + 1e-9
 
 
 @pytest.mark.parametrize(
@@ -112,7 +126,8 @@ def test_a_thinned_curve_has_been_cut_already_and_needs_a_step() -> None:
 def test_the_caption_says_how_finely_and_how_far_curves_are_shown(study: Released) -> None:
     under = told(showing(study, THINNED), Figure)
     assert "every 11th death, from the first to the last day with at least 11 people at risk" in under
-    assert "in percentage points, 1.4 in clinic." in under
+    assert "confidence bands and numbers at risk are those of the last day shown" in under
+    assert "in percentage points, 2.7 in clinic." in under
     without = told(showing(study, [{**row, "deviation": None} for row in THINNED]), Figure)
     assert "percentage points" not in without
     assert "11th" in without
@@ -126,8 +141,8 @@ def test_the_table_of_horizons_tells_ranges_as_ranges(study: Released) -> None:
     found = next(block for block in survival(showing(study, THINNED)) if isinstance(block, Table))
     assert found.rows == (
         ("clinic",),
-        ("on", "98.0 to 100.0 %", "95.0 to 98.0 %", "95.0 % (94.0 to 96.0)", "at most 95.0 %", "–"),
-        ("off", "99.0 to 100.0 %", "99.0 to 100.0 %", "99.0 to 100.0 %", "99.0 % (98.0 to 100.0)", "–"),
+        ("on", "98.0 to 100.0 %", "95.3 to 98.0 %", "95.0 % (94.0 to 96.0)", "92.3 to 95.0 %", "–"),
+        ("off", "99.1 to 100.0 %", "99.1 to 100.0 %", "99.1 to 100.0 %", "99.0 % (98.0 to 100.0)", "–"),
     )
     assert "not a confidence interval" in found.caption
     full = next(block for block in survival(showing(study, THINNED, threshold=1)) if isinstance(block, Table))

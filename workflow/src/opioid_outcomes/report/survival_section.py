@@ -58,7 +58,7 @@ def _extent(released: Released, by_cohort: dict[str, Rows]) -> str:
         return f"A curve ends at its last step after which at least {FEWEST_AT_RISK} people are at risk."
     told = (
         f"A curve is shown at every {released.threshold}th death, from the first to the last day with at least "
-        f"{released.threshold} people at risk."
+        f"{released.threshold} people at risk; confidence bands and numbers at risk are those of the last day shown."
     )
     largest = {
         name: max(row["deviation"] for row in rows if present(row.get("deviation")))
@@ -142,8 +142,9 @@ def _horizons(released: Released, by_cohort: dict[str, Rows]) -> Block:
     if released.thinned:
         caption = (
             "Survival at the study's horizons, as far as the curves above tell it. Between two days shown it lies "
-            "between their two values (a range, not a confidence interval), and after the last death shown at most "
-            "at the last value; a 95 % CI stands only where a horizon is a day shown; "
+            "between their two values, and after the last death shown no further below the last value than the "
+            "largest distance told above: a range, not a confidence interval. A 95 % CI stands only where a horizon is "
+            "a day shown; "
         )
     heads = ("Group", *(f"{day:,} days" for day in horizons))
     caption += "a dash where a curve does not reach, and for limits where nobody has died."
@@ -151,16 +152,23 @@ def _horizons(released: Released, by_cohort: dict[str, Rows]) -> Block:
 
 
 def survival_at(rows: Rows, day: float, *, thinned: bool) -> str:
-    """Survival of one group at a day, or what a thinned curve says of it: where its steps around the day leave it."""
+    """Survival of one group at a day, or the range in which a thinned curve leaves it."""
     if not rows or not rows[0]["day"] <= day <= rows[-1]["day"]:
         return MISSING
     place = max(place for place, row in enumerate(rows) if row["day"] <= day)
     row = rows[place]
     value = percent(row["survival"])
-    if thinned and row["day"] < day and rows[place + 1]["survival"] < row["survival"]:
-        return f"{number(100 * rows[place + 1]['survival'], 1)} to {value}"
-    if thinned and (row["day"] < day or (place > 0 and rows[place - 1]["survival"] == row["survival"])):
-        return f"at most {value}"
+    flat = place > 0 and rows[place - 1]["survival"] == row["survival"]
+    if thinned and (flat or row["day"] < day):
+        low = _lowest(row, rows[place + 1 :])
+        return f"at most {value}" if low is None else f"{number(100 * low, 1)} to {value}"
     if row["survival"] == 1 or not present(row["ci_low"]):
         return f"{value} ({MISSING})"
     return f"{value} ({number(100 * row['ci_low'], 1)} to {number(100 * row['ci_high'], 1)})"
+
+
+def _lowest(row: dict[str, Any], following: Rows) -> float | None:
+    """The least that survival can be after a point shown: that of the next step, or as far as the curve departs."""
+    lows = [after["survival"] for after in following[:1] if after["survival"] < row["survival"]]
+    lows += [row["survival"] - row["deviation"]] if present(row.get("deviation")) else []
+    return max(lows, default=None)
