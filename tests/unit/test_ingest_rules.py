@@ -112,7 +112,7 @@ def test_copies_do_not_count_against_the_limit_but_are_told() -> None:
     copies = raw("pain", person_id=["1"] * 5, date=dates, scale=["NRS"] * 5, score=["1"] * 5)
     result = ingest(persons(["1"]), observation(["1"]), copies, share=0.0)
     assert result.quality.filter(pl.col("into") == "pain").row(0)[2:] == (5, 1, 4, 0, 0)
-    assert result.warnings == ["Fewer than 11 rows of pain repeat another in all that is read; one of each is kept."]
+    assert result.warnings == ["Fewer than 11 rows of pain repeat another in all that is read; one is kept."]
 
 
 def test_one_canonical_table_may_have_several_sources() -> None:

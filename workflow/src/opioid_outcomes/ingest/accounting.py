@@ -77,7 +77,7 @@ def repeated(counts: pl.DataFrame, rules: pl.DataFrame) -> list[str]:
     copies = rules.filter(pl.col("rule") == "duplicate_row").join(counts, on="table", how="left", maintain_order="left")
     frequent = copies.filter(pl.col("rows") > OFTEN * (pl.col("canonical") + pl.col("rows")))
     return [
-        f"{about(line['rows'])} rows of {line['table']} repeat another in all that is read; one of each is kept.".capitalize()
+        f"{about(line['rows']).capitalize()} rows of {line['table']} repeat another in all that is read; one is kept."
         for line in frequent.unique("table", keep="first", maintain_order=True).iter_rows(named=True)
     ]
 
