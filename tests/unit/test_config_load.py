@@ -1,10 +1,14 @@
 """Loading a config: every problem at once, in plain words, with the line and the fix."""
 
+import json
 import re
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import TypeAdapter
 
+from opioid_outcomes.config.checks import fields
 from opioid_outcomes.config.load import _validated, load_config
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.config.problems import KeyProblems
@@ -75,6 +79,8 @@ hyperalgesia: {windows_days: [[1, 30], [31, 90]]}
     assert read.hyperalgesia.windows_days == [(1, 30), (31, 90)]
 
 
+HUGE = 999_999_999_999_999_999
+CENTURY = 36_525
 WRONG = [
     # what the file says beside one good cohort -> what the message holds
     ("popluation: {min_age: 20}", ["study.yaml:2: popluation: there is no such key", "did you mean `population`?"]),
@@ -87,6 +93,19 @@ WRONG = [
     ("population: {min_age: -1}", ["is out of range", "at least 0"]),
     ("quality: {max_rejected_share: 2}", ["is out of range", "at most 1"]),
     ("quality: {max_rejected_share: false}", ["is true or false where a number is wanted"]),
+    ("population: {min_age: 121}", ["is out of range", "at most 120"]),
+    ("population: {min_diagnoses: 1001}", ["is out of range", "at most 1000"]),
+    ("exposure: {dose_bands: [20, 1e300]}", ["is out of range", "at most 10000"]),
+    ("hyperalgesia: {escalation: {min_rise: 11}}", ["is out of range", "at most 10"]),
+    ("hyperalgesia: {escalation: {min_mme: 1e308}}", ["is out of range", "at most 1000"]),
+    ("hyperalgesia: {smallest_effect: 10.1}", ["is out of range", "at most 10"]),
+    ("hyperalgesia: {smallest_effect: 1e-300}", ["is out of range", "at least 0.01"]),
+    ("hyperalgesia: {step_mme: 1001}", ["is out of range", "at most 1000"]),
+    ("hyperalgesia: {step_mme: .inf}", ["is text where a number is wanted"]),
+    ("hyperalgesia: {step_mme: 1e999}", ["is text where a number is wanted"]),
+    ("hyperalgesia: {step_mme: .nan}", ["is text where a number is wanted"]),
+    ("hyperalgesia: {windows_days: [[1]]}", ["windows_days: has too few entries", "give 2"]),
+    ("hyperalgesia: {windows_days: [[1, 30], []]}", ["windows_days: has too few entries", "give 2"]),
     ("synthesis: {pool: Yes}", ["is text where true or false is wanted"]),
     ("synthesis: {pool: 1}", ["is a number where true or false is wanted"]),
     ("covariates: {baseline: age}", ["is text where a list"]),
@@ -104,7 +123,7 @@ WRONG = [
     ("study: {name: main}", ["`main` is taken"]),
     ("study: {name: 2020}", ["study.name: is a number where text"]),
     ("exposure: {dose_bands: [50, 20]}", ["the bounds do not rise"]),
-    ("exposure: {dose_bands: [0, 20]}", ["the bounds do not rise from above 0"]),
+    ("exposure: {dose_bands: [0, 20]}", ["exposure.dose_bands: is out of range", "above 0"]),
     ("exposure: {dose_bands: [20, 20]}", ["dose_bands"]),
     ("exposure: {dose_bands: []}", ["is empty"]),
     ("hyperalgesia: {windows_days: [[1, 30], [30, 90]]}", ["windows overlap"]),
@@ -139,6 +158,45 @@ def test_each_mistake_is_one_message(tmp_path: Path, text: str, says: list[str])
     for part in says:
         assert part in message
     assert not re.search(r"pydantic|validation|Input should|instance of|type=|dict\b|None", message)
+
+
+DAY_KEYS = [
+    "population.diagnosis_window_days", "population.lookback_days", "population.max_followup_days",
+    "exposure.gap_days", "exposure.carry_over_days", "exposure.stockpile_cap_days", "exposure.report_valid_days",
+    "exposure.days_supply.max", "hyperalgesia.escalation.stable_days", "hyperalgesia.escalation.grace_days",
+    "hyperalgesia.windows_days", "mortality.horizons_days",
+]  # fmt: skip
+
+
+def with_days(key: str, days: int) -> str:
+    lists = {"hyperalgesia.windows_days": f"[[1, {days}]]", "mortality.horizons_days": f"[30, {days}]"}
+    *sections, name = key.split(".")
+    return (
+        ONE
+        + "".join(f"{section}: {{" for section in sections)
+        + f"{name}: {lists.get(key, days)}"
+        + "}" * len(sections)
+    )
+
+
+@pytest.mark.parametrize("key", DAY_KEYS)
+def test_days_end_after_a_century(tmp_path: Path, key: str) -> None:
+    config(tmp_path, with_days(key, CENTURY))
+    for days in (CENTURY + 1, HUGE):
+        message = problem(tmp_path, with_days(key, days))
+        assert f"{key}: is out of range" in message
+        assert "write a number at most 36525" in message
+
+
+def test_no_key_of_days_is_without_bounds() -> None:
+    declared = {
+        ".".join(map(str, key)): json.dumps(TypeAdapter(Annotated[field.annotation, field]).json_schema())
+        for key, _, field in fields(Config.model_validate({"cohorts": {"a": {"path": "x"}}}))
+        if "days" in str(key[-1]) and not isinstance(field.default_factory, type)
+    }
+    reserved = {"exposure.washout_days", "mortality.lags_days"}
+    assert set(declared) - reserved == set(DAY_KEYS) - {"exposure.days_supply.max"}
+    assert all('"maximum": 36525' in declared[key] for key in set(declared) - reserved)
 
 
 LATER = [
@@ -233,6 +291,15 @@ def test_safe_harbor_contradicts_actual_dates(tmp_path: Path) -> None:
 def test_a_study_start_cannot_fit_dates_and_offsets_at_once(tmp_path: Path) -> None:
     text = "cohorts:\n  a: {path: x}\n  b: {path: y, date_basis: offset}\npopulation: {study_end: 2020-01-01}\n"
     assert "some cohorts count days and others have dates" in problem(tmp_path, text)
+
+
+@pytest.mark.parametrize("day", [50_001, -50_001, HUGE])
+def test_a_day_number_lies_within_those_of_the_data(tmp_path: Path, day: int) -> None:
+    offset = "cohorts: {a: {path: x, date_basis: offset}}\n"
+    assert config(tmp_path, f"{offset}population: {{study_end: 50000}}\n").population.study_end == 50_000
+    message = problem(tmp_path, f"{offset}population: {{study_end: {day}}}\n")
+    assert "population.study_end: is out of range" in message
+    assert "from -50000 to 50000" in message
 
 
 def test_no_cohorts_is_said(tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+MAX_DAYS = 36_525  # a hundred years: longer than anybody is followed, and far from what a column of days can hold
+Day = Annotated[int, Field(ge=0, le=MAX_DAYS)]
 
 
 class Section(BaseModel):
     """A section of the config."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, validate_default=True, allow_inf_nan=False)
 
 
 def key(default: Any, how_to_choose: str, *, available: tuple[Any, ...] | None = None, **rules: Any) -> Any:

@@ -21,6 +21,7 @@ from opioid_outcomes.config.yaml_loader import Key
 from opioid_outcomes.simulate.world import WORLDS
 
 TAKEN = ("pooled", "main")
+MAX_OFFSET = 50_000  # days: as far from day 0 as a cohort's own may lie
 LOGS = "logs"  # stands beside the cohorts' folders
 
 
@@ -74,12 +75,10 @@ def no_repeats(config: Config, problems: KeyProblems) -> None:
 
 def order(config: Config, problems: KeyProblems) -> None:
     bands = config.exposure.dose_bands
-    if bands[0] <= 0 or any(low >= high for low, high in pairwise(bands)):
-        problems.add(
-            ("exposure", "dose_bands"), "the bounds do not rise from above 0", "write them rising, as [20, 50, 90]"
-        )
+    if any(low >= high for low, high in pairwise(bands)):
+        problems.add(("exposure", "dose_bands"), "the bounds do not rise", "write them rising, as [20, 50, 90]")
     windows = config.hyperalgesia.windows_days
-    if any(start > end or start < 0 for start, end in windows):
+    if any(start > end for start, end in windows):
         problems.add(("hyperalgesia", "windows_days"), "a window ends before it starts", "write [first day, last day]")
     elif any(before[1] >= after[0] for before, after in pairwise(windows)):
         fix = "order them so that each starts after the one before has ended, as [[1, 30], [31, 90]]"
@@ -106,6 +105,8 @@ def days(config: Config, problems: KeyProblems) -> None:
 def _day(key: Key, value: str | int | None, offset: bool, problems: KeyProblems) -> None:
     if isinstance(value, int) and not offset:
         problems.add(key, "a day number needs date_basis: offset", "write a date, as 2020-01-31")
+    elif isinstance(value, int) and abs(value) > MAX_OFFSET:
+        problems.add(key, "is out of range", f"write a number from {-MAX_OFFSET} to {MAX_OFFSET}")
     elif isinstance(value, str) and offset:
         problems.add(key, "with date_basis: offset days are whole numbers", "write the day's number")
     elif isinstance(value, str):

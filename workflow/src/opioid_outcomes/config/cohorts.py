@@ -66,6 +66,8 @@ class Cohort(Section):
     reference_year: int | None = key(
         None,
         "Calendar year that shifted dates stand for; recorded with the results, no analysis of this version reads it.",
+        ge=1,
+        le=9999,
     )
     tables: dict[str, TableMapping] = key(dict, "Contract table: how it is read (format tables only).")
     simulate: Simulate | None = key(None, "Simulate this cohort instead of reading real data.")

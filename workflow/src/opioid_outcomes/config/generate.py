@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -134,7 +134,9 @@ def type_name(annotation: Any) -> str:
     """A type in the words of a table."""
     plain = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "empty", Any: "value"}
     origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
+    if origin is Annotated:
+        name = type_name(inner[0])
+    elif origin is Literal:
         name = ", ".join(str(choice) for choice in inner)
     elif origin is list:
         name = f"list of {type_name(inner[0])}"

@@ -60,8 +60,8 @@ def _by_key(errors: list[ErrorDetails], values: dict[str, Any]) -> dict[Key, lis
     found: dict[Key, list[ErrorDetails]] = {}
     for error in errors:
         key = _existing(error["loc"], values)
-        if error["type"] == "missing":
-            key = (*key, error["loc"][len(key)])
+        if error["type"] == "missing" and isinstance(name := error["loc"][len(key)], str):  # else half of a pair
+            key = (*key, name)
         found.setdefault(key, []).append(error)
     return found
 
@@ -81,7 +81,7 @@ def _explain(key: Key, details: list[ErrorDetails], values: dict[str, Any], prob
         problems.add(key, "this is no config", "`opioid-outcomes init FILE` writes one to start from")
     elif details[0]["type"] == "extra_forbidden":
         problems.add(key, "there is no such key", suggestion(str(key[-1]), parent.model_fields if parent else ()))
-    elif details[0]["type"] == "missing":
+    elif details[0]["type"] == "missing" and isinstance(key[-1], str):
         field = parent.model_fields.get(str(key[-1])) if parent else None
         problems.add(key, "is missing", field.description or "" if field else "")
     else:

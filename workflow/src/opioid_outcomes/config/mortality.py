@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from opioid_outcomes.config.base import Section, key
+from opioid_outcomes.config.base import Day, Section, key
 
 MortalityAnalysis = Literal["rate", "current_use", "baseline_use"]
 
@@ -16,7 +16,7 @@ class Mortality(Section):
         lambda: ["rate", "current_use", "baseline_use"],
         "Analyses to run; those that the data cannot support are reported as not evaluable.",
     )
-    horizons_days: list[int] = key(lambda: [30, 180, 365, 1825], "Days at which survival is printed.", min_length=1)
+    horizons_days: list[Day] = key(lambda: [30, 180, 365, 1825], "Days at which survival is printed.", min_length=1)
     lags_days: list[int] = key(
         lambda: [0], "Days by which exposure is lagged, against reverse causation.", available=([0],)
     )

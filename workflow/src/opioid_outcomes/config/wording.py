@@ -62,8 +62,8 @@ def wrong_value(details: list[ErrorDetails]) -> tuple[str, str]:
         return "is no valid name", NAME_RULE
     if kind in ("too_short", "string_too_short"):
         return "is empty or too short", f"give at least {context.get('min_length', 1)}"
-    if kind == "too_long":
-        return "has too many entries", f"give {context['max_length']}"
+    if kind in ("missing", "too_long"):  # part of a pair
+        return f"has too {'few' if kind == 'missing' else 'many'} entries", f"give {context.get('max_length', 2)}"
     if kind.startswith(("greater_than", "less_than")):
         limit = next(iter(context.values()))
         words = {"greater_than": "above", "less_than": "below", "greater_than_equal": "at least"}
