@@ -4,6 +4,8 @@ import pytest
 
 from opioid_outcomes.exposure.product_names import parse
 
+OUD = "opioid_use_disorder"
+
 # name: ingredient, route, release, strength, unit, indication
 OPIOIDS = {
     "oxycodone hydrochloride 10 MG Oral Tablet": ("oxycodone", "oral", "IR", 10, "mg", None),
@@ -60,7 +62,12 @@ OPIOIDS = {
         ("tramadol", "oral", "ER", 100, "mg", None),
     "Acetaminophen 325 MG / tramadol hydrochloride 37.5 MG Oral Tablet": ("tramadol", "oral", "IR", 37.5, "mg", None),
     "168 HR buprenorphine 0.01 MG/HR Transdermal Patch": ("buprenorphine", "transdermal", "ER", 10, "mcg/h", None),
-    "buprenorphine 2 MG / naloxone 0.5 MG Sublingual Tablet": ("buprenorphine", "sublingual", "IR", 2, "mg", None),
+    "buprenorphine 2 MG / naloxone 0.5 MG Sublingual Tablet": ("buprenorphine", "sublingual", "IR", 2, "mg", OUD),
+    "buprenorphine 8 MG / naloxone 2 MG Oral Strip": ("buprenorphine", "sublingual", "IR", 8, "mg", OUD),
+    "buprenorphine / naloxone": ("buprenorphine", None, "IR", None, None, OUD),
+    "Suboxone 8 mg-2 mg film": ("buprenorphine", None, "IR", 8, "mg", OUD),
+    "Subutex 8 mg tablet": ("buprenorphine", "oral", "IR", 8, "mg", OUD),
+    "Butrans 10 mcg/hour": ("buprenorphine", "transdermal", "ER", 10, "mcg/h", None),
     "Morphine Sulfate 15 MG Oral Capsule [MSIR]": ("morphine", "oral", "IR", 15, "mg", None),
     "Morphine Sulfate 200 MG Extended Release Oral Tablet [MS Contin]": ("morphine", "oral", "ER", 200, "mg", None),
     "Morphine Sulfate 20 MG/ML Oral Solution": ("morphine", "oral", "IR", 20, "mg/mL", None),
@@ -72,10 +79,40 @@ OPIOIDS = {
     "pethidine 50 mg tablet": ("meperidine", "oral", "IR", 50, "mg", None),
     "Nalbuphine Hydrochloride 10 MG/ML Injectable Solution": ("nalbuphine", "injection", "IR", 10, "mg/mL", None),
     "methadone hydrochloride 5 MG Oral Tablet": ("methadone", "oral", "IR", 5, "mg", None),
+    # strengths of liquids and patches in words
+    "Morphine Sulfate 100 MG in 5 ML Oral Solution": ("morphine", "oral", "IR", 20, "mg/mL", None),
+    "morphine 10 mg per 5 mL oral solution": ("morphine", "oral", "IR", 2, "mg/mL", None),
+    "oxycodone 5 mg/5 millilitres oral solution": ("oxycodone", "oral", "IR", 1, "mg/mL", None),
+    "oxycodone-acetaminophen 5-325 mg in 5 mL solution": ("oxycodone", "oral", "IR", 1, "mg/mL", None),
+    "oxycodone 5 mg per tablet": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "fentanyl 12.5 mcg per hour patch": ("fentanyl", "transdermal", "ER", 12.5, "mcg/h", None),
+    "fentanyl 25 micrograms/hour": ("fentanyl", "transdermal", "ER", 25, "mcg/h", None),
+    # what cannot be told: a decimal comma, one of two strengths, a partner's
+    "hydromorphone 0,5 MG tablet": ("hydromorphone", "oral", "IR", None, None, None),
+    "morphine 2,500 mg tablet": ("morphine", "oral", "IR", None, None, None),
+    "morphine 10 mg in 2,5 ml oral solution": ("morphine", "oral", "IR", None, None, None),
+    "oxycodone-acetaminophen 2,5-325 mg tablet": ("oxycodone", "oral", "IR", None, None, None),
+    "fentanyl 1,200 mcg lozenge": ("fentanyl", "buccal", "IR", 1.2, "mg", None),
+    "acetaminophen 325 mg with oxycodone tablet": ("oxycodone", "oral", "IR", None, None, None),
+    "10 mg oxycodone tablet": ("oxycodone", "oral", "IR", 10, "mg", None),
+    # brands alone
+    "OxyContin 10 mg tablet": ("oxycodone", "oral", "ER", 10, "mg", None),
+    "MS Contin 15 MG": ("morphine", None, "ER", 15, "mg", None),
+    "Percocet": ("oxycodone", None, "IR", None, None, None),
+    "PERCOCET 10-325 MG TABLET": ("oxycodone", "oral", "IR", None, None, None),
+    "Percocet (oxycodone 5 mg / acetaminophen 325 mg) tablet": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "Vicodin ES 7.5/300": ("hydrocodone", None, "IR", None, None, None),
+    "Norco 325 mg tablet": ("hydrocodone", "oral", "IR", None, None, None),
+    "Duragesic 25 mcg/hr": ("fentanyl", "transdermal", "ER", 25, "mcg/h", None),
+    "Co-codamol 30mg/500mg tablets": ("codeine", "oral", "IR", None, None, None),
+    "co-codamol 500 mg": ("codeine", None, "IR", None, None, None),
+    "Tussionex suspension": ("hydrocodone", "oral", "IR", None, None, "cough"),
     "belladonna / opium 60 MG Rectal Suppository": ("opium", "rectal", "IR", 60, "mg", None),
 }  # fmt: skip
 
 NOT_OPIOIDS = [
+    "Vico cream",
+    "continus theophylline 200 MG",
     "Ipratropium Bromide 0.2 MG/ML Inhalant Solution",  # holds "opium"
     "apomorphine hydrochloride 10 MG/ML Injection",  # holds "morphine"
     "naloxone hydrochloride 0.4 MG/ML Injectable Solution",

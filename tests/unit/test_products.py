@@ -7,8 +7,8 @@ import pytest
 
 from opioid_outcomes.contracts.canonical import DISPENSINGS
 from opioid_outcomes.errors import UserError
-from opioid_outcomes.exposure import products, set_apart
-from opioid_outcomes.exposure.product_names import ingredients
+from opioid_outcomes.exposure import products, set_apart, shipped
+from opioid_outcomes.exposure.product_names import OTHER_NAMES, ingredients
 
 HEADER = "code,vocabulary,ingredient,route,release,strength,strength_unit\n"
 
@@ -110,6 +110,22 @@ def test_product_key_is_ingredient_strength_in_mg_route_release(row: dict, key: 
     assert resolved.select(products.product_key()).item() == key
 
 
+def test_a_strength_per_hour_without_a_route_is_a_patch() -> None:
+    patch = {"ingredient": "fentanyl", "strength": 25.0, "strength_unit": "mcg/h"}
+    assert resolve(patch)[0]["route"] == "transdermal"
+    assert resolve(patch | {"route": "other"})[0]["route"] == "other"
+    assert resolve(patch | {"strength_unit": "mcg"})[0]["route"] is None
+
+
+def test_a_name_stands_in_one_column_for_one_opioid() -> None:
+    table = shipped.table("drugs", "opioids")
+    names = [
+        name for column in ("ingredient", *OTHER_NAMES) for row in table[column].drop_nulls() for name in row.split("|")
+    ]
+    assert len(names) == len(set(names)) == len(ingredients())
+    assert all(name == name.lower().strip() for name in names)
+
+
 def test_shipped_codes_name_known_opioids_once() -> None:
     codes = products.dictionary()
     assert set(codes.get_column("ingredient")) <= set(ingredients().values())
@@ -144,6 +160,13 @@ def test_mistakes_in_a_users_dictionary_are_told_by_row(tmp_path: Path) -> None:
         ({"product_name": "sufentanil 0.03 MG Sublingual Tablet"}, "anaesthesia"),
         ({"product_name": "buprenorphine 8 MG / naloxone 2 MG Sublingual Film"}, "opioid_use_disorder"),
         ({"product_name": "buprenorphine 8 MG Sublingual Tablet", "indication": "pain"}, None),
+        ({"product_name": "buprenorphine 2 MG / naloxone 0.5 MG Oral Strip"}, "opioid_use_disorder"),
+        ({"ingredient": "buprenorphine / naloxone"}, "opioid_use_disorder"),
+        ({"product_name": "Suboxone"}, "opioid_use_disorder"),
+        ({"ingredient": "buprenorphine", "product_name": "Suboxone"}, "opioid_use_disorder"),
+        ({"product_name": "Suboxone", "indication": "pain"}, None),
+        ({"product_name": "Sublocade 100 MG Injection"}, "opioid_use_disorder"),
+        ({"product_name": "Belbuca 75 mcg film"}, None),
         ({"product_name": "168 HR buprenorphine 0.01 MG/HR Transdermal Patch"}, None),
         ({"product_name": "methadone 10 MG Oral Tablet"}, None),
         (

@@ -13,7 +13,10 @@ from functools import cache
 from opioid_outcomes.exposure import shipped
 
 # A product is a cough medicine by its partners only with these; others (meperidine and promethazine) stay analgesic.
+OTHER_NAMES = ("also_called", "combinations", "for_use_disorder")  # columns of opioids.csv
 ANTITUSSIVE_OPIOIDS = ("codeine", "dihydrocodeine", "hydrocodone")
+# Buprenorphine with naloxone is licensed for opioid use disorder only (US prescribing information; ATC N07BC51).
+ANTAGONIST = re.compile(r"\bnaloxone\b")
 INJECTION = (
     r"inject\w*|syringes?|auto-injector|cartridges?|intravenous|intramuscular|subcutaneous|epidural|intrathecal"
     r"|infusion|ampoules?|ampules?|vials?"
@@ -24,7 +27,7 @@ ROUTES = tuple(
     for words, route in (
         (INJECTION, "injection"),
         (r"transdermal|patch|patches", "transdermal"),
-        (r"sublingual|oral spray", "sublingual"),
+        (r"sublingual|oral spray|oral strips?", "sublingual"),
         (r"buccal|lozenges?|mucosal|transmucosal|troches?", "buccal"),
         (r"nasal|intranasal", "nasal"),
         (r"rectal|suppository|suppositories", "rectal"),
@@ -33,13 +36,19 @@ ROUTES = tuple(
         (r"oral|tablets?|tabs?|capsules?|caps?|syrup|elixir|solution|suspension|liquid|tincture", "oral"),
     )
 )
-EXTENDED = re.compile(r"\b(?:(?:extended|sustained|controlled|prolonged)[ -]release|er|xr|sr|cr|la|xl|\d+ ?hr?)\b")
+EXTENDED = re.compile(
+    r"\b(?:(?:extended|sustained|controlled|prolonged)[ -]release|er|xr|sr|cr|la|xl|\d+ ?hr?|\w*contin(?:us)?)\b"
+)
 FORM = re.compile(r"\b(film|spray|lozenge|tablet|capsule|patch|solution|suspension|suppository|implant)")
 MASS = r"(?P<unit>mg|milligrams?|mcg|ug|µg|micrograms?|g|grams?)"
+PER = r"(?: ?/ ?| (?:in|per) )"
 STRENGTH = re.compile(
-    rf"(?P<value>\d[\d,]*(?:\.\d+)?|\.\d+) ?{MASS}\b"
-    r"(?: ?/ ?(?P<per>\d+(?:\.\d+)?)? ?(?P<of>ml|hr|h|hour|actuat|spray|dose|mg|g)\b)?"
+    rf"(?P<value>\.?\d[\d.,]*) ?{MASS}\b"
+    rf"(?:{PER}(?P<per>\d[\d.,]*)? ?(?P<of>ml|millilit(?:er|re)s?|hr|h|hours?|actuat|spray|dose|mg|g)\b)?"
 )
+# Of several strengths in a row it cannot be told which is the opioid's: "5-325 mg", "5 mg/325 mg".
+AFTER_ANOTHER = re.compile(r"\d ?(?:mg|mcg)? ?[-/] ?$")
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 # "oxycodone-acetaminophen 10-325 mg", "oxycodone hcl/acetaminophen 5mg-325mg": strengths in the order of ingredients
 LISTED = re.compile(
     r"^(?P<names>[a-z][a-z ]*(?:[-/][a-z ]+)+?) "
@@ -74,17 +83,20 @@ def parse(name: str) -> Product | None:
     """The opioid that a product's name names, or None if it names none.
 
     Whole words decide (dihydrocodeine is not codeine, ipratropium not opium). Strength is in mg, mcg/h for patches or
-    mg/mL for liquids, and belongs to the opioid, not to its partner.
+    mg/mL for liquids, and belongs to the opioid, not to its partner; where that cannot be told, it is not said. Only
+    patches have a strength per hour.
     """
     text = " ".join(name.lower().split())
-    found = opioid_words().search(text)
-    if found is None:
+    words = list(opioid_words().finditer(text))
+    if not words:
         return None
+    found = next((word for word in words if word.group() not in named_in("combinations")), words[0])
     ingredient = ingredients()[found.group()]
+    combined = found.group() in named_in("combinations")
+    strength, unit = (None, None) if combined else _strength(text, found)
     route = next((route for pattern, route in ROUTES if pattern.search(text)), None)
-    strength, unit = _strength(text, found)
+    route = route or ("transdermal" if unit == "mcg/h" else None)
     forms = FORM.findall(text.replace("transdermal system", "patch"))
-    cough = ingredient in ANTITUSSIVE_OPIOIDS and companion_words().search(text)
     extended = route in ("transdermal", "implant") or EXTENDED.search(text)
     return Product(
         ingredient,
@@ -93,8 +105,17 @@ def parse(name: str) -> Product | None:
         strength,
         unit,
         forms[-1] if forms else None,
-        "cough" if cough else None,
+        _indication(text, ingredient, {word.group() for word in words}),
     )
+
+
+def _indication(text: str, ingredient: str, words: set[str]) -> str | None:
+    """What the make-up of the product, or its brand, says it is for."""
+    if words & named_in("for_use_disorder") or (ingredient == "buprenorphine" and ANTAGONIST.search(text)):
+        return "opioid_use_disorder"
+    if ingredient in ANTITUSSIVE_OPIOIDS and companion_words().search(text):
+        return "cough"
+    return None
 
 
 @cache
@@ -103,10 +124,16 @@ def ingredients() -> dict[str, str]:
     table = shipped.table("drugs", "opioids")
     return {
         name: ingredient
-        for ingredient, others in table.select("ingredient", "also_called").iter_rows()
-        for name in (ingredient, *(others or "").split("|"))
-        if name
+        for ingredient, *others in table.select("ingredient", *OTHER_NAMES).iter_rows()
+        for name in (ingredient, *(name for names in others if names for name in names.split("|")))
     }
+
+
+@cache
+def named_in(column: str) -> frozenset[str]:
+    """The names in a column of opioids.csv."""
+    lists = shipped.table("drugs", "opioids").get_column(column).drop_nulls()
+    return frozenset(name for names in lists for name in names.split("|"))
 
 
 @cache
@@ -130,26 +157,38 @@ def _strength(text: str, found: re.Match[str]) -> tuple[float | None, str | None
         if position < len(values) and units:
             value, unit = values[position]
             milligrams = float(value) * MILLIGRAMS[unit or units[-1]]
-            volume = re.match(r" ?/ ?(\d+(?:\.\d+)?)? ?ml\b", listed["rest"])
+            volume = re.match(rf"{PER}(\d+(?:\.\d+)?)? ?ml\b", listed["rest"])
             return (_rounded(milligrams / float(volume[1] or 1)), "mg/mL") if volume else (_rounded(milligrams), "mg")
     own = text[found.end() :].split(" / ", maxsplit=1)[0]
     match = STRENGTH.search(own)
-    if match is None:  # "10 mg oxycodone"
-        before = text[: found.start()].rsplit(" / ", maxsplit=1)[-1].rstrip()
-        match = None if before.endswith(("-", "/", ",")) else next(STRENGTH.finditer(before), None)
-    return _in_contract_units(match) if match else (None, None)
+    if match is None:  # "10 mg oxycodone", where the strength stands next to the opioid
+        own = text[: found.start()].rstrip()
+        match = next((match for match in STRENGTH.finditer(own) if match.end() == len(own)), None)
+    if match is None or AFTER_ANOTHER.search(own[: match.start()]):
+        return None, None
+    return _in_contract_units(match)
 
 
 def _in_contract_units(match: re.Match[str]) -> tuple[float | None, str | None]:
-    milligrams = float(match["value"].replace(",", "")) * MILLIGRAMS[match["unit"].removesuffix("s")]
-    per = float(match["per"] or 1)
-    if match["of"] in (None, "actuat", "spray", "dose"):
+    value, per = _number(match["value"], match["unit"]), _number(match["per"] or "1", "")
+    if value is None or per is None:
+        return None, None
+    milligrams = value * MILLIGRAMS[match["unit"].removesuffix("s")]
+    of = (match["of"] or "").removesuffix("s")
+    if of in ("", "actuat", "spray", "dose"):
         return _rounded(milligrams), "mg"
-    if match["of"] in ("hr", "h", "hour"):
+    if of in ("hr", "h", "hour"):
         return _rounded(milligrams * 1000 / per), "mcg/h"
-    if match["of"] == "ml":
+    if of.startswith("m") and of != "mg":
         return _rounded(milligrams / per), "mg/mL"
     return None, None
+
+
+def _number(text: str, unit: str) -> float | None:
+    """A number, or None where a comma may be a decimal one; no opioid has 1,000 mg a unit, many 1,200 mcg."""
+    if THOUSANDS.fullmatch(text) and unit.startswith(("mc", "ug", "µg", "micro")):
+        return float(text.replace(",", ""))
+    return float(text) if re.fullmatch(r"\d*\.?\d+", text) and float(text) > 0 else None
 
 
 def _rounded(value: float) -> float:

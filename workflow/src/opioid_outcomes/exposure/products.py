@@ -42,7 +42,8 @@ def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
     """The same rows with ingredient, route, release, strength, strength_unit and indication filled in.
 
     Whatever is given stands; what is missing comes from the code, then from the product's name. Adds ``form`` (from the
-    name), ``opioid`` (true, false) and ``recognised`` (false: neither an ingredient nor a name to tell by).
+    name), ``opioid`` (true, false) and ``recognised`` (false: neither an ingredient nor a name to tell by). A strength
+    in mcg/h makes a product without a route a patch.
     Ingredients of opioids become their plain names ("oxycodone hydrochloride" -> oxycodone).
     Work is on unique names and codes: O(n) with a regular expression per unique name.
     """
@@ -53,6 +54,7 @@ def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
     fills = fills.with_columns(pl.coalesce("ingredient", "ingredient_code"), code=dispensings.get_column("code"))
     fills = _join_parsed(_join_parsed(fills, "ingredient"), "product_name")
     sources = ["code", "ingredient", "product_name"]
+    patch = pl.when(pl.col("strength_unit") == "mcg/h").then(pl.lit("transdermal"))  # only patches have one per hour
     given_strength = pl.col("strength").is_not_null()
     code_strength = pl.col("strength_code").is_not_null()
     from_name = pl.col("ingredient").is_null()  # a name decides only where no ingredient is given
@@ -70,7 +72,9 @@ def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
         form="form_product_name",
         opioid=opioid.is_not_null(),
         recognised=pl.col("ingredient").is_not_null() | pl.col("product_name").str.contains(WORD).fill_null(False),
-    ).select(*dispensings.columns, "form", "opioid", "recognised")  # fmt: skip
+    ).select(
+        *dispensings.columns, "form", "opioid", "recognised"
+    ).with_columns(pl.coalesce("route", patch))  # fmt: skip
 
 
 def _first_said(names: list[str], sources: list[str]) -> list[pl.Expr]:

@@ -19,8 +19,9 @@ def classify(
 ) -> pl.DataFrame:
     """Adds analgesic (1 enters daily dose, 0 kept apart) and reason (null where analgesic).
 
-    Reasons, the first that holds: opioid_use_disorder (recorded, or sublingual buprenorphine and buprenorphine
-    implants without an indication, unless the config says pain), injection, then cough, diarrhoea, anaesthesia as
+    Reasons, the first that holds: opioid_use_disorder (recorded, or told by the code, by naloxone beside buprenorphine
+    or by the brand; or sublingual buprenorphine and buprenorphine implants without an indication, unless the config
+    says pain), injection, then cough, diarrhoea, anaesthesia as
     recorded, by the product's partners (homatropine), or by the drug itself (loperamide, remifentanil). A recorded
     indication of pain overrules the drug, not the injection. O(n).
     """
