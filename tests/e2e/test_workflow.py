@@ -73,7 +73,7 @@ def test_derived_tables_are_for_their_owner_only(finished: Checkout) -> None:
 
 
 def test_one_core_gives_the_same_bytes(finished: Checkout, tmp_path: Path) -> None:
-    alone = Checkout.copied_to(tmp_path / "alone")
+    alone = Checkout.copied_to(tmp_path / "alone", root=finished.place)
     run = alone.snakemake("--cores", "1")
     assert run.code == 0, run.output
     assert hashes(alone.place / "reports/small") == hashes(finished.place / "reports/small")

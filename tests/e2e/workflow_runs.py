@@ -48,10 +48,10 @@ class Checkout:
     place: Path
 
     @classmethod
-    def copied_to(cls, place: Path, study: str = STUDY) -> Checkout:
+    def copied_to(cls, place: Path, study: str = STUDY, root: Path = ROOT) -> Checkout:
         place.mkdir(parents=True, exist_ok=True)
         for part in PARTS:
-            source = ROOT / part
+            source = root / part
             if source.is_dir():
                 shutil.copytree(source, place / part, ignore=shutil.ignore_patterns("__pycache__"))
             else:
