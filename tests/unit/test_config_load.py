@@ -273,6 +273,26 @@ def test_sql_that_would_overflow_the_parser_is_refused(tmp_path: Path) -> None:
     assert "tables.pain.where: is longer than 5,000 characters" in message
 
 
+BRACES = [
+    ("cohorts: {a: {path: 'data/{x}'}}", "cohorts.a.path"),
+    ("cohorts: {a: {path: 'data}'}}", "cohorts.a.path"),
+    ("cohorts: {a: {path: x, tables: {pain: {file: 'p{1}.csv'}}}}", "cohorts.a.tables.pain.file"),
+    (f"{ONE}population: {{chronic_pain_codes: '{{mine}}.csv'}}", "population.chronic_pain_codes"),
+    (f"{ONE}population: {{exclude: [cancer, '{{mine}}.csv']}}", "population.exclude"),
+    (f"{ONE}exposure: {{mme_factors: '{{mine}}.csv'}}", "exposure.mme_factors"),
+    (f"{ONE}exposure: {{drug_dictionary: '{{mine}}.csv'}}", "exposure.drug_dictionary"),
+]
+
+
+@pytest.mark.parametrize(("text", "key"), BRACES, ids=[key for _, key in BRACES])
+def test_a_path_with_braces_is_refused(tmp_path: Path, text: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "{mine}.csv").write_text("vocabulary,code_prefix\nICD10CM,M54\n")
+    message = problem(tmp_path, text)
+    assert f"{key}: holds a brace" in message
+    assert "rename the file or folder" in message
+
+
 def test_paths_are_written_one_way(tmp_path: Path) -> None:
     read = config(tmp_path, "cohorts: {a: {path: ./data//demo/}}\n")
     assert read.cohorts["a"].path == "data/demo"

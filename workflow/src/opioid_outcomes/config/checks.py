@@ -151,6 +151,23 @@ def simulated(config: Config, problems: KeyProblems) -> None:
             problems.add(("cohorts", writing[-1], "path"), what, "give each its own path")
 
 
+def braces(config: Config, problems: KeyProblems) -> None:
+    """Snakemake takes {...} in a path for a wildcard."""
+    population, exposure = config.population, config.exposure
+    paths: dict[Key, str | None] = {
+        ("population", "chronic_pain_codes"): population.chronic_pain_codes,
+        **{("population", "exclude", index): name for index, name in enumerate(population.exclude)},
+        ("exposure", "mme_factors"): exposure.mme_factors,
+        ("exposure", "drug_dictionary"): exposure.drug_dictionary,
+    }
+    for name, cohort in config.cohorts.items():
+        paths["cohorts", name, "path"] = cohort.path
+        paths |= {("cohorts", name, "tables", table, "file"): one.file for table, one in cohort.tables.items()}
+    for key, path in paths.items():
+        if path is not None and re.search("[{}]", path):
+            problems.add(key, "holds a brace, { or }", "rename the file or folder: a workflow cannot read such a path")
+
+
 def names_or_paths(config: Config, problems: KeyProblems) -> None:
     """Code lists and factor tables are a shipped name or the user's own file."""
     population, exposure = config.population, config.exposure
@@ -178,6 +195,7 @@ CHECKS: tuple[Check, ...] = (
     days,
     contradictions,
     simulated,
+    braces,  # before the files are looked for: of two problems of one key the first stands
     names_or_paths,
     tables.mappings,
 )
