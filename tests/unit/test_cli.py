@@ -85,6 +85,15 @@ def test_simulate_leaves_other_peoples_files_alone(capsys: pytest.CaptureFixture
     assert "files that no simulation wrote" in err
 
 
+@pytest.mark.parametrize("out", ["file.txt", "file.txt/below", "/proc/no-such-folder"])
+def test_simulate_where_nothing_can_be_written(capsys: pytest.CaptureFixture[str], out: str) -> None:
+    Path("file.txt").write_text("mine\n")
+    code, printed, err = run(capsys, "simulate", "--world", "null", "--persons", "60", "--out", out)
+    assert (code, printed, Path("file.txt").read_text()) == (2, "", "mine\n")
+    assert err.startswith(f"{out}: cannot be written (")
+    assert "\n    -> " in err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["frob"], ["check"], ["simulate", "--world", "null", "--persons", "many", "--out", "x"],

@@ -28,7 +28,11 @@ def write(path: Path, world: str, persons: int, seed: int, format: str = "tables
         raise UserError(Problem(f"cannot write format {format!r}", "format", f"choose one of {', '.join(WRITERS)}"))
     if persons < 1:
         raise UserError(Problem("nobody to simulate", "simulate.persons", "ask for at least 1 person"))
-    _claim(path)
+    try:
+        _claim(path)
+    except OSError as error:
+        fix = "name a folder that can be made and written"
+        raise UserError(Problem(f"cannot be written ({error.strerror})", str(path), fix)) from None
     cohort = simulate(WORLDS[world], persons, seed)
     WRITERS[format](cohort.records, path)
     known = truth.of(cohort)
