@@ -15,6 +15,7 @@ import pytest
 from opioid_outcomes.config.cohorts import Cohort
 from opioid_outcomes.config.privacy import Privacy, Quality
 from opioid_outcomes.exposure import products
+from opioid_outcomes.exposure.product_names import parse
 from opioid_outcomes.ingest.run import Read, read_cohort
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -31,6 +32,24 @@ def plain(folder: str, table: str) -> list[Row]:
     path = next(path for path in (DATA / folder).iterdir() if path.stem.lower() == table)
     with path.open(encoding="utf-8", newline="") as file:
         return [{name.lower(): value for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def test_shipped_codes_are_what_the_names_in_the_concept_tables_say() -> None:
+    """Every RxNorm and NDC code of the shipped dictionary stands there, under a name that is read as its row says."""
+    names = {
+        (row["vocabulary_id"], row["concept_code"]): row["concept_name"]
+        for folder in FOLDERS
+        for row in plain(folder, "concept")
+    }
+    shipped = products.dictionary().filter(pl.col("vocabulary").is_in(["RxNorm", "NDC"]))
+    assert shipped.height > 100
+    for row in shipped.iter_rows(named=True):
+        product = parse(names[row["vocabulary"], row["code"]])
+        assert product is not None
+        release = product.release if product.route else None  # a name without a route says nothing of it
+        told = (product.ingredient, product.route, release, product.strength, product.strength_unit, product.indication)
+        columns = ("ingredient", "route", "release", "strength", "strength_unit", "indication")
+        assert tuple(row[name] for name in columns) == told
 
 
 def read(folder: str) -> Read:

@@ -110,6 +110,21 @@ def test_product_key_is_ingredient_strength_in_mg_route_release(row: dict, key: 
     assert resolved.select(products.product_key()).item() == key
 
 
+@pytest.mark.parametrize(
+    ("code", "vocabulary", "told"),
+    [
+        ("7804", "RxNorm", ("oxycodone", None, None, None, None)),
+        ("1049683", "RxNorm", ("oxycodone", "oral", "IR", 10, "mg")),
+        ("245134", "RxNorm", ("fentanyl", "transdermal", "ER", 25, "mcg/h")),
+        ("00093-0741-01", "NDC", ("propoxyphene", "oral", "IR", 65, "mg")),
+        ("N02AA05", "ATC", ("oxycodone", None, None, None, None)),
+    ],
+)
+def test_shipped_codes(code: str, vocabulary: str, told: tuple) -> None:
+    [row] = resolve({"code": code, "vocabulary": vocabulary})
+    assert tuple(row[name] for name in ("ingredient", "route", "release", "strength", "strength_unit")) == told
+
+
 def test_a_strength_per_hour_without_a_route_is_a_patch() -> None:
     patch = {"ingredient": "fentanyl", "strength": 25.0, "strength_unit": "mcg/h"}
     assert resolve(patch)[0]["route"] == "transdermal"
