@@ -148,7 +148,8 @@ def _horizons(released: Released, by_cohort: dict[str, Rows]) -> Block:
         )
     heads = ("Group", *(f"{day:,} days" for day in horizons))
     caption += "a dash where a curve does not reach, and for limits where nobody has died."
-    return Table("survival_horizons", caption, heads, tuple(lines), len(horizons), released.rule)
+    widths = (1, *(1.4 for _ in horizons))
+    return Table("survival_horizons", caption, heads, tuple(lines), len(horizons), released.rule, widths)
 
 
 def survival_at(rows: Rows, day: float, *, thinned: bool) -> str:
