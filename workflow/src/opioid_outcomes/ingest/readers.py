@@ -84,6 +84,8 @@ def unreadable(path: Path, error: Exception) -> UserError:
 def open_source(path: Path, *, quoted_tabs: bool = True) -> Source:
     """Opens a file by its ending (.csv .csv.gz .parquet .sas7bdat .dta .xpt); only its header is read yet."""
     name = path.name.lower()
+    if path.is_dir():
+        raise UserError(Problem("is a folder, not a file", str(path), "put the whole table in one file"))
     if not path.is_file():
         raise UserError(Problem("no such file", str(path), "correct the path in the config"))
     if path.stat().st_size == 0:

@@ -25,10 +25,10 @@ def stem_of(path: Path) -> str | None:
 
 
 def files_of(folder: Path, table: str) -> list[Path]:
-    """The files of the folder named after a table, with any known ending and in any letter case."""
+    """What in the folder is named after a table, with any known ending and in any letter case."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.is_file() and stem_of(path) == table.lower())
+    return sorted(path for path in folder.iterdir() if stem_of(path) == table.lower())
 
 
 def table_file(cohort: Cohort, table: str) -> Path | None:
@@ -65,7 +65,7 @@ def source_files(cohort: Cohort) -> list[Path]:
     """The existing files that reading the cohort depends on, sorted; never raises."""
     folder = Path(cohort.path)
     if cohort.format == "omop":
-        return sorted(path for table in OMOP_TABLES for path in files_of(folder, table))
+        return sorted(path for table in OMOP_TABLES for path in files_of(folder, table) if path.is_file())
     named = {folder / mapping.file for mapping in cohort.tables.values() if mapping.file}
     by_name = {
         path
