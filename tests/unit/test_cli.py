@@ -1,6 +1,8 @@
 """The shell commands: what they print, and how they end."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,8 +61,93 @@ def test_check_names_the_problems_of_every_cohort(capsys: pytest.CaptureFixture[
     Path("s.yaml").write_text("cohorts: {one: {path: nowhere}, two: {path: elsewhere}}\n")
     code, _, err = run(capsys, "check", "s.yaml")
     assert code == 2
-    assert "cohort one: " in err
-    assert "cohort two: " in err
+    assert "cohort one, nowhere: no such folder" in err
+    assert "cohort two, elsewhere: no such folder" in err
+
+
+def clinic() -> None:
+    """A small cohort in ``clinic``, and its config ``s.yaml``."""
+    people = [*range(99, 130), *range(131, 160)]  # consecutive ids would be told
+    Path("clinic").mkdir()
+    rows = {
+        "persons": ["person_id,sex,birth_year", *(f"{i},F,{1900 + i // 2}" for i in people)],
+        "observation": ["person_id,start,end", *(f"{i},2010-01-01,2012-12-31" for i in people)],
+        "pain": ["person_id,date,scale,points", *(f"{i},2010-03-01,NRS,{i % 10}" for i in people)],
+    }
+    for table, lines in rows.items():
+        Path(f"clinic/{table}.csv").write_text("\n".join(lines) + "\n")
+    Path("s.yaml").write_text(CLINIC)
+
+
+CLINIC = """cohorts:
+  clinic:
+    path: clinic
+    tables:
+      pain:
+        columns: {score: points}
+"""
+
+
+def test_check_says_what_missing_tables_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    clinic()
+    Path("clinic/dispensing.csv").write_text("person_id,date\n")
+    code, out, _ = run(capsys, "check", "s.yaml")
+    assert code == 0
+    assert out.splitlines()[0].startswith("clinic: 60 persons")
+    assert "\n    There are no dispensings: " in out
+    assert "\n    There are no deaths: " in out
+    assert "pain scores" not in out
+
+
+def test_check_names_a_cohort_once_and_the_line_of_its_key(capsys: pytest.CaptureFixture[str]) -> None:
+    clinic()
+    Path("s.yaml").write_text(CLINIC.replace("score: points", "score: poins"))
+    code, _, err = run(capsys, "check", "s.yaml")
+    assert code == 2
+    assert err.startswith("s.yaml:6: cohorts.clinic.tables.pain.columns.score: no column poins in pain.csv\n")
+    Path("s.yaml").write_text(CLINIC.replace("score: points", "score: scale"))
+    code, _, err = run(capsys, "check", "s.yaml")
+    assert code == 2
+    assert err.startswith("cohort clinic, table pain: 60 of 60 rows were rejected")
+    assert err.count("clinic") == 1
+
+
+def test_a_folder_with_the_name_of_a_table_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    clinic()
+    Path("clinic/deaths.csv").mkdir()
+    code, _, err = run(capsys, "check", "s.yaml")
+    assert code == 2
+    assert "cohort clinic, clinic/deaths.csv: is a folder, not a file\n    -> " in err
+
+
+OWN = {
+    "empty": b"",
+    "random": bytes(range(256)) * 40,
+    "nul": b"\0" * 4000,
+    "columns": b"a,b\n1,2\n",
+    "header": b"vocabulary,code_prefix\n",
+    "ragged": b"vocabulary,code_prefix\nICD10CM,M54,x,y\n",
+    "unknown": b"vocabulary,code_prefix\n,M54\n",
+    "latin": "vocabulary,code_prefix\nICD10CM,M54 R\u00fccken\n".encode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("content", OWN.values(), ids=OWN.keys())
+def test_check_reads_own_tables_as_the_run_will(capsys: pytest.CaptureFixture[str], content: bytes) -> None:
+    clinic()
+    for name in ("pain_codes", "excluded", "factors", "products"):
+        Path(f"{name}.csv").write_bytes(content)
+    own = (
+        "population: {chronic_pain_codes: pain_codes.csv, exclude: [cancer, excluded.csv]}\n"
+        "exposure: {mme_factors: factors.csv, drug_dictionary: products.csv}\n"
+    )
+    Path("s.yaml").write_text(CLINIC.replace("points", "poins") + own)
+    code, out, err = run(capsys, "check", "s.yaml")
+    assert (code, out) == (2, "")
+    for name in ("pain_codes", "excluded", "factors", "products"):
+        assert f"{name}.csv: " in err
+    assert "no column poins" in err  # all at once
+    assert err.count("\n    -> ") == len([line for line in err.splitlines() if not line.startswith("    -> ")])
 
 
 def test_check_of_a_cohort_still_to_be_simulated(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,6 +208,16 @@ def test_the_codebook_names_every_column_of_input_and_estimates(capsys: pytest.C
         assert all(f"\n  {name} " in section for name in table.names)
     assert set(DESCRIPTIONS) == set(SCHEMA)
     assert max(map(len, out.splitlines())) <= 120
+
+
+def test_a_reader_that_has_enough_is_no_mistake() -> None:
+    command = [sys.executable, "-c", "import sys; from opioid_outcomes.cli import main; sys.exit(main(['codebook']))"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()  # long before the first line is printed
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 class PanicError(BaseException):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,8 +18,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.command(arguments)
+        sys.stdout.flush()
     except SystemExit:
         raise
+    except BrokenPipeError:  # whoever reads, as `head`, has enough; what Python would still flush goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except BaseException as exception:  # a panic of polars is no Exception, and prints values as well
         return report_and_exit_code(exception)
     return 0
@@ -25,13 +30,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check(arguments: argparse.Namespace) -> None:
     """All problems of the config; then, when there are none, those of every cohort's inputs together."""
+    from opioid_outcomes.config import yaml_loader
     from opioid_outcomes.config.load import load_config
+    from opioid_outcomes.config.problems import placed
 
     config = load_config(arguments.file)
     from opioid_outcomes.ingest.check import check_study  # after: a config's problems show at once
 
-    for line in check_study(config):
-        print(line)
+    try:
+        lines = check_study(config)
+    except UserError as error:
+        document = yaml_loader.load(arguments.file)
+        raise UserError(*(placed(problem, document) for problem in error.problems)) from None
+    print("\n".join(lines))
     print(f"{arguments.file}: the config and its inputs are good")
 
 

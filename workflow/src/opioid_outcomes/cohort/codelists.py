@@ -39,16 +39,17 @@ def load(name_or_path: str) -> pl.DataFrame:
         ) from None
     missing = [column for column in ("vocabulary", "code_prefix") if column not in frame.columns]
     if missing:
-        raise UserError(Problem(f"the code list lacks columns {', '.join(missing)}", str(path)))
+        fix = "its first line must be: vocabulary,code_prefix"
+        raise UserError(Problem(f"the code list lacks columns {', '.join(missing)}", str(path), fix))
     frame = frame.select(
         pl.col("vocabulary").str.strip_chars(),
         normalised(pl.col("code_prefix")).alias("code_prefix"),
     ).filter(pl.col("code_prefix").str.len_chars() > 0)
-    if not frame["vocabulary"].is_in(DIAGNOSIS_VOCABULARIES).all():
+    if not frame["vocabulary"].is_in(DIAGNOSIS_VOCABULARIES).fill_null(False).all():
         fix = "vocabularies are " + ", ".join(DIAGNOSIS_VOCABULARIES)
         raise UserError(Problem("the code list holds an unknown vocabulary", str(path), fix))
     if frame.is_empty():
-        raise UserError(Problem("the code list holds no code", str(path)))
+        raise UserError(Problem("the code list holds no code", str(path), "add rows, one for each code"))
     return frame.unique(maintain_order=True)
 
 

@@ -6,6 +6,14 @@ from opioid_outcomes.config.yaml_loader import Document, Key
 from opioid_outcomes.errors import Problem, UserError
 
 
+def placed(problem: Problem, document: Document) -> Problem:
+    """A problem found in the inputs that names a key of the config, told with that key's line."""
+    if not problem.where.startswith("cohorts."):
+        return problem
+    place = document.place_of(tuple(problem.where.split(".")))
+    return Problem(f"{problem.where}: {problem.what}", place, problem.fix)
+
+
 class KeyProblems:
     """Problems by key; a second one of the same key is dropped, for it usually follows from the first."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def check_study(config: Config) -> list[str]:
-    """A line of counts for each cohort; ``UserError`` with the problems of all of them."""
+    """Counts of each cohort and what it cannot give; ``UserError`` with the problems of all cohorts and own tables."""
     lines: list[str] = []
-    problems: list[Problem] = []
+    problems = _problems_of_tables(config)
     for name, cohort in config.cohorts.items():
         plan = cohort.simulate
         if plan is not None and not (Path(cohort.path) / "truth.json").is_file():
@@ -24,14 +25,37 @@ def check_study(config: Config) -> list[str]:
         try:
             lines.append(check_cohort(name, config))
         except UserError as error:
-            problems += [replace(problem, what=f"cohort {name}: {problem.what}") for problem in error.problems]
+            problems += error.problems
     if problems:
         raise UserError(*problems)
     return lines
 
 
+def _problems_of_tables(config: Config) -> list[Problem]:
+    """Code lists, factors and products are read as the steps will read them: the user's own may be anything."""
+    from opioid_outcomes.cohort import codelists
+    from opioid_outcomes.exposure import mme, products
+
+    population, exposure = config.population, config.exposure
+    readers: list[Callable[[], object]] = [
+        *(partial(codelists.load, name) for name in (population.chronic_pain_codes, *population.exclude)),
+        partial(mme.factors, exposure.mme_factors),
+        partial(products.dictionary, exposure.drug_dictionary),
+    ]
+    problems: list[Problem] = []
+    for read in readers:
+        try:
+            read()
+        except UserError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    return problems
+
+
 def check_cohort(name: str, config: Config) -> str:
-    """One line of counts; ``UserError`` for what must be mended. Rows that would merely be rejected are counted."""
+    """A line of counts, and under it what the missing tables cost; ``UserError`` for what must be mended.
+
+    Rows that would merely be rejected are counted.
+    """
     from opioid_outcomes.config.slices import slice_of
     from opioid_outcomes.ingest.accounting import summary
     from opioid_outcomes.ingest.run import read_cohort
@@ -44,4 +68,4 @@ def check_cohort(name: str, config: Config) -> str:
         quality=config.quality,
         person_columns=settings["person_columns"],
     )
-    return f"{name}: {summary(read.ingested.quality)}"
+    return "\n    ".join([f"{name}: {summary(read.ingested.quality)}", *read.costs])
