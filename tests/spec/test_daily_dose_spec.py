@@ -3,6 +3,7 @@
 A fill is (day, days_supply, MME/day, product); a stretch is (start, stop, MME/day), half-open. Day 0 is any day.
 """
 
+import math
 from dataclasses import dataclass
 
 import polars as pl
@@ -332,3 +333,32 @@ def test_status_from_self_report(what: str, told: list[tuple], rows: list[tuple]
     observation = pl.DataFrame({"person_id": ["p"], "start": [0], "end": [500]}, schema=days)
     found = status.from_reports(reports, observation, observation.select("person_id", last="end"), valid_days=365)
     assert found.select("start", "stop", "state", "mme").rows() == rows
+
+
+def test_a_date_with_a_time_is_its_day() -> None:
+    fills = table([(0, 30, 60, "a")])
+    for start in (pl.datetime(2020, 2, 15, 23, 30), pl.datetime(2020, 2, 15, 23, 30, time_zone="America/New_York")):
+        [row] = daily_dose.build(fills.with_columns(start=start)).collect().select("start", "stop").rows()
+        assert [str(day) for day in row] == ["2020-02-15", "2020-03-16"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"start": None}, "start must not be missing"),
+        ({"start": "2020-02-15"}, "start must be a date or a whole number"),
+        ({"start": 0.5}, "start must be a date or a whole number"),
+        ({"days_supply": math.inf}, "days_supply must be finite and at most 100,000"),
+        ({"days_supply": 1e6}, "days_supply must be finite and at most 100,000"),
+        ({"mme_per_day": math.inf}, "mme_per_day must be finite, not negative and below 1e6"),
+        ({"mme_per_day": math.nan}, "mme_per_day must be finite, not negative and below 1e6"),
+        ({"mme_per_day": -1.0}, "mme_per_day must be finite, not negative and below 1e6"),
+    ],
+)  # fmt: skip
+def test_impossible_fills_are_refused_by_column_without_their_values(changed: dict, told: str) -> None:
+    fills = table([(0, 30, 60, "a"), (50, 30, 60, "a")])
+    for rows in (fills, fills.head(1)):
+        with pytest.raises(ValueError, match=f"^{told}$"):
+            daily_dose.build(rows.with_columns(**{name: pl.lit(value) for name, value in changed.items()})).collect()
+    with pytest.raises(ValueError, match="start must not be missing"):
+        daily_dose.build(fills.with_columns(pl.col("start").shift())).collect()

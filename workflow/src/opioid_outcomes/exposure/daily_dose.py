@@ -22,15 +22,16 @@ VALUES = ["mme", "mme_incomplete", "on_buprenorphine", "repaired"]
 def build(fills: pl.LazyFrame, stockpile_cap_days: float = 30) -> pl.LazyFrame:
     """Daily dose of each person as change points; days without supply are absent.
 
-    ``fills``, one row a dispensing: person_id, start (day: integer or date), days_supply, mme_per_day (null =
-    unknown, which is not zero), product. Optional: units_per_day (tablets, patches, mL a day: what converts left-over
-    days when the dose changes; else mme_per_day), repaired and is_buprenorphine (0/1). Fills without a positive
-    days_supply have no interval and are left out.
+    ``fills``, one row a dispensing: person_id, start (a whole number, a date, or a time of which the date counts),
+    days_supply, mme_per_day (null = unknown, which is not zero), product. Optional: units_per_day (tablets, patches, mL
+    a day: what converts left-over days when the dose changes; else mme_per_day), repaired and is_buprenorphine (0/1).
+    Fills without a positive days_supply have no interval and are left out.
 
     Returns person_id, start, stop (half-open), mme (MME/day, sum of the known parts; null = on, dose unknown),
     mme_incomplete, on_buprenorphine, repaired (0/1), sorted by person and start, equal neighbours merged.
 
-    Raises ValueError for a dose that is negative, not finite or above 1e6 MME/day, or a supply above 100,000 days.
+    Raises ValueError, naming the column, for a start that is missing or no day, a dose that is negative, not finite or
+    above 1e6 MME/day, and a supply above 100,000 days.
     Cost: O(n log n); 1 M fills take about a second.
     """
     supply = supplies(fills, stockpile_cap_days)
@@ -71,11 +72,17 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float = 30)
     stop (known_end, or the day the next fill of the product takes over), mme_per_day, mme_unknown, repaired,
     is_buprenorphine and dropped_days (left-over days above the cap), sorted by person, product and start.
     """
-    merged = _merge_same_day(fills.lazy()).collect()
+    rows = _typed(fills.lazy()).collect()
+    for name, holds, told in (
+        ("start", pl.col("start").is_not_null(), "must not be missing"),
+        ("days_supply", pl.col("days_supply") <= MAX_DAYS, "must be finite and at most 100,000"),
+        ("mme_per_day", pl.col("mme_per_day").is_between(0, MAX_MME), "must be finite, not negative and below 1e6"),
+    ):
+        if not rows.select(holds.all()).item():
+            raise ValueError(f"{name} {told}")
+    merged = _merge_same_day(rows)
     if not merged.select(pl.col("mme_per_day").is_between(0, MAX_MME).all()).item():
-        raise ValueError("mme_per_day must be finite, not negative and below 1e6")
-    if not merged.select((pl.col("days_supply") <= MAX_DAYS).all()).item():
-        raise ValueError("days_supply must be finite and at most 100,000")
+        raise ValueError("mme_per_day of one product on one day must be below 1e6")
     start = merged.get_column("start").to_physical().to_numpy().astype(np.float64)
     same = merged.select(
         (pl.col("person_id").eq_missing(pl.col("person_id").shift()))
@@ -101,15 +108,14 @@ def _one_day(frame: pl.LazyFrame) -> pl.Expr:
     return pl.duration(days=1) if frame.collect_schema()["last"] == pl.Date else pl.lit(1, pl.Int32)
 
 
-def _merge_same_day(fills: pl.LazyFrame) -> pl.LazyFrame:
-    """Fills of one product on one day are one fill: quantities add, days_supply is the longest."""
+def _typed(fills: pl.LazyFrame) -> pl.LazyFrame:
+    """The fills that have an interval, with every column, in its type."""
     columns = fills.collect_schema()
-    dtype = columns["start"] if columns["start"] == pl.Date else pl.Int32()
     units = pl.col("units_per_day" if "units_per_day" in columns else "mme_per_day")
-    rows = fills.filter(pl.col("days_supply").cast(pl.Float64).fill_nan(None) > 0).select(
+    return fills.filter(pl.col("days_supply").cast(pl.Float64).fill_nan(None) > 0).select(
         "person_id",
         pl.col("product").cast(pl.String).fill_null(""),
-        pl.col("start").cast(dtype),
+        _day(columns["start"]),
         pl.col("days_supply").cast(pl.Float64),
         pl.col("mme_per_day").cast(pl.Float64),
         units.cast(pl.Float64).alias("units_per_day"),
@@ -118,6 +124,19 @@ def _merge_same_day(fills: pl.LazyFrame) -> pl.LazyFrame:
             for name in ("repaired", "is_buprenorphine")
         ),
     )
+
+
+def _day(dtype: pl.DataType) -> pl.Expr:
+    """``start`` as a date or a whole number; a time of day is dropped."""
+    if dtype == pl.Datetime:
+        return pl.col("start").dt.date()
+    if dtype != pl.Date and not dtype.is_integer() and dtype != pl.Null:
+        raise ValueError("start must be a date or a whole number")
+    return pl.col("start").cast(pl.Date() if dtype == pl.Date else pl.Int32())
+
+
+def _merge_same_day(rows: pl.DataFrame) -> pl.DataFrame:
+    """Fills of one product on one day are one fill: quantities add, days_supply is the longest."""
     longest = pl.col("days_supply").max()
     return (
         # sorted on everything that is summed, so that sums do not depend on the order of the input
