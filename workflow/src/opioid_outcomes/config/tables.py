@@ -11,6 +11,11 @@ from opioid_outcomes.config.nearest import suggestion
 from opioid_outcomes.config.problems import KeyProblems
 from opioid_outcomes.config.yaml_loader import Key
 
+# What looks beyond its own row, as polars writes parsed expressions down: kinds are keys, names and texts are not.
+# Searched as text, for a parsed sum of 5,000 characters is deeper than Python walks.
+OVER_ROWS = re.compile(
+    r'"(Agg|Over|Rolling|SubPlan|Explode|Quantile|Correlation)":|(?<!"Column":)(?<!"String":)"Len"(?!:)'
+)
 MAX_SQL = 5_000  # polars 2.1 dies of a stack overflow at 20,000 (10,000 chained operators)
 
 
@@ -69,9 +74,14 @@ def _sql(key: Key, expression: str, problems: KeyProblems) -> None:
         return
     import polars as pl
 
+    by_row = "write an expression over the columns of one row; count or select in a file of your own beforehand"
     try:
-        pl.sql_expr(expression)
+        if OVER_ROWS.search(pl.sql_expr(expression).meta.serialize(format="json")):
+            problems.add(key, "counts, sums or compares over several rows, or selects from a table", by_row)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        if re.search(r"relation '.*' was not found", str(error)):
+            problems.add(key, "selects from a table", by_row)
+            return
         place = re.search(r"Column: (\d+)", str(error))
         function = re.search(r"unsupported function '(\w+)'", str(error))
         what = f"this SQL has no function {function[1]}" if function else "is no SQL expression"
