@@ -184,7 +184,9 @@ def test_simulate_where_nothing_can_be_written(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     "arguments",
     [[], ["frob"], ["check"], ["simulate", "--world", "null", "--persons", "many", "--out", "x"],
-     ["simulate", "--world", "null", "--persons", "0", "--out", "x"], ["simulate", "--world", "null"]],
+     ["simulate", "--world", "null", "--persons", "0", "--out", "x"],
+     ["simulate", "--world", "null", "--persons", "1000001", "--out", "x"],
+     ["simulate", "--world", "null", "--seed", "9" * 5000, "--out", "x"], ["simulate", "--world", "null"]],
 )  # fmt: skip
 def test_a_wrong_command_line_ends_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:

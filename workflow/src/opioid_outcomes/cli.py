@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -100,8 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("simulate", help="write a cohort with known truth", epilog=_worlds())
     one.formatter_class = argparse.RawDescriptionHelpFormatter
     one.add_argument("--world", required=True, help="what is true in it, see below")
-    one.add_argument("--persons", type=_at_least(50), default=5000, help="default: 5000")
-    one.add_argument("--seed", type=_at_least(0), default=20260101, help="default: 20260101")
+    one.add_argument("--persons", type=_whole(50, 1_000_000), default=5000, help="default: 5000")
+    one.add_argument("--seed", type=_whole(0, 10**18), default=20260101, help="default: 20260101")
     one.add_argument("--format", choices=("tables", "omop"), default="tables", help="default: tables")
     one.add_argument("--out", type=Path, required=True, help="folder to write")
     one.set_defaults(command=simulate)
@@ -116,10 +117,10 @@ def _worlds() -> str:
     return "worlds:\n" + "\n".join(f"  {name:{width}}  {world.sentence}" for name, world in WORLDS.items())
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def _whole(least: int, most: int) -> Callable[[str], int]:
     def whole(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"a whole number from {least} on is wanted")
+        if not re.fullmatch("[0-9]{1,19}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"a whole number from {least:,} to {most:,} is wanted")
         return int(text)
 
     return whole
