@@ -316,7 +316,7 @@ def test_a_withheld_rate_is_a_line_of_its_table(study: Released) -> None:
     section = mortality_section.mortality(replace(study, estimates=rows))
     found = table(section, "mortality_rates")
     assert found["recent"] == found["former"] == ("withheld", "withheld", "withheld", "withheld")
-    assert found["never"] == ("–", "–", "–", "–")
+    assert found["never"] == ("–", "–", "–", "not evaluable")
     assert found["on"] == ("3,000", "5,800", "260", "44.8 (39.4 to 50.3)")
     assert "Rows are withheld" in words(section)
     assert "Rows are withheld" not in words(mortality_section.mortality(study))

@@ -9,7 +9,7 @@ from report_release import settings
 
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.hyperalgesia import escalation, visits
-from opioid_outcomes.mortality import hazard_ratio
+from opioid_outcomes.mortality import gates, hazard_ratio
 from opioid_outcomes.report.document import Paragraph
 from opioid_outcomes.report.methods import methods
 from opioid_outcomes.report.released import Released
@@ -45,7 +45,7 @@ def told(use: str = "time_varying", release: dict[str, Any] | None = None, **cha
         ({"hyperalgesia": {"windows_days": [(1, 60), (61, 120)]}}, "(1 to 60 and 61 to 120 days after the visit)"),
         ({"hyperalgesia": {"smallest_effect": 0.75}}, "below 0.75 points"),
         ({"hyperalgesia": {"step_mme": 15}}, "per 15 MME/day"),
-        ({"quality": {"max_rejected_share": 0.05}}, "more than 5 %"),
+        ({"quality": {"max_rejected_share": 0.05}}, "loses more than 5 % of its rows"),
         ({"synthesis": {"pool": False}}, "not pooled"),
         ({"study": {"name": "x", "seed": 7}}, "the seed 7."),
         ({"covariates": {"baseline": ["age", "sex"]}}, "Estimates are crude and adjusted for age and sex. "),
@@ -84,11 +84,13 @@ def test_supply_in_hand_before_the_visit_and_the_dose_after_grace_define_the_tri
     said = told()
     assert "in hand on the day before the visit" in said
     assert "above the dose before the visit, else maintained" in said
+    assert "a known rise of this size on an earlier day of grace counts" in said
 
 
 def test_gates_are_told_as_they_stand_in_the_estimators() -> None:
     assert hazard_ratio.FEWEST_DEATHS == 10
     assert "fewer than ten deaths behind it" in told()
+    assert f"more than {100 * gates.MOST_UNOBSERVED:g} % of its deaths fall outside follow-up" in told()
     assert f"fewer than {escalation.FEWEST_PER_ARM} people in an arm" in told()
     assert f"less than {escalation.LEAST_SEPARATION:g} MME/day between the arms" in told()
     assert f"no gap above {visits.LONGEST_GAP} days" in told()

@@ -15,7 +15,8 @@ from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.disclosure import curves
 from opioid_outcomes.disclosure.profile import PROFILES
 from opioid_outcomes.report import released
-from opioid_outcomes.report.document import Block, Figure, Paragraph, Table
+from opioid_outcomes.report.document import Block, Figure, Notice, Paragraph, Table
+from opioid_outcomes.report.mortality_section import mortality
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.survival_section import supported, survival, survival_at
 
@@ -158,6 +159,25 @@ def test_a_group_without_a_curve_is_named_with_the_reason(study: Released) -> No
     small = [*THINNED[:4], *(row | {"at_risk": 4} for row in THINNED[4:])]
     assert "for “off”: a curve needs at least 10 people at risk." in told(showing(study, small, threshold=1), Paragraph)
     assert "no curve is shown" not in told(study, Paragraph)
+
+
+def test_a_cohort_without_curves_because_its_deaths_are_not_observed_says_that(study: Released) -> None:
+    failed = "more than 5 % of deaths fall outside follow-up for want of observation"
+    rows = [
+        row | {"gate": f"fail: {failed}", "estimate": None}
+        if row["cohort"] == "claims" and row["analysis"].startswith("mortality.")
+        else row
+        for row in study.estimates
+    ]
+    gated = replace(showing(study, THINNED), estimates=rows)
+    assert f"In `claims` no curve is shown for “on” and “off”: {failed}." in told(gated, Paragraph)
+    nothing = told(replace(showing(study, []), estimates=rows), Notice)
+    assert nothing.startswith("No survival curve is shown. In `clinic` no curve")
+    assert failed in nothing
+    rates = next(block for block in mortality(gated).blocks if getattr(block, "name", "") == "mortality_rates")
+    assert isinstance(rates, Table)
+    place = rates.rows.index(("claims",))
+    assert rates.rows[place + 1] == ("on", "3,000", "5,800", "260", "failed a gate")
 
 
 def test_a_weighted_cohort_s_curve_is_called_that(study: Released) -> None:

@@ -173,8 +173,9 @@ def _mortality(released: Released) -> list[str]:
     if set(m.analyses) & {"current_use", "baseline_use"}:
         told += [_cox(released), _curves(released)]
     told.append(
-        "A hazard ratio with fewer than ten deaths behind it, with deaths in one group only, or from a model that "
-        "does not converge is not evaluable and is not shown; a rate ratio needs a death in each group."
+        "All mortality of a cohort is withheld when more than 5 % of its deaths fall outside follow-up for want of "
+        "observation. A hazard ratio with fewer than ten deaths behind it, with deaths in one group only, or from a "
+        "model that does not converge is not evaluable and is not shown; a rate ratio needs a death in each group."
     )
     return told
 
@@ -226,8 +227,9 @@ def _hyperalgesia(released: Released) -> list[str]:
         "visit, and every dose known and within 20 % of their mean. The dose is escalated if the daily dose on the "
         f"last day of grace ({plural(x.grace_days, 'day')} after the visit) is at least {100 * x.min_rise:g} % and at "
         f"least {x.min_mme:g} MME/day above the dose before the visit, else maintained; nothing later assigns an arm. "
-        "Decisions not followed to that day, or whose dose is not known on it, are left out. Scores count from that "
-        "day on. One person may contribute several decisions.",
+        "Where the dose is not known on that day, a known rise of this size on an earlier day of grace counts as "
+        "escalation, and without one the decision is left out; so are decisions not followed to that day. Scores count "
+        "from that day on. One person may contribute several decisions.",
         f"In each window ({windows} days after the visit) mean pain is compared between the arms by linear regression "
         "on recorded history: pain (last, mean, slope, largest, number of scores), dose and its history, and the "
         "baseline covariates; standard errors are clustered by person. The difference is given in points on the 0–10 "

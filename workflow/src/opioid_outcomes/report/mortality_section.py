@@ -57,10 +57,12 @@ def _rates(released: Released) -> list[Block]:
 
 
 def _rate_cells(row: dict[str, Any], released: Released) -> tuple[str, str, str, str]:
-    if not present(row["estimate"]) and WITHHELD in row["gate"]:
+    if row["gate"].startswith(f"not evaluable: {WITHHELD}"):
         return WITHHELD, WITHHELD, WITHHELD, WITHHELD
-    scale = released.scales["rate_per_1000py"]
-    return number(row["persons"]), person_years(row["person_years"]), number(row["events"]), interval(row, scale)
+    told = interval(row, released.scales["rate_per_1000py"])
+    if not present(row["estimate"]):
+        told = "failed a gate" if row["gate"].startswith("fail") else "not evaluable"
+    return number(row["persons"]), person_years(row["person_years"]), number(row["events"]), told
 
 
 def _ratios(released: Released) -> Rows:

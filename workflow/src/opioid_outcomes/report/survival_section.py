@@ -19,9 +19,10 @@ GROUPS = {"time_varying": ("on", "off"), "baseline": ("baseline user", "non user
 def survival(released: Released) -> list[Block]:
     found = {name: supported(released.display("survival", name), released.threshold) for name in released.cohorts}
     by_cohort = {name: rows for name, rows in found.items() if rows}
+    absent = _left_out(released, found)
     if not by_cohort:
         return [
-            Notice("No survival curve is shown: in no cohort are there enough people at risk in the exposure groups.")
+            Notice(" ".join(["No survival curve is shown.", *(absent or ["In no cohort is use of opioids known."])]))
         ]
     alt = " ".join(_words(name, rows, thinned=released.thinned) for name, rows in by_cohort.items())
     title = "Survival by opioid use"
@@ -31,7 +32,7 @@ def survival(released: Released) -> list[Block]:
         f"zero. {_extent(released, by_cohort)}",
         alt, note=released.rule,
     )  # fmt: skip
-    texts = (*_what_curves_are(released), *_left_out(released, found))
+    texts = (*_what_curves_are(released), *absent)
     return [*(Paragraph(text) for text in texts), figure, _horizons(released, by_cohort)]
 
 
@@ -111,13 +112,23 @@ def _left_out(released: Released, found: dict[str, Rows]) -> list[str]:
         expected = GROUPS.get(str(released.about(cohort).get("exposure")), ())
         absent = [f"“{group}”" for group in expected if group not in {row["group"] for row in rows}]
         if absent:
-            needs = (
-                f"{released.threshold} deaths, and as many people at risk"
-                if released.thinned
-                else f"{FEWEST_AT_RISK} people at risk"
-            )
-            told.append(f"In `{cohort}` no curve is shown for {listed(absent)}: a curve needs at least {needs}.")
+            told.append(f"In `{cohort}` no curve is shown for {listed(absent)}: {_why(released, cohort)}.")
     return told
+
+
+def _why(released: Released, cohort: str) -> str:
+    """Why a group has no curve: a gate that fails the cohort's mortality, or too few people."""
+    failed = (
+        row["gate"].removeprefix("fail: ")
+        for row in released.rows(cohort=cohort)
+        if row["analysis"].startswith("mortality.") and row["gate"].startswith("fail: ")
+    )
+    few = (
+        f"a curve needs at least {released.threshold} deaths, and as many people at risk"
+        if released.thinned
+        else f"a curve needs at least {FEWEST_AT_RISK} people at risk"
+    )
+    return next(failed, few)
 
 
 def _words(cohort: str, rows: Rows, *, thinned: bool) -> str:
