@@ -30,12 +30,12 @@ def test_days_supply_from_the_persons_own_units_per_day(missing: float | None) -
     assert repaired([*USUAL, ("p", "a", 60, 90, missing)])[-1] == (90, 45, "person_units")
 
 
-def test_of_a_persons_own_fills_those_up_to_the_day_count() -> None:
+def test_of_a_persons_own_fills_the_latest_three_up_to_the_day_count() -> None:
     """2 a day on days 0 and 60, 3 and 4 on days 80 and 81: what comes later does not change an earlier repair."""
     rows: list[Row] = [("p", "a", 0, 60, 30), ("p", "a", 60, 60, 30), ("p", "a", 80, 90, 30), ("p", "a", 81, 120, 30)]
     assert repaired([*rows, ("p", "a", 60, 60, None)])[-1] == (60, 30, "person_units")
     assert repaired([*rows, ("p", "a", 80, 60, None)])[-1] == (60, 30, "person_units")
-    assert repaired([*rows, ("p", "a", 90, 60, None)])[-1] == (60, 24, "person_units")  # median of 2, 2, 3, 4 is 2.5
+    assert repaired([*rows, ("p", "a", 90, 60, None)])[-1] == (60, 20, "person_units")  # median of 2, 3, 4
     assert repaired([("p", "a", 0, 60, None), *rows[1:]])[0] == (60, None, None)
 
 

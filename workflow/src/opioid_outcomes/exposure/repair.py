@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+LATEST_FILLS = 3  # of a person: enough to outvote a slip, few enough to follow a change of dose
 ENOUGH_PEOPLE = 10  # other people whose fills tell what is usual of a product
 
 
@@ -16,7 +17,7 @@ def repair(fills: pl.DataFrame, max_days_supply: float) -> pl.DataFrame:
 
     A quantity that is missing or 0 is unknown (null). A days_supply that is missing, 0 or above ``max_days_supply`` is
     replaced by the first of these that lies within 1 and ``max_days_supply``:
-    person_units: quantity / the median units per day of the person's fills of the product up to that day;
+    person_units: quantity / the median units per day of the person's latest fills of the product up to that day;
     product_units: quantity / the median over other people, at least ``ENOUGH_PEOPLE``, of their median units per day;
     person_days, product_days: the same medians of days_supply;
     else it is null: the fill has no interval. So no repair depends on a later fill of the same person. Medians are over
@@ -57,12 +58,12 @@ def repair(fills: pl.DataFrame, max_days_supply: float) -> pl.DataFrame:
 
 
 def _usual_of_person(broken: pl.DataFrame, known: pl.DataFrame, measure: str) -> pl.DataFrame:
-    """Adds person_<measure>: the median of the person's fills of the product on or before the day."""
+    """Adds person_<measure>: the median of the person's latest fills of the product on or before the day."""
     keys = ["person_id", "product"]
     name = f"person_{measure}"
     own = known.join(broken.select(keys).unique(), on=keys, how="semi").sort(*keys, "date", measure)
     so_far = own.select(
-        *keys, "date", pl.col(measure).rolling_median(max(own.height, 1), min_samples=1).over(keys).alias(name)
+        *keys, "date", pl.col(measure).rolling_median(LATEST_FILLS, min_samples=1).over(keys).alias(name)
     )
     found = broken.select("row", *keys, "date").sort(*keys, "date", "row").join_asof(
         so_far, on="date", by=keys, strategy="backward", check_sortedness=False

@@ -88,11 +88,14 @@ def _notes(
     unrecognised = resolved.height - int(resolved.get_column("recognised").sum())
     if unrecognised:
         share = _share(unrecognised, resolved.height)
-        warnings.append(f"Products not recognised: {share} of dispensings; they count as no opioid.")
+        warnings.append(
+            f"Products not recognised: {share} of dispensings; they count as no opioid. Few NDC and RxNorm codes are "
+            "shipped: others need exposure.drug_dictionary."
+        )
     if 2 * unrecognised > resolved.height:
         costs.append(
             "Most dispensings are of products that are not recognised: who uses opioids is not known, and people "
-            "without a recognised opioid count as never users. Give product names or ingredients, or list the codes in "
+            "without a recognised opioid count as never users. Give ingredients or product names, or list the codes in "
             "exposure.drug_dictionary."
         )
     return {"warnings": warnings, "costs": costs}
