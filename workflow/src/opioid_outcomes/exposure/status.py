@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.exposure.stretches import Array, distinct_days, latest, merge_equal, take
+from opioid_outcomes.exposure.stretches import distinct_days, latest, merge_equal, take
 
 RECENT_DAYS = 90  # off for at most so many days since supply ended is recent, then former (ANALYSES 2)
 NO_INTERVAL = "no interval"  # stands for a product: these fills bring no other supply's end forward
@@ -48,27 +48,20 @@ def from_dispensings(
     unsure = unsure.with_columns(stop=pl.col("start") + max(carry_over_days, 1))
     ends = _known_ends(supplies)
     changes = _change_days(daily, treatment, unsure, ends, carry_over_days)
-    person, day = changes["person"].to_numpy(), changes["day"].to_numpy()
-
-    def now(frame: pl.DataFrame, since: str) -> Array:
-        return latest(person, day, frame["person"].to_numpy(), frame[since].to_numpy())
-
-    on_row, treated_row = now(daily, "start"), now(treatment, "start")
-    unsure_row, end_row = now(unsure, "start"), now(ends, "day")
-    stretches = changes.with_columns(
-        take(people["person_id"], person),
-        take(daily["stop"], on_row).alias("daily_stop"),
-        take(daily["mme"], on_row).alias("daily_mme"),
-        take(treatment["stop"], treated_row).alias("treated_stop"),
-        take(unsure["stop"], unsure_row).alias("unsure_stop"),
-        take(ends["known_end"], end_row).alias("supply_end"),
+    known = changes.with_columns(
+        take(people["person_id"], changes["person"].to_numpy()),
+        _latest(changes, daily, "stop").alias("daily_stop"),
+        _latest(changes, daily, "mme").alias("daily_mme"),
+        _latest(changes, treatment, "stop").alias("treated_stop"),
+        _latest(changes, unsure, "stop").alias("unsure_stop"),
+        _latest(changes, ends, "known_end").alias("supply_end"),
     ).with_columns(
         on=(pl.col("day") < pl.col("daily_stop") + carry_over_days).fill_null(False),
         treated=(pl.col("day") < pl.col("treated_stop")).fill_null(False),
         unsure=(pl.col("day") < pl.col("unsure_stop")).fill_null(False),
     )
     same_person = pl.col("person") == pl.col("person").shift(-1)
-    stretches = stretches.select(
+    stretches = known.select(
         "person_id",
         pl.col("day").alias("start"),
         pl.when(same_person).then(pl.col("day").shift(-1)).alias("stop"),
@@ -77,6 +70,12 @@ def from_dispensings(
         supply_end="supply_end",
     )
     return _finish(stretches, last_days)
+
+
+def _latest(changes: pl.DataFrame, frame: pl.DataFrame, column: str) -> pl.Series:
+    """``column`` of each person's latest row of ``frame`` that begins on or before the day."""
+    person, day = changes["person"].to_numpy(), changes["day"].to_numpy()
+    return take(frame[column], latest(person, day, frame["person"].to_numpy(), frame["start"].to_numpy()))
 
 
 def from_reports(
@@ -138,13 +137,13 @@ def _part(rows: pl.DataFrame, state: str, start: str, stop: str, mme: pl.Expr) -
 
 
 def _known_ends(supplies: pl.DataFrame) -> pl.DataFrame:
-    """person, day, known_end: on each day of a fill, the latest end over products, each by its last fill so far.
+    """person, start, known_end: on each day of a fill, the latest end over products, each by its last fill so far.
 
     Not a running maximum: a refill may bring the end of its product forward. Rows of supplies are sorted by person,
     product and start. Cost: days of fills x products of each person.
     """
     if supplies.is_empty():
-        return supplies.select("person", pl.col("start").alias("day"), "known_end")
+        return supplies.select("person", "start", "known_end")
     person, start = supplies["person"].to_numpy(), supplies["start"].to_numpy()
     begins = supplies.select(
         item=(pl.col("person") != pl.col("person").shift()) | (pl.col("product") != pl.col("product").shift())
@@ -159,8 +158,8 @@ def _known_ends(supplies: pl.DataFrame) -> pl.DataFrame:
     none_yet = np.iinfo(np.int32).min
     known_end = np.where(row < 0, none_yet, supplies["known_end"].to_numpy()[row])
     return pl.DataFrame(
-        {"person": fill_person, "day": fill_day, "known_end": np.maximum.reduceat(known_end, first_pair)},
-        schema={"person": pl.UInt32, "day": pl.Int32, "known_end": pl.Int32},
+        {"person": fill_person, "start": fill_day, "known_end": np.maximum.reduceat(known_end, first_pair)},
+        schema={"person": pl.UInt32, "start": pl.Int32, "known_end": pl.Int32},
     )
 
 
@@ -179,7 +178,7 @@ def _change_days(
         (treatment, "stop", 0),
         (unsure, "start", 0),
         (unsure, "stop", 0),
-        (ends, "day", 0),
+        (ends, "start", 0),
         (ends, "known_end", RECENT_DAYS + 1),
     ]
     person, day = distinct_days(
