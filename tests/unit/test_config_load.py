@@ -281,7 +281,26 @@ def test_sql_over_several_rows_is_refused(tmp_path: Path, expression: str, place
     assert "of one row" in message
 
 
+@pytest.mark.parametrize(
+    "expression",
+    ["d < CURRENT_DATE", "now() > d", "'\"' < NOW ()", "d <current_timestamp", "date_part('year', localtimestamp) > 2000",
+     "localtime > t", "\"now\"() > d"],
+)  # fmt: skip
+def test_sql_that_reads_the_clock_is_refused(tmp_path: Path, expression: str) -> None:
+    quoted = expression.replace('"', '\\"')
+    text = f'cohorts: {{a: {{path: x, tables: {{pain: {{where: "{quoted}"}}}}}}}}\n'
+    assert "reads the clock" in problem(tmp_path, text)
+
+
+@pytest.mark.parametrize("function", ["RANDOM()", "RAND()", "UUID()", "GEN_RANDOM_UUID()"])
+def test_sql_has_no_chance(tmp_path: Path, function: str) -> None:
+    text = f'cohorts: {{a: {{path: x, tables: {{pain: {{where: "{function} > 1"}}}}}}}}\n'
+    assert "this SQL has no function" in problem(tmp_path, text)
+
+
 BY_ROW = [
+    "a = 'now() or current_date'", "\"CURRENT_DATE\" > 1", "now > 1", "current_date_of_visit > d", "d > DATE '2020-01-31'",
+    "'it''s now()' = a",
     "0", "NULL", "score", "a IN (1, 2)", "a NOT IN ('count(*)', 'Len')", "a BETWEEN 1 AND 2", "a IS NULL",
     "a LIKE 'x%'", "a = 'Len'", "+".join(["a"] * 2000),
     "a IS DISTINCT FROM b", "CAST(ROUND(a * 30.4375) AS BIGINT)", "COALESCE(a, b, 0)", "DATE_PART('year', a)",

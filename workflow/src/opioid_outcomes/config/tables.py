@@ -16,6 +16,9 @@ from opioid_outcomes.config.yaml_loader import Key
 OVER_ROWS = re.compile(
     r'"(Agg|Over|Rolling|SubPlan|Explode|Quantile|Correlation)":|(?<!"Column":)(?<!"String":)"Len"(?!:)'
 )
+# The clock, which the parser reads at once and writes down as a constant; texts and quoted names are left aside.
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"(?!\s*\()")
+CLOCK = re.compile(r"\b(current_(date|time|timestamp)|local(time|timestamp))\b|\bnow\b\"?\s*\(", re.IGNORECASE)
 MAX_SQL = 5_000  # polars 2.1 dies of a stack overflow at 20,000 (10,000 chained operators)
 
 
@@ -71,6 +74,10 @@ def _sql(key: Key, expression: str, problems: KeyProblems) -> None:
     """Parses; of the library's message only what cannot hold a value of the expression is passed on."""
     if len(expression) > MAX_SQL:
         problems.add(key, f"is longer than {MAX_SQL:,} characters", "make the selection a column of the file")
+        return
+    if CLOCK.search(QUOTED.sub(" ", expression)):
+        fixed = "write the day itself, as DATE '2020-01-31'; a result must not depend on the day it is made"
+        problems.add(key, "reads the clock", fixed)
         return
     import polars as pl
 
