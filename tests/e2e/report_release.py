@@ -145,7 +145,8 @@ def _survival(cohort: str) -> list[dict[str, Any]]:
                 {
                     "exposure": "current use", "group": group, "day": day, "at_risk": at_risk, "entered": people,
                     "events": round(people * (1 - s)), "left": people - at_risk, "survival": s,
-                    "ci_low": s - spread, "ci_high": min(1.0, s + spread), "suppressed": 0,
+                    "ci_low": s - spread, "ci_high": min(1.0, s + spread), "suppressed": 0, "weighted": 0.0,
+                    "deviation": 0.004,
                 }
             )  # fmt: skip
     return rows
@@ -276,7 +277,7 @@ def write(folder: Path, *, profile: str = "cms11", empty: bool = False) -> dict[
     made = {name: _displays(name) for name in COHORTS}
     for name, display in DISPLAYS.items():
         rows = [{"cohort": cohort, **row} for cohort in COHORTS for row in made[cohort].get(name, [])]
-        columns = ["cohort", *display.columns, "suppressed"]
+        columns = ["cohort", *display.columns, "suppressed", *(["deviation"] if name == "survival" else [])]
         written = pl.DataFrame([] if empty else rows, schema=columns if empty else None, infer_schema_length=None)
         where = figures if name in ("survival", "dose_distribution", "dose_trajectory", "pain_escalation") else tables
         written.select(columns).write_csv(where / f"{name}.csv")

@@ -54,9 +54,22 @@ class Released:
         return int(self.release.get("threshold") or 0)
 
     @property
-    def thinned(self) -> bool:
-        """Whether survival curves are released at some of their steps only."""
-        return self.threshold > 1
+    def rounding(self) -> int:
+        """Counts are multiples of this."""
+        return int(self.release.get("rounding") or 1)
+
+    @property
+    def rounded(self) -> bool:
+        return self.rounding > 1
+
+    @property
+    def rates_of(self) -> str:
+        """Which counts rates are computed from, where it is not the exact ones."""
+        return (
+            " Rates and their exact Poisson limits are those of the rounded counts shown, not of the exact ones."
+            if self.rounded
+            else ""
+        )
 
     @property
     def rule(self) -> str:
