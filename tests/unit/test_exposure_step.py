@@ -87,7 +87,28 @@ def test_self_reports_serve_where_there_are_no_dispensings(tmp_path: Path) -> No
     assert found["opioid_status"].filter(pl.col("person_id") == 1).select("start", "stop", "state").rows() == [
         (0, 100, "on"), (100, 401, "unknown"),
     ]  # fmt: skip
-    assert "self-reported" in notes["costs"][0]
+    assert [cost.split(";")[0] for cost in notes["costs"]] == [
+        "No dispensings: use of opioids is self-reported, dose, and use between reports, are not known"
+    ]
+
+
+def test_self_reported_doses_are_no_unknown_doses(tmp_path: Path) -> None:
+    report = {"person_id": 1, "date": 0, "using": 1}
+    tables = {"observation": OBSERVED, "opioid_use": [report | {"daily_mme": 40.0}, report | {"date": 90}]}
+    _, found, notes = derive(tmp_path, tables)
+    assert found["opioid_status"].filter(pl.col("state") == "on").row(0, named=True)["mme"] == 40
+    assert notes["costs"] == [
+        "No dispensings: use of opioids is self-reported, use between reports is not known; "
+        "episodes and dose trajectories cannot be described."
+    ]
+
+
+@pytest.mark.parametrize(("unknown", "cost"), [(6, True), (5, False)])
+def test_most_doses_unknown_cost_the_analyses_of_dose(tmp_path: Path, unknown: int, cost: bool) -> None:
+    fills = [fill(1, 30 * i, strength=None if i < unknown else 10.0) for i in range(10)]
+    _, _, notes = derive(tmp_path, {"observation": OBSERVED, "dispensings": fills})
+    assert any("strength, strength_unit, route and quantity" in said for said in notes["costs"]) == cost
+    assert f"Dose unknown: {10 * unknown} % of analgesic fills; unknown is not zero." in notes["warnings"]
 
 
 def test_dispensings_rule_where_there_are_both(tmp_path: Path) -> None:

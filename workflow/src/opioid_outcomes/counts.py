@@ -8,3 +8,11 @@ def about(count: int) -> str:
     if count == 0:
         return "none"
     return "fewer than 11" if count < 11 else f"about {(2 * count + 5) // 10 * 5:,}"
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage in steps of 5, too coarse to give a small count back."""
+    if part == 0:
+        return "none"
+    nearest = 5 * round(20 * part / whole)
+    return "under 5 %" if nearest == 0 else "over 95 %" if nearest == 100 and part < whole else f"{nearest} %"
