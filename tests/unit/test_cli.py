@@ -72,6 +72,7 @@ def clinic() -> None:
     rows = {
         "persons": ["person_id,sex,birth_year", *(f"{i},F,{1900 + i // 2}" for i in people)],
         "observation": ["person_id,start,end", *(f"{i},2010-01-01,2012-12-31" for i in people)],
+        "diagnoses": ["person_id,date,code,vocabulary", *(f"{i},2010-02-01,M54.5,ICD10CM" for i in people)],
         "pain": ["person_id,date,scale,points", *(f"{i},2010-03-01,NRS,{i % 10}" for i in people)],
     }
     for table, lines in rows.items():
@@ -94,9 +95,35 @@ def test_check_says_what_missing_tables_cost(capsys: pytest.CaptureFixture[str])
     code, out, _ = run(capsys, "check", "s.yaml")
     assert code == 0
     assert out.splitlines()[0].startswith("clinic: 60 persons")
-    assert "\n    There are no dispensings: " in out
+    assert "\n    Neither dispensings nor self-reports: " in out
     assert "\n    There are no deaths: " in out
     assert "pain scores" not in out
+
+
+def test_check_says_what_is_rejected_and_what_is_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    clinic()
+    rows = ["99,2010-03-01,NRS,7", "99,2010-04-01,NRS,11", "99,2010-05-01,NRS,12", "99,soon,NRS,1"]
+    with Path("clinic/pain.csv").open("a") as file:
+        file.write("\n".join(rows) + "\n")
+    fills = "person_id,date,ingredient,quantity,days_supply\n99,2010-03-01,oxycodone,30,30\n"
+    Path("clinic/dispensings.csv").write_text(fills)
+    Path("clinic/opioid_use.csv").write_text("person_id,date,using\n100,2010-03-01,1\n")
+    code, out, _ = run(capsys, "check", "s.yaml")
+    assert code == 0
+    assert "\n    pain: rows rejected by score_out_of_range 2, unreadable_date 1\n" in out
+    assert "\n    The dose of most analgesic fills is unknown: " in out
+    assert "\n    Dispensings decide who is on opioids; self-reports of use are not read beside them.\n" in out
+
+
+def test_check_refuses_entry_on_diagnoses_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    clinic()
+    Path("clinic/diagnoses.csv").unlink()
+    code, out, err = run(capsys, "check", "s.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith("s.yaml:2: cohorts.clinic: there are no diagnoses")
+    assert "set population.entry: first_observation" in err
+    Path("s.yaml").write_text(CLINIC + "population: {entry: first_observation}\n")
+    assert run(capsys, "check", "s.yaml")[0] == 0
 
 
 def test_check_names_a_cohort_once_and_the_line_of_its_key(capsys: pytest.CaptureFixture[str]) -> None:

@@ -283,8 +283,8 @@ def test_sql_over_several_rows_is_refused(tmp_path: Path, expression: str, place
 
 @pytest.mark.parametrize(
     "expression",
-    ["d < CURRENT_DATE", "now() > d", "'\"' < NOW ()", "d <current_timestamp", "date_part('year', localtimestamp) > 2000",
-     "localtime > t", "\"now\"() > d"],
+    ["d < CURRENT_DATE", "now() > d", "'\"' < NOW ()", "d <current_timestamp",
+     "date_part('year', localtimestamp) > 2000", "localtime > t", "\"now\"() > d"],
 )  # fmt: skip
 def test_sql_that_reads_the_clock_is_refused(tmp_path: Path, expression: str) -> None:
     quoted = expression.replace('"', '\\"')
@@ -299,8 +299,8 @@ def test_sql_has_no_chance(tmp_path: Path, function: str) -> None:
 
 
 BY_ROW = [
-    "a = 'now() or current_date'", "\"CURRENT_DATE\" > 1", "now > 1", "current_date_of_visit > d", "d > DATE '2020-01-31'",
-    "'it''s now()' = a",
+    "a = 'now() or current_date'", "\"CURRENT_DATE\" > 1", "now > 1", "current_date_of_visit > d",
+    "d > DATE '2020-01-31'", "'it''s now()' = a",
     "0", "NULL", "score", "a IN (1, 2)", "a NOT IN ('count(*)', 'Len')", "a BETWEEN 1 AND 2", "a IS NULL",
     "a LIKE 'x%'", "a = 'Len'", "+".join(["a"] * 2000),
     "a IS DISTINCT FROM b", "CAST(ROUND(a * 30.4375) AS BIGINT)", "COALESCE(a, b, 0)", "DATE_PART('year', a)",

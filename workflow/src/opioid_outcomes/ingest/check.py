@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from opioid_outcomes.errors import Problem, UserError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from opioid_outcomes.config.model import Config
 
 
@@ -25,7 +27,7 @@ def check_study(config: Config) -> list[str]:
         try:
             lines.append(check_cohort(name, config))
         except UserError as error:
-            problems += error.problems
+            problems += [problem for problem in error.problems if problem not in problems]
     if problems:
         raise UserError(*problems)
     return lines
@@ -52,13 +54,14 @@ def _problems_of_tables(config: Config) -> list[Problem]:
 
 
 def check_cohort(name: str, config: Config) -> str:
-    """A line of counts, and under it what the missing tables cost; ``UserError`` for what must be mended.
+    """A line of counts, and under it the rows rejected by rule, what is missing and what to beware of.
 
-    Rows that would merely be rejected are counted.
+    ``UserError`` for what must be mended.
     """
     from opioid_outcomes.config.slices import slice_of
     from opioid_outcomes.ingest.accounting import summary
     from opioid_outcomes.ingest.run import read_cohort
+    from opioid_outcomes.steps.exposure import forecast
 
     settings = slice_of(config, "ingest_cohort", name)
     read = read_cohort(
@@ -68,4 +71,32 @@ def check_cohort(name: str, config: Config) -> str:
         quality=config.quality,
         person_columns=settings["person_columns"],
     )
-    return "\n    ".join([f"{name}: {summary(read.ingested.quality)}", *read.costs])
+    ingested = read.ingested
+    if config.population.entry == "chronic_pain" and ingested.tables["diagnoses"].is_empty():
+        what = "there are no diagnoses, so that nobody can enter on one of chronic pain"
+        fix = (
+            "give table diagnoses (OMOP: condition_occurrence), or set population.entry: first_observation if everybody "
+            "in persons has chronic pain"
+        )
+        raise UserError(Problem(what, f"cohorts.{name}", fix))
+    exposure = forecast(ingested.tables, config.exposure)
+    told = [
+        *_rejections(ingested.quality_rules),
+        *read.costs,
+        *exposure["costs"],
+        *read.warnings,
+        *exposure["warnings"],
+    ]
+    return "\n    ".join([f"{name}: {summary(ingested.quality)}", *told])
+
+
+def _rejections(rules: pl.DataFrame) -> list[str]:
+    """For each table with rejected rows their number by rule, most frequent first: for the user's own eyes."""
+    import polars as pl
+
+    from opioid_outcomes.ingest.accounting import NOT_SELECTED
+
+    rules = rules.filter(~pl.col("rule").is_in(NOT_SELECTED)).sort("table", -pl.col("rows"), "rule")
+    told = pl.concat_str(pl.col("rule"), pl.lit(" "), pl.col("rows")).str.join(", ")
+    by_table = rules.group_by("table", maintain_order=True).agg(told)
+    return [f"{table}: rows rejected by {by_rule}" for table, by_rule in by_table.iter_rows()]

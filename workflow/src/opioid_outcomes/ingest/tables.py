@@ -32,8 +32,8 @@ NEEDED = {
     "therapies": (("person_id",), ("date",), ("therapy",)),
     "changes": (("person_id",), ("date",), ("reason",)),
 }
+# What is missing of exposure is said where it is derived: reports of use may take the place of dispensings.
 COSTS = {
-    "dispensings": "There are no dispensings: dose, episodes and dose trajectories cannot be described.",
     "diagnoses": "There are no diagnoses: conditions can neither qualify, exclude nor be adjusted for.",
     "pain": "There are no pain scores: the hyperalgesia analyses cannot be made.",
     "deaths": "There are no deaths: mortality cannot be estimated.",
@@ -107,14 +107,7 @@ def read(cohort: Cohort, cohort_name: str, person_columns: list[str]) -> TablesR
         raw, said = _select(one, frames[one.source.path])
         raws.append(raw)
         warnings += said
-    return TablesRead(raws, mapped, warnings, _costs(set(files)))
-
-
-def _costs(present: set[str]) -> list[str]:
-    costs = [cost for table, cost in COSTS.items() if table not in present]
-    if not present & {"dispensings", "opioid_use"}:
-        costs.append("There are neither dispensings nor reports of use: nobody's use of opioids is known.")
-    return costs
+    return TablesRead(raws, mapped, warnings, [cost for table, cost in COSTS.items() if table not in files])
 
 
 def _map(table: Table, cohort: Cohort, cohort_name: str, source: Source, person_columns: list[str]) -> Mapped:
