@@ -137,7 +137,26 @@ def test_an_absent_table_costs_but_does_not_crash(tmp_path: Path, missing: str) 
     if missing == "dispensings":
         assert cohort["benzodiazepine"].null_count() == 12
         assert "never" not in time["use_state"]  # without dispensings silence says nothing
-        assert "nobody's exposure is known" in io.read_json(outputs["notes"])["costs"][-1]
+        assert io.read_json(outputs["notes"])["exposure"] == "none"
+
+
+@pytest.mark.parametrize(("days_after", "told"), [(0, None), (-100, None), (1, "over 95 %"), (60, "over 95 %")])
+def test_an_interview_on_another_day_than_time_zero_is_told(tmp_path: Path, days_after: int, told: str | None) -> None:
+    tables = people(40)
+    interviews = {i: START if i == 0 else START + days_after for i in range(39)}  # one was never interviewed
+    tables["opioid_use"] = [{"person_id": i, "date": day, "using": i % 2} for i, day in interviews.items()]
+    tables["opioid_status"] = [
+        {"person_id": i, "start": day, "stop": START + 900, "state": "on" if i % 2 else "never"}
+        for i, day in interviews.items()
+    ]
+    tables |= {"dispensings": [], "dispensings_clean": []}
+    _, outputs = run(tmp_path, tables, entry="first_observation", lookback_days=0)
+    notes = io.read_json(outputs["notes"])
+    assert notes["exposure"] == "baseline"
+    costs = [cost for cost in notes["costs"] if cost.startswith("Opioid use at time zero")]
+    assert len(costs) == (told is not None)
+    if told:
+        assert f"is unknown for {told} of the people interviewed: " in costs[0]
 
 
 def test_nobody_eligible_writes_empty_tables_and_says_why(tmp_path: Path) -> None:
@@ -205,3 +224,17 @@ def test_deaths_and_time_after_the_period_of_entry_are_told(tmp_path: Path) -> N
     assert notes["deaths_after_observation"] == 13
     assert any(warning.endswith("not counted: about 15.") for warning in notes["warnings"])
     assert any(warning.endswith("not counted: about 20.") for warning in notes["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "lost"), [({}, 3), ({"max_followup_days": 700}, 0), ({"study_end": "2013-12-31"}, 0)]
+)
+def test_a_death_that_follow_up_could_not_have_reached_is_not_lost(
+    tmp_path: Path, settings: dict[str, Any], lost: int
+) -> None:
+    tables = people(12)
+    for period in tables["observation"]:
+        period["end"] = START + 600  # entry is on day 200
+    tables["deaths"] = [{"person_id": i, "date": START + 1500} for i in range(3)]
+    _, outputs = run(tmp_path, tables, **settings)
+    assert io.read_json(outputs["notes"])["deaths_after_observation"] == lost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -71,14 +72,37 @@ def rates(groups: dict[str, tuple[int, float]]) -> pl.DataFrame:
     return estimates_frame(rows, study="s", cohort="c")
 
 
-def test_a_rate_hidden_alone_takes_the_next_smallest_with_it_and_contrasts_with_either() -> None:
+@pytest.mark.parametrize(
+    ("groups", "hidden"),
+    [
+        ({"all": 530, "on": 250, "off": 280, "never": 190, "recent": 6, "former": 84}, {"recent", "former"}),
+        ({"all": 47, "on": 22, "off": 26, "never": 25, "recent": 1, "former": 0}, {"recent", "never"}),
+        ({"all": 106, "on": 6, "off": 100, "never": 60, "recent": 20, "former": 20}, {"on", "off"}),
+        ({"all": 100, "on": 40, "off": 60, "never": 20, "recent": 20, "former": 20}, set()),
+        ({"all": 100, "baseline user": 8, "non user": 92}, {"baseline user", "non user"}),
+    ],
+)
+def test_a_rate_hidden_alone_takes_its_next_smallest_sibling_and_contrasts_with_either(
+    groups: dict[str, int], hidden: set[str]
+) -> None:
+    shown = estimates.released(rates({name: (deaths, 50.0 * deaths + 300) for name, deaths in groups.items()}), CMS11)
+    withheld = shown.filter(pl.col("gate").str.starts_with("not evaluable: withheld"))
+    assert set(withheld.filter(scale="rate_per_1000py")["contrast"]) == hidden
+    assert hidden <= {contrast.removeprefix("on vs ") for contrast in withheld.filter(scale="log_hr")["contrast"]}
+
+
+def test_the_two_reasons_for_withholding_are_told_apart() -> None:
     groups = {"off": (280, 9000.0), "never": (190, 7000.0), "recent": (6, 205.0), "former": (84, 1795.0)}
     shown = estimates.released(rates(groups), CMS11)
-    assert shown["events"].to_list() == [280, 190, None, None, 500, 500, None, None]
     assert shown["gate"].to_list()[2:4] == [
         "not evaluable: withheld: 1 to 10 people or deaths behind it",
         "not evaluable: withheld to protect a number of 1 to 10",
     ]
+
+
+def test_a_rate_of_which_rounding_leaves_nothing_says_so() -> None:
+    row = estimates.released(rates({"recent": (0, 0.44)}), CMS11).row(0, named=True)
+    assert (row["estimate"], row["gate"][:14]) == (None, "not evaluable:")
 
 
 def test_rates_come_from_the_rounded_counts_so_that_they_do_not_give_the_exact_ones_back() -> None:
@@ -157,29 +181,50 @@ def test_attrition_of_a_tiny_cohort_hides_the_few_left() -> None:
 
 
 def curve(events: list[int]) -> pl.DataFrame:
-    days = list(range(len(events)))
+    """400 people from whom one leaves every fourth day, and their Kaplan-Meier curve."""
+    died, left = np.array(events), np.arange(len(events)) // 4
+    at_risk, today = 400 - died - left, np.diff(died, prepend=0)
     return pl.DataFrame(
-        {"exposure": "current use", "group": "on", "day": days,
-         "at_risk": [400 - deaths - day // 4 for deaths, day in zip(events, days, strict=True)],
-         "entered": [400] * len(days), "events": events, "left": [day // 4 for day in days],
-         "survival": [1 - deaths / 400 for deaths in events], "ci_low": [0.5] * len(days), "ci_high": [1.0] * len(days)}
+        {"exposure": "current use", "group": "on", "day": range(len(events)), "at_risk": at_risk, "entered": 400,
+         "events": died, "left": left, "survival": np.cumprod(1 - today / (at_risk + today)), "ci_low": 0.5,
+         "ci_high": 1.0, "weighted": 0.0},
+        schema_overrides={"entered": pl.Int64},
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("deaths_a_day", [1, 2, 4, 7])
-def test_every_step_of_a_curve_stands_for_eleven_deaths_and_the_end_is_flat(deaths_a_day: int) -> None:
+def test_curves_come_from_rounded_counts_and_stay_close(deaths_a_day: int) -> None:
     full = curve([deaths_a_day * (day // 9) for day in range(400)])
     shown = displays.released(full, DISPLAYS["survival"], CMS11)
-    true_events = full.join(shown.select("day"), on="day")["events"].to_list()[:-1]
-    assert len(true_events) > 3
-    assert min(b - a for a, b in pairwise(true_events)) >= 11
-    assert shown["survival"][-1] == shown["survival"][-2]
-    assert shown["day"][-1] == full.filter(pl.col("at_risk") >= 11)["day"].max()
-    assert shown["at_risk"].min() >= 0
-    assert set(shown["events"].to_list()) <= set(range(0, 500, 5))
-    steps = full.join_asof(shown.select("day", shown="survival"), on="day").filter(pl.col("at_risk") >= 11)
-    largest = (steps["survival"] - steps["shown"]).abs().max()
-    assert shown["deviation"][0] == pytest.approx(largest, abs=1e-4)
+    for name in ("entered", "events", "left"):
+        assert shown.filter(pl.col(name).is_between(1, 10)).is_empty(), name
+        assert set(shown[name].drop_nulls().to_list()) <= set(range(0, 500, 5))
+    assert shown["at_risk"].min() >= 11
+    steps = full.join_asof(shown.select("day", shown="survival"), on="day").filter(pl.col("day") <= shown["day"].max())
+    apart = (pl.col("survival") - pl.col("shown")).abs()
+    assert steps.filter(pl.col("at_risk") >= 100).select(apart.max()).item() <= 5 / 100  # DISCLOSURE Out 5
+    largest = steps.select(apart.max()).item()
+    assert shown["deviation"][0] == pytest.approx(largest, abs=0.005)
+    late = full.join_asof(shown.select("day", told="at_risk"), on="day").filter(pl.col("day") <= shown["day"].max())
+    assert (late["told"] - late["at_risk"]).abs().max() <= 10
+
+
+def test_a_curve_of_rounded_counts_is_their_kaplan_meier() -> None:
+    full = curve([0, 0, 20, 20, 60, 60])
+    shown = displays.released(full, DISPLAYS["survival"], CMS11)
+    assert shown["survival"].to_list() == pytest.approx([1.0, 0.95, 0.95 * 340 / 380], abs=1e-4)
+    assert shown["at_risk"].to_list() == [400, 380, 340]
+
+
+def test_a_weighted_curve_keeps_its_own_survival() -> None:
+    full = curve([0, 0, 20, 20, 60, 60]).with_columns(weighted=1.0, survival=pl.Series([1.0, 1.0, 0.9, 0.9, 0.7, 0.7]))
+    shown = displays.released(full, DISPLAYS["survival"], CMS11)
+    assert shown["survival"].to_list() == [1.0, 0.9, 0.7]
+
+
+@pytest.mark.parametrize(("count", "told"), [(11, 15), (12, 15), (13, 15), (17, 15), (18, 20), (0, 0)])
+def test_what_may_be_shown_never_rounds_to_what_may_not(count: int, told: int) -> None:
+    assert pl.DataFrame({"n": [count]}).select(CMS11.rounded("n")).item() == told
 
 
 def test_a_share_of_people_comes_from_the_rounded_counts_and_other_values_have_three_decimals() -> None:
@@ -232,3 +277,31 @@ def test_values_resting_on_fewer_people_than_the_row_counts_go() -> None:
     shown = displays.released(frame, DISPLAYS["dose_trajectory"], CMS11)
     assert shown["mean"].to_list() == [None, 21.0]
     assert shown["median"].to_list() == [None, None]
+
+
+def test_the_few_without_a_value_cannot_be_counted_by_subtraction() -> None:
+    mean = {"level": "", "statistic": "mean_sd", "group": "on", "mean": 5.0, "sd": 2.0, "share": None, "smd": None}
+    frame = pl.DataFrame(
+        [
+            mean | {"variable": name, "persons": known, "of_persons": known}
+            for name, known in [("age", 4000), ("pain", 3996)]
+        ],
+        schema_overrides={"share": pl.Float64, "smd": pl.Float64},
+    )
+    shown = displays.released(frame, DISPLAYS["table_one"], CMS11)
+    assert shown.select("persons", "of_persons").rows() == [(4000, 4000), (4000, 4000)]
+
+
+@pytest.mark.parametrize("remainder", [10, 11])
+def test_the_remainder_of_a_count_is_a_group_too(remainder: int) -> None:
+    row = estimates.released(estimate(500, 500 - remainder), CMS11).row(0, named=True)
+    assert (row["estimate"] is None) == (remainder < 11)
+    shown = displays.released(table_one([("copd", "1", 1000 - remainder, 1000)]), DISPLAYS["table_one"], CMS11)
+    assert shown["suppressed"].to_list() == [2 if remainder < 11 else 0]
+
+
+def test_two_small_rates_that_are_few_together_take_a_third_with_them() -> None:
+    groups = {"all": 215, "on": 70, "off": 140, "treatment": 2, "unknown": 3}
+    shown = estimates.released(rates({name: (deaths, 50.0 * deaths + 300) for name, deaths in groups.items()}), CMS11)
+    hidden = shown.filter(pl.col("gate").str.starts_with("not evaluable: withheld"), scale="rate_per_1000py")
+    assert set(hidden["contrast"]) == {"treatment", "unknown", "on"}

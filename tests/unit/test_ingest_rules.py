@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from opioid_outcomes.counts import about
 from opioid_outcomes.errors import UserError
 from opioid_outcomes.ingest import convert
-from opioid_outcomes.ingest.accounting import about
 from opioid_outcomes.ingest.raw import Raw, no_rows_excluded
 from opioid_outcomes.ingest.rules import Ingested, canonicalise
 
@@ -160,7 +160,7 @@ def test_possible_days() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "told"), [(0, "about 0"), (1, "fewer than 11"), (10, "fewer than 11"), (11, "about 10"), (13, "about 15")]
+    ("count", "told"), [(0, "none"), (1, "fewer than 11"), (10, "fewer than 11"), (11, "about 10"), (13, "about 15")]
 )
 def test_counts_in_sentences(count: int, told: str) -> None:
     assert about(count) == told

@@ -141,3 +141,20 @@ def test_design_variance_by_hand() -> None:
     result = survey.design_covariance(influence, strata=["a", "a", "a", "b"], units=[1, 1, 2, 1])
     assert result.covariance.item() == pytest.approx(20)
     assert (result.degrees, result.lonely) == (1, 1)
+
+
+def test_a_curve_begins_when_enough_are_at_risk() -> None:
+    """Three start early and one of them dies; forty join later and four of them die, together, on day 30."""
+    early = [
+        {"person": i, "group": "on", "start": 0, "stop": 3 if i == 0 else 50, "event": int(i == 0)} for i in range(3)
+    ]
+    late = [
+        {"person": i, "group": "on", "start": 10, "stop": 30 if i < 7 else 50, "event": int(i < 7)}
+        for i in range(3, 43)
+    ]
+    rows = pl.DataFrame(early + late).with_columns(weight=pl.lit(1.0))
+    assert kaplan_meier.survival_by_group(rows)["survival"].to_list()[-1] == pytest.approx(2 / 3 * 38 / 42)
+    begun = kaplan_meier.survival_by_group(rows, fewest=10)
+    assert begun["survival"].to_list() == pytest.approx([1.0, 1.0, 38 / 42])
+    assert begun["events"].to_list() == [0, 1, 5]
+    assert kaplan_meier.survival_by_group(rows, fewest=100)["survival"].to_list()[-1] == pytest.approx(2 / 3 * 38 / 42)

@@ -129,7 +129,12 @@ def select(
     ended = result.people.filter(pl.col("exit_reason") == "end of observation")
     later = observation.select("person_id", later="start").join(ended.select("person_id", "exit"), on="person_id")
     result.observed_again = later.filter(pl.col("later") >= pl.col("exit"))["person_id"].n_unique()
-    lost = (pl.col("exit_reason") == "end of observation") & pl.col("died").is_not_null()
+    # deaths that follow-up would have reached had observation gone on
+    reach = pl.min_horizontal(
+        pl.col("entry") + population.max_followup_days if population.max_followup_days else pl.lit(None, pl.Int32),
+        pl.lit(None if study_end is None else study_end + 1, pl.Int32),
+    )
+    lost = (pl.col("exit_reason") == "end of observation") & (pl.col("died") < reach.fill_null(pl.col("died") + 1))
     result.deaths_after_observation = result.people.filter(lost).height
     return result
 

@@ -18,7 +18,8 @@ class Display:
     ``families``: keys within which rows add up to a total that is known, so that one hidden row would be a subtraction
     away. ``shares``: a value, and the counts of which it may be the share. ``quantiles``: values that rest on few
     people, shown only with twice the threshold behind them. ``behind``: a further count, never published, of the
-    people behind the values; default the last of ``counts``.
+    people behind the values; default the last of ``counts``. ``base``: a count that is the same in all rows of a group
+    but for people whose value is missing, the count of people behind a row that may equal it, and the group's key.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Display:
     shares: tuple[tuple[str, str, str], ...] = ()
     quantiles: tuple[str, ...] = ()
     behind: str | None = None
+    base: tuple[str, str, str] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -59,12 +61,13 @@ DISPLAYS: dict[str, Display] = {
             ("mean", "sd", "share", "smd"),
             "covariates by exposure; smd is set on the rows of the exposed group",
             families=(("variable", "statistic", "group"), ("variable", "statistic", "level")),
-            shares=(("share", "persons", "of_persons"),),
+            shares=(("share", "persons", "of_persons"),), base=("of_persons", "persons", "group"),
         ),
         Display(
             "survival", ("exposure", "group", "day"), ("at_risk", "entered", "events", "left"),
-            ("survival", "ci_low", "ci_high"),
-            "survival by current (or baseline) exposure; entered, events, left are cumulative", kind="curve",
+            ("survival", "ci_low", "ci_high", "weighted"),
+            "survival by current (or baseline) exposure; entered, events, left are cumulative; weighted: 1 if the"
+            " people are", kind="curve",
         ),
         Display(
             "dose_distribution", ("dose_band",), ("persons",), ("share_of_time",),

@@ -1,55 +1,70 @@
-"""Survival curves as they may leave: every step of a curve stands for enough deaths."""
+"""Survival curves as they may leave: computed from rounded cumulative counts."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.disclosure.profile import Profile
+from opioid_outcomes.disclosure.profile import Profile, round_half_up
+from opioid_outcomes.survival.kaplan_meier import log_log_limits
 
-COUNTS = ("at_risk", "entered", "events", "left")
+CUMULATIVE = ("entered", "events", "left")
 SHOWN = ("survival", "ci_low", "ci_high")
+DECIMALS = 4
 
 
-def thinned(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
-    """The curve at the days by which another ``threshold`` deaths have occurred since the last day shown.
+def rounded(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """Curves from cumulative entries, deaths and leavings rounded, while enough people are at risk (DISCLOSURE Out 5).
 
-    A curve starts at its first day with enough people at risk and ends, flat, at its last. Between two points shown
-    lie at least ``threshold`` deaths, so no step gives a small count back. Counts are rounded, and at risk = entered -
-    events - left from the rounded counts. ``deviation``: the largest difference from the full curve, over those days.
+    A row for each day on which a rounded count changes. At risk = entered - events - left; survival and its limits are
+    those of these counts; of a weighted curve they are its own, at the days on which the rounded deaths change, as
+    weights hide the counts. Cumulative counts below the threshold are left empty. ``deviation``: the largest difference
+    from the full curve over the days shown. Cost O(rows).
     """
     if profile.base == 1:
         return frame.with_columns(suppressed=pl.lit(0, pl.Int8), deviation=pl.lit(0.0))
     curves = frame.sort("exposure", "group", "day").partition_by("exposure", "group", maintain_order=True)
-    shown = [_thinned(curve.filter(pl.col("at_risk") >= profile.threshold), profile) for curve in curves]
-    return pl.concat(shown) if shown else _thinned(frame, profile)
+    empty = frame.clear().with_columns(suppressed=pl.lit(0, pl.Int8), deviation=pl.lit(0.0))
+    return pl.concat([empty, *(_rounded(curve, profile) for curve in curves)])
 
 
-def _thinned(curve: pl.DataFrame, profile: Profile) -> pl.DataFrame:
-    events = curve["events"].to_numpy()
-    kept = _every(events, profile.threshold)
-    # each day shows the last point kept before it; the last day repeats the last point
-    source = np.array(kept, dtype=np.int64)[np.searchsorted(kept, np.arange(len(events)), side="right") - 1]
-    survival = curve["survival"].to_numpy()
-    deviation = float(np.abs(survival - survival[source]).max()) if len(events) else 0.0
-    rows = [*kept, len(events) - 1] if kept and kept[-1] != len(events) - 1 else kept
-    points, values = curve[rows], curve[source[rows] if rows else []]
-    points = points.with_columns(values["events"], *(values[name].round(4) for name in SHOWN))
-    points = points.with_columns(profile.rounded(name) for name in COUNTS[1:])
-    at_risk = pl.col("entered") - pl.col("events") - pl.col("left")
-    return points.with_columns(
-        at_risk=pl.max_horizontal(at_risk, pl.lit(0, pl.Int64)),
-        suppressed=pl.lit(0, pl.Int8),
-        deviation=pl.lit(round(deviation, 4)),
+def _rounded(curve: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    counts = {name: round_half_up(curve[name].to_numpy(), profile.base) for name in CUMULATIVE}
+    at_risk = counts["entered"] - counts["events"] - counts["left"]
+    deaths = np.diff(counts["events"], prepend=0)
+    if curve["weighted"][0]:
+        survival = _held(curve["survival"].to_numpy(), deaths > 0)
+        limits = [_held(curve[name].to_numpy(), deaths > 0) for name in SHOWN[1:]]
+    else:
+        survival, *limits = _kaplan_meier(deaths, np.maximum(at_risk + deaths, 1))
+    shown = at_risk >= profile.threshold
+    changes = np.any([np.diff(values, prepend=-1) != 0 for values in counts.values()], axis=0)
+    full = curve["survival"].to_numpy()
+    deviation = float(np.abs(survival - full)[shown].max()) if shown.any() else 0.0
+    told = counts | {"at_risk": at_risk}
+    values = dict(zip(SHOWN, (survival, *limits), strict=True))
+    return (
+        curve.with_columns(
+            *(pl.Series(name, count).cast(pl.Int64) for name, count in told.items()),
+            *(pl.Series(name, value).round(DECIMALS).fill_nan(None) for name, value in values.items()),
+            suppressed=pl.lit(0, pl.Int8),
+            deviation=pl.lit(round(deviation, DECIMALS)),
+        )
+        .filter(pl.Series(shown & changes))
+        .with_columns(pl.when(profile.small(name)).then(None).otherwise(pl.col(name)).alias(name) for name in counts)
     )
 
 
-def _every(events: np.ndarray, threshold: int) -> list[int]:
-    """Places of the first day, and of each first day with ``threshold`` deaths more than at the place before."""
-    kept: list[int] = [0] if len(events) else []
-    while kept:  # one turn per point shown
-        place = int(np.searchsorted(events, events[kept[-1]] + threshold))
-        if place == len(events):
-            break
-        kept.append(place)
-    return kept
+def _kaplan_meier(deaths: np.ndarray, at_risk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Survival and 95 % limits from deaths and people at risk just before them."""
+    hazard = np.minimum(deaths / at_risk, 1.0)
+    survival = np.cumprod(1 - hazard)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.cumsum(hazard / (1 - hazard) / at_risk)
+    return survival, *log_log_limits(survival, spread)
+
+
+def _held(values: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """The value of the last day of change, on every day; before the first, that of the first day."""
+    last = np.maximum.accumulate(np.where(changes, np.arange(len(values)), 0))
+    return values[last]

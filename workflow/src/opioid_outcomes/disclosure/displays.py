@@ -24,7 +24,7 @@ def released(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
     frame = frame.select(*contract.columns, *([contract.behind] if contract.behind else []))
     match contract.kind:
         case "curve":
-            return curves.thinned(frame, profile)
+            return curves.rounded(frame, profile)
         case "attrition":
             return _attrition(frame, profile)
         case "ledger":
@@ -35,6 +35,8 @@ def released(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
 
 def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
     """Row by row: any small count, or a small remainder of a count in the next, takes the row's values with it."""
+    if contract.base and profile.base > 1:
+        frame = _with_few_missing_as_none(frame, *contract.base, profile)
     behind = contract.behind or contract.counts[-1]
     hidden = pl.any_horizontal(profile.small(name) for name in {*contract.counts, behind})
     for whole, part in _nested(contract):
@@ -48,6 +50,17 @@ def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataF
         frame.with_columns(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in blank)
         .with_columns(suppressed=pl.when(~pl.col("hidden")).then(0).when("small").then(1).otherwise(2).cast(pl.Int8))
         .select(*contract.columns, "suppressed")
+    )
+
+
+def _with_few_missing_as_none(frame: pl.DataFrame, whole: str, part: str, key: str, profile: Profile) -> pl.DataFrame:
+    """Where a value is missing for few, the people with it are told as everybody: else subtraction counts the few."""
+    everybody = pl.col(whole).max().over(key)
+    with_value = pl.col(part) == pl.col(whole)  # the row speaks of all who have the value
+    few = (everybody - pl.col(whole)).is_between(1, profile.threshold - 1)
+    return frame.with_columns(
+        pl.when(few & with_value).then(everybody).otherwise(pl.col(part)).alias(part),
+        pl.when(few).then(everybody).otherwise(pl.col(whole)).alias(whole),
     )
 
 

@@ -16,6 +16,11 @@ COUNTS = ("persons", "events", "person_years")
 RATE, RATIO = "rate_per_1000py", "log_rate_ratio"
 # Rows that speak of the same people: the parts of one population, in one cohort.
 KIND = ["cohort", "analysis", "method", "outcome", "window", "scale", "spec"]
+# Groups of person-time, and the group that they add up to.
+PART_OF = {
+    "never": "off", "recent": "off", "former": "off",
+    "on": "all", "off": "all", "treatment": "all", "unknown": "all", "baseline user": "all", "non user": "all",
+}  # fmt: skip
 ESTIMAND = ["analysis", "method", "outcome", "contrast", "window", "scale", "spec"]
 Z = 1.959963984540054
 
@@ -27,26 +32,29 @@ def released(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """The rows with what may not leave withheld, and what may rounded. Cost O(rows).
 
     Withheld as small: a count behind the row, in either arm, or what is left of its people after the events, is small.
-    Withheld to protect: a rate next to the only small one (the parts add up to a total); contrasts with a group whose
-    rate is withheld; a pooled row of which a part is withheld. Rates and their ratios are computed from the rounded
-    counts: rate, standard error and person-years would give the exact ones back.
+    Withheld to protect: the next smallest of the rates that add up to a total with few small ones; contrasts with a
+    group whose rate is withheld; a pooled row of which a part is withheld. Rates and their ratios are computed from the
+    rounded counts: rate, standard error and person-years would give the exact ones back.
     """
     if profile.base == 1:
         return frame.select(*SCHEMA)
     rest = (pl.col("persons") - pl.col("events")).is_between(1, profile.threshold - 1).fill_null(value=False)
     counts = ("persons", "events", "smallest_cell")
     frame = frame.with_columns(small=pl.any_horizontal(rest, *(profile.small(name) for name in counts)))
-    frame = frame.with_columns(hidden=pl.col("small") | _next_smallest_rate())
+    frame = frame.with_columns(hidden=pl.col("small") | _next_smallest_rate(profile.threshold))
     frame = frame.with_columns(hidden=pl.col("hidden") | _contrast_with_a_withheld_group(frame))
     frame = frame.with_columns(hidden=pl.col("hidden") | _pooled_of_a_withheld_part(frame))
     return _blanked(_rates_of_rounded_counts(_rounded(frame, profile)), profile)
 
 
-def _next_smallest_rate() -> pl.Expr:
-    is_rate = pl.col("scale") == RATE
-    alone = pl.col("small").sum().over(KIND) == 1
-    events = pl.when(is_rate & ~pl.col("small") & (pl.col("events") > 0)).then("events")
-    return (is_rate & alone & (events.rank("ordinal").over(KIND) == 1)).fill_null(value=False)
+def _next_smallest_rate(threshold: int) -> pl.Expr:
+    """Whether a rate is the next smallest beside small ones that are few together, among those of the same total."""
+    total = pl.when(pl.col("scale") == RATE).then(pl.col("contrast").replace_strict(PART_OF, default=None))
+    siblings = [*KIND, total]
+    together = pl.when("small").then("events").otherwise(0).sum().over(siblings)
+    few = pl.col("small").any().over(siblings) & (together < threshold)
+    events = pl.when(~pl.col("small") & (pl.col("events") > 0)).then("events")
+    return (total.is_not_null() & few & (events.rank("ordinal").over(siblings) == 1)).fill_null(value=False)
 
 
 def _contrast_with_a_withheld_group(frame: pl.DataFrame) -> pl.Series:
@@ -80,15 +88,17 @@ def _group(row: dict[str, Any], contrast: str) -> Group:
     return (*(row[name] for name in KIND if name != "scale"), contrast)
 
 
-def _recomputed(row: dict[str, Any], shown: dict[Group, Counted]) -> dict[str, float | None]:
+def _recomputed(row: dict[str, Any], shown: dict[Group, Counted]) -> dict[str, Any]:
     """The numbers of a rate or ratio of rates from the counts shown; nothing for other rows."""
     if row["estimate"] is None or row["cohort"] == "pooled" or row["scale"] not in (RATE, RATIO):
         return {}
     counted = [shown.get(_group(row, arm)) for arm in row["contrast"].split(" vs ")]
     known = [each for each in counted if each and (row["scale"] == RATE or each[0])]
     if len(known) < len(counted):
-        return dict.fromkeys(NUMBERS)
-    return _rate(*known[0]) if row["scale"] == RATE else _ratio(*known)
+        nothing_left = "not evaluable: nothing is left of its deaths or person-years when rounded"
+        return dict.fromkeys(NUMBERS) | {"gate": nothing_left}
+    numbers = _rate(*known[0]) if row["scale"] == RATE else _ratio(*known)
+    return numbers | {"note": "; ".join(filter(None, [row["note"], "from the rounded counts shown"]))}
 
 
 def _rate(events: int, person_years: float) -> dict[str, float | None]:

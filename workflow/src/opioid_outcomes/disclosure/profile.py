@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
 import polars as pl
 
+Count = TypeVar("Count", int, np.ndarray)
 
-def round_half_up(count: int, base: int) -> int:
+
+def round_half_up(count: Count, base: int) -> Count:
+    """A count, or an array of them, to the nearest multiple of ``base``."""
     return (2 * count + base) // (2 * base) * base
 
 
@@ -26,11 +31,13 @@ class Profile:
         return pl.col(column).is_between(1, self.threshold - 1).fill_null(value=False)
 
     def rounded(self, column: str) -> pl.Expr:
-        """The count as it may be shown; halves go up."""
+        """The count as it may be shown: halves go up, and what may be shown never rounds to what may not."""
         if self.base == 1:
             return pl.col(column)
-        scaled = (pl.col(column) / self.base + 0.5).floor() * self.base
-        return scaled.cast(pl.Int64).alias(column)
+        nearest = ((pl.col(column) / self.base + 0.5).floor() * self.base).cast(pl.Int64)
+        lowest = -(-self.threshold // self.base) * self.base
+        shown = pl.when(pl.col(column) >= self.threshold).then(pl.max_horizontal(nearest, pl.lit(lowest)))
+        return shown.otherwise(nearest).alias(column)
 
     @property
     def withheld_small(self) -> str:

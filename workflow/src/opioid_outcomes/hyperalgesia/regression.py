@@ -1,4 +1,4 @@
-"""History-adjusted linear regression with person-clustered errors: the one estimator of Part 1 behind one function.
+"""History-adjusted linear regression with person-clustered errors: one estimator behind one function.
 
 Ours because a difference per achieved separation needs the covariance of two outcomes of the same design, which the
 libraries do not give; and because sums taken in one order give the same bytes whatever the number of threads.

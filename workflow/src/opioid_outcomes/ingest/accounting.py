@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from opioid_outcomes.counts import about
+
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.ingest.batch import Batch
 from opioid_outcomes.ingest.raw import Raw
@@ -23,13 +25,7 @@ FIXES = {
     "conflicting_person": "keep one row per person",
     "unknown_scale": "recode it to the contract's labels (opioid-outcomes codebook)",
 }
-SMALL = 11
 OFTEN = 0.05
-
-
-def about(count: int) -> str:
-    """A count of people or rows for a sentence that may leave: small ones are not told, others are rounded to 5."""
-    return f"fewer than {SMALL}" if 0 < count < SMALL else f"about {round(count / 5) * 5}"
 
 
 def _of(raws: list[Raw], into: str) -> list[Raw]:

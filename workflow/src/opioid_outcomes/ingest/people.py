@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from opioid_outcomes.ingest.accounting import about
+from opioid_outcomes.counts import about
 from opioid_outcomes.ingest.batch import Batch
 from opioid_outcomes.ingest.convert import Days
 

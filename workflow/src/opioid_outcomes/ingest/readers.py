@@ -19,6 +19,8 @@ from opioid_outcomes.ingest.delimited import Delimited
 
 ROW = "\0row"  # no source column can be called so
 MISSING = ("", "NA", "NaN", "NULL", ".")
+# The machine's failures and ours: no file is at fault, so they are not told as its.
+OURS = (MemoryError, TypeError, AttributeError, NameError, AssertionError)
 DAMAGED = "export it again: it may be cut short, damaged, or of another kind than its name says"
 
 
@@ -56,7 +58,7 @@ class Source:
         try:
             rows = self.scan_columns(wanted)
             schema = rows.collect_schema()
-        except UserError:
+        except (UserError, *OURS):
             raise
         except Exception as error:
             raise unreadable(self.path, error) from None
@@ -73,6 +75,8 @@ class Source:
         """Reads what was scanned. What a library says about a failure may quote a value: only its kind is told."""
         try:
             return rows.collect()
+        except OURS:
+            raise
         except Exception as error:
             raise unreadable(self.path, error) from None
 
@@ -97,7 +101,7 @@ def open_source(path: Path, *, quoted_tabs: bool = True) -> Source:
         if name.endswith(".parquet"):
             return Source(path, list(pl.read_parquet_schema(path)), lambda names: _parquet(path, names))
         return _statistical(path)
-    except UserError:
+    except (UserError, *OURS):
         raise
     except Exception as error:
         raise unreadable(path, error) from None

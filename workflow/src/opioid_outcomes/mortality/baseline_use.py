@@ -10,14 +10,25 @@ from collections.abc import Sequence
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.mortality.contrasts import BASELINE_USE, Missing
-from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios
+from opioid_outcomes.mortality.contrasts import BASELINE_USE, Exposure, Missing
+from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, population
+
+ANALYSIS = "mortality.baseline_use"
+OTHERWISE = {
+    "time_varying": "use is followed over time, as mortality.current_use reads it",
+    "none": "no opioid exposure is recorded",
+}
 
 
-def baseline_use(person_time: pl.DataFrame, baseline: Sequence[str], missing: Missing) -> list[Estimate]:
-    """Hazard ratios of users against non users at the interview, crude and adjusted."""
-    return list(
-        adjusted_ratios(
-            person_time, BASELINE_USE, analysis="mortality.baseline_use", baseline=baseline, missing=missing
-        )
-    )
+def baseline_use(
+    person_time: pl.DataFrame, baseline: Sequence[str], missing: Missing, *, exposure: Exposure
+) -> list[Estimate]:
+    """Hazard ratios of users against non users at the interview, crude and adjusted; else one row saying why not."""
+    if exposure != "baseline":
+        return [
+            Estimate(
+                analysis=ANALYSIS, method="crude", population=population(False), outcome="death",
+                contrast=BASELINE_USE.label, scale="log_hr", gate=f"not evaluable: {OTHERWISE[exposure]}",
+            )
+        ]  # fmt: skip
+    return list(adjusted_ratios(person_time, BASELINE_USE, analysis=ANALYSIS, baseline=baseline, missing=missing))

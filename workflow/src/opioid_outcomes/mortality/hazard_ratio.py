@@ -63,12 +63,13 @@ def hazard_ratio(
         pl.col(EXPOSURE).is_not_null() & (pl.col("survey_weight").fill_null(0) > 0 if weighted else pl.lit(True))
     )
     design = design_matrix.build(rows, adjust, missing=missing)
+    left_out = amount(rows.filter(~pl.Series(design.keep)))
     rows = rows.filter(pl.Series(design.keep))
     total, arms = amount(rows), [amount(rows.filter(pl.col(EXPOSURE) == value)) for value in (1, 0)]
     row = Estimate(
         analysis=analysis, method=method, outcome="death", contrast=contrast.label, scale="log_hr",
         population=population(weighted), **total.counts(), gate="not evaluable: not fitted",
-        smallest_cell=smallest(*(cell for arm in arms for cell in arm.cells())),
+        smallest_cell=smallest(*(cell for arm in arms for cell in arm.cells()), *left_out.cells()),
     )  # fmt: skip
     used = [name for name in adjust if name not in design.constant]
     notes = _definition(rows, used, missing) + _left_out(person_time, contrast, weighted)
@@ -183,7 +184,8 @@ def _redundant(failure: cox.CoxFailure) -> tuple[str, ...]:
 def _covariance(fitted: cox.CoxFit, rows: pl.DataFrame) -> tuple[Floats, str]:
     """The covariance of the sampling design if the cohort has one, else clustered by person; and what it is."""
     strata = None if rows["stratum"].is_null().all() else rows["stratum"].fill_null("")
-    units = None if rows["cluster"].is_null().all() else rows["cluster"].fill_null("")
+    alone = pl.format("person {}", "person_id")  # who is in no sampling unit is one
+    units = None if rows["cluster"].is_null().all() else rows.select(pl.coalesce("cluster", alone)).to_series()
     if strata is None and units is None:
         return fitted.robust_covariance, "SE clustered by person"
     members = rows["person_id"].rank("dense") if units is None else units.rank("dense")
@@ -191,6 +193,8 @@ def _covariance(fitted: cox.CoxFit, rows: pl.DataFrame) -> tuple[Floats, str]:
         fitted.residuals("dfbeta"), strata=None if strata is None else strata.rank("dense").to_numpy(),
         units=members.to_numpy(),
     )  # fmt: skip
+    if result.degrees < 1:
+        raise cox.CoxFailure("too few sampling units for a standard error")
     lonely = f", {result.lonely} strata with one sampling unit" if result.lonely else ""
     return result.covariance, f"SE of the sampling design, {result.degrees} degrees of freedom{lonely}"
 

@@ -12,6 +12,7 @@ from opioid_outcomes.survival import kaplan_meier
 
 EXPOSURE_NAMES = {"time_varying": "current use", "baseline": "baseline use"}
 COUNTS = DISPLAYS["survival"].counts
+FEWEST_AT_RISK = 10  # from which a curve begins; METHODS C6 ends restricted means at the last 10 at risk
 
 
 def survival_curves(person_time: pl.DataFrame, horizons_days: Sequence[int], *, exposure: Exposure) -> pl.DataFrame:
@@ -40,8 +41,9 @@ def survival_curves(person_time: pl.DataFrame, horizons_days: Sequence[int], *, 
         pl.col("death").alias("event"),
         (pl.col("survey_weight") if weighted else pl.lit(1.0)).alias("weight"),
     )
-    curves = kaplan_meier.survival_by_group(rows, days=horizons_days)
+    curves = kaplan_meier.survival_by_group(rows, days=horizons_days, fewest=FEWEST_AT_RISK)
     return curves.select(
         pl.lit(EXPOSURE_NAMES[exposure]).alias("exposure"),
-        *(pl.col(name).cast(schema[name]) for name in list(schema)[1:]),
+        *(pl.col(name).cast(schema[name]) for name in list(schema)[1:-1]),
+        pl.lit(float(weighted)).alias("weighted"),
     )

@@ -61,8 +61,8 @@ def _escalation(cohort: Cohort) -> list[dict[str, Any]]:
             )
         )
         use = ~np.isnan(effect)
-        if not use.any():
-            continue
+        if not (use.any() and gap[use].any()):
+            continue  # nobody is left in the window, or its doses do not differ
         w, e, g = weight[use], effect[use], gap[use]
         mean = float(np.average(e, weights=w))
         step = float(np.average(g, weights=w)) / STEP_MME

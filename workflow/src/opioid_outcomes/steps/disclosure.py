@@ -34,7 +34,7 @@ def disclose_results(inputs: Files, outputs: dict[str, Path], settings: dict[str
     io.write_json(outputs["release"], _release(settings, profile, notes))
     io.write_json(outputs["manifest"], _manifest(settings, profile, notes))
     io.write_text(outputs["config"], yaml.safe_dump(_config(settings), sort_keys=False, allow_unicode=True))
-    hidden = numbers.filter(pl.col("gate").str.contains("withheld:")).height
+    hidden = numbers.filter(pl.col("gate").str.starts_with("not evaluable: withheld")).height
     return f"profile {profile.name}: {numbers.height} estimates ({hidden} hidden), {suppressed} display rows hidden"
 
 

@@ -13,7 +13,7 @@ from opioid_outcomes.contracts import estimates
 from opioid_outcomes.mortality.baseline_use import baseline_use
 from opioid_outcomes.mortality.contrasts import Exposure, Missing
 from opioid_outcomes.mortality.current_use import current_use
-from opioid_outcomes.mortality.gates import unobserved_deaths
+from opioid_outcomes.mortality.gates import name_unknown_use, unobserved_deaths
 from opioid_outcomes.mortality.rates import rates
 from opioid_outcomes.mortality.survival_curves import survival_curves
 
@@ -30,8 +30,10 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
         rows += rates(person_time, exposure=exposure)
     if "current_use" in chosen.analyses:
         rows += current_use(person_time, covariates.baseline, missing, exposure=exposure)
-    if "baseline_use" in chosen.analyses and exposure == "baseline":
-        rows += baseline_use(person_time, covariates.baseline, missing)
+    if "baseline_use" in chosen.analyses:
+        rows += baseline_use(person_time, covariates.baseline, missing, exposure=exposure)
+    if exposure == "baseline":
+        rows = name_unknown_use(rows, person_time)
     curves = survival_curves(person_time, chosen.horizons_days, exposure=exposure)
     withheld = unobserved_deaths(notes["deaths"], notes["deaths_after_observation"])
     if withheld:

@@ -36,6 +36,8 @@ def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str
     )
     for path in outputs["figures"]:
         write_text(path, _figure(document, path.stem))
+    for stale in outputs["figures"][0].parent.parent.glob("report.*"):
+        stale.unlink()  # of a format no longer asked for: it would stand beside newer numbers
     written = []
     if "html" in outputs:
         write_text(outputs["html"], html.render(document))

@@ -15,7 +15,7 @@ from opioid_outcomes.survival.risk_sets import Floats
 Z = 1.959963984540054
 
 
-def survival_by_group(rows: pl.DataFrame, *, days: Sequence[int] = ()) -> pl.DataFrame:
+def survival_by_group(rows: pl.DataFrame, *, days: Sequence[int] = (), fewest: int = 1) -> pl.DataFrame:
     """Survival at each event time (and at 0 and ``days``, as far as anybody is followed), per value of ``group``.
 
     rows: columns person, group (never null), start, stop, event (0/1 at stop) and weight, in any order. Returns group,
@@ -23,10 +23,11 @@ def survival_by_group(rows: pl.DataFrame, *, days: Sequence[int] = ()) -> pl.Dat
     cumulative up to the end of the day: entered (a stay in the group begins), events, left (a stay ends otherwise);
     at_risk = entered - events - left. Survival is weighted; variance after Greenwood, where weighted with the effective
     number at risk (sum w)^2 / sum w^2 (Xie & Liu 2005 Stat Med 24:3089); limits on the log-log scale.
-    Cost: one sort of the rows.
+    A group's curve begins, at 1, when ``fewest`` people are first at risk in it (if ever): where people enter a group
+    over time, a death among the first few would else pull down the curve of all who follow. Cost: one sort of the rows.
     """
     parts = [
-        _curve(stays, days).with_columns(pl.lit(name).alias("group"))
+        _curve(stays, days, fewest).with_columns(pl.lit(name).alias("group"))
         for (name,), stays in _stays(rows).group_by("group", maintain_order=True)
     ]
     columns = ["group", "day", "at_risk", "entered", "events", "left", "survival", "ci_low", "ci_high", "variance"]
@@ -47,7 +48,7 @@ def _stays(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _curve(stays: pl.DataFrame, days: Sequence[int]) -> pl.DataFrame:
+def _curve(stays: pl.DataFrame, days: Sequence[int], fewest: int) -> pl.DataFrame:
     start, stop = stays["start"].to_numpy().astype(float), stays["stop"].to_numpy().astype(float)
     died, weight = stays["event"].to_numpy() == 1, stays["weight"].to_numpy()
     times = np.unique(stop[died])
@@ -56,6 +57,9 @@ def _curve(stays: pl.DataFrame, days: Sequence[int]) -> pl.DataFrame:
     deaths = np.bincount(np.searchsorted(times, stop[died]), weight[died], len(times)) if len(times) else times
     hazard = deaths / at_risk
     hazard = np.where(hazard > 1 - 1e-12, 1.0, hazard)  # everybody left dies, give or take rounding of the weights
+    enough = _risk_set(start, stop, np.ones(len(start)), times) >= fewest
+    if enough.any():  # else from the beginning
+        hazard[: np.argmax(enough)] = 0.0
     survival = np.cumprod(1 - hazard)
     with np.errstate(divide="ignore", invalid="ignore"):
         cumulative = np.cumsum(hazard / (1 - hazard) * squares / at_risk**2)
@@ -78,7 +82,7 @@ def _display(stays: pl.DataFrame, steps: pl.DataFrame, days: Sequence[int]) -> p
     step = np.searchsorted(times, at, side="right")
     survival = np.r_[1.0, steps["survival"].to_numpy()][step]
     spread = np.r_[0.0, steps["cumulative"].to_numpy()][step]
-    low, high = _log_log_limits(survival, spread)
+    low, high = log_log_limits(survival, spread)
     died = pl.col("event") == 1
     counts = {
         name: np.searchsorted(np.sort(moments.to_numpy()), at, side="right")
@@ -92,7 +96,7 @@ def _display(stays: pl.DataFrame, steps: pl.DataFrame, days: Sequence[int]) -> p
     return frame.with_columns(at_risk.alias("at_risk"), pl.Series("variance", variance)).fill_nan(None)
 
 
-def _log_log_limits(survival: Floats, spread: Floats) -> tuple[Floats, Floats]:
+def log_log_limits(survival: Floats, spread: Floats) -> tuple[Floats, Floats]:
     """95 % limits of survival on the scale log(-log S); at 1 they are 1, and where survival has reached 0 unknown."""
     with np.errstate(divide="ignore", invalid="ignore"):
         half = Z * np.sqrt(spread) / np.abs(np.log(survival))
