@@ -75,8 +75,8 @@ def check_cohort(name: str, config: Config) -> str:
     if config.population.entry == "chronic_pain" and ingested.tables["diagnoses"].is_empty():
         what = "there are no diagnoses, so that nobody can enter on one of chronic pain"
         fix = (
-            "give table diagnoses (OMOP: condition_occurrence), or set population.entry: first_observation if everybody "
-            "in persons has chronic pain"
+            "give table diagnoses (OMOP: condition_occurrence), or set population.entry: first_observation if "
+            "everybody in persons has chronic pain"
         )
         raise UserError(Problem(what, f"cohorts.{name}", fix))
     exposure = forecast(ingested.tables, config.exposure)

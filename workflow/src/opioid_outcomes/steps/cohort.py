@@ -13,7 +13,7 @@ from opioid_outcomes.cohort import attrition, covariates, eligibility, panel, pe
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.population import Population
 from opioid_outcomes.contracts.derived import COHORT, PANEL, PERSON_TIME
-from opioid_outcomes.counts import about
+from opioid_outcomes.counts import about, share
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.exposure.source import Source, source
 
@@ -67,7 +67,8 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     io.write_table(time, outputs["person_time"], PERSON_TIME, calendar=calendar)
     io.write_table(months, outputs["panel"], PANEL, calendar=calendar)
     io.write_frame(table_one.build(cohort, time, wanted.baseline, exposure), outputs["table_one"])
-    io.write_json(outputs["notes"], notes(found, exposure, measured.costs, population))
+    costs = measured.costs + (use_at_time_zero(cohort, tables["opioid_use"]) if exposure == "baseline" else [])
+    io.write_json(outputs["notes"], notes(found, exposure, costs, population))
     return f"{cohort.height:,} of {tables['persons'].height:,} people eligible, {int(cohort['death'].sum()):,} deaths"
 
 
@@ -76,6 +77,20 @@ def exposure_kind(known_from: Source, opioid_use: pl.DataFrame) -> str:
     if known_from == "reports":
         return "baseline" if opioid_use["person_id"].is_unique().all() else "time_varying"
     return "time_varying" if known_from == "dispensings" else "none"
+
+
+def use_at_time_zero(cohort: pl.DataFrame, opioid_use: pl.DataFrame) -> list[str]:
+    """What it costs that people were interviewed, but not so that their use at time zero is known."""
+    interviewed = cohort.join(opioid_use, on="person_id", how="semi")
+    unknown = interviewed["baseline_user"].null_count()
+    if not unknown:
+        return []
+    return [
+        f"Opioid use at time zero is unknown for {share(unknown, interviewed.height)} of the people interviewed: their "
+        "interview is on a later day, or too long before (exposure.report_valid_days). To use it, start their "
+        "observation at the interview; time zero is then that day if population.entry is first_observation and "
+        "population.lookback_days is 0."
+    ]
 
 
 def day_of(value: str | int | None, key: str, *, calendar: bool) -> int | None:
@@ -118,8 +133,6 @@ def notes(found: eligibility.Eligible, exposure: str, costs: list[str], populati
             "Follow-up ends with the observation period of entry. People observed again later, whose later time is not"
             f" counted: {about(found.observed_again)}."
         )
-    if exposure == "none":
-        costs = [*costs, "Neither dispensings nor reports of opioid use: nobody's exposure is known."]
     return {
         "warnings": warnings,
         "costs": costs,
