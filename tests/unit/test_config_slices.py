@@ -10,12 +10,17 @@ import pytest
 from opioid_outcomes.config.base import Section
 from opioid_outcomes.config.load import section_of
 from opioid_outcomes.config.model import Config
-from opioid_outcomes.config.slices import SLICES, WHOLE, person_columns, slice_json, slice_of, user_files
+from opioid_outcomes.config.slices import SLICES, WHOLE, person_columns, slice_of, user_files
+from opioid_outcomes.provenance import canonical_json
 
 COHORT_STEPS = [
     "simulate_cohort", "ingest_cohort", "derive_exposure", "build_cohort", "describe_trajectories",
     "estimate_mortality", "estimate_hyperalgesia",
 ]  # fmt: skip
+
+
+def slice_json(study: Config, step: str, cohort: str | None = None) -> str:
+    return canonical_json(slice_of(study, step, cohort))
 
 
 def config(**sections: Any) -> Config:

@@ -5,7 +5,6 @@ A step is given its slice and nothing else, so it cannot read a key that would n
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +66,6 @@ def slice_of(config: Config, step: str, cohort: str | None = None) -> dict[str, 
     if cohort is not None:
         chosen["cohort_name"] = cohort
     return chosen
-
-
-def slice_json(config: Config, step: str, cohort: str | None = None) -> str:
-    """The slice in one canonical string: equal settings, equal string."""
-    return json.dumps(slice_of(config, step, cohort), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def person_columns(config: Config) -> list[str]:
