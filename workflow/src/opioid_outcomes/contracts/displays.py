@@ -66,7 +66,7 @@ DISPLAYS: dict[str, Display] = {
         Display(
             "survival", ("exposure", "group", "day"), ("at_risk", "entered", "events", "left"),
             ("survival", "ci_low", "ci_high", "weighted"),
-            "survival by current (or baseline) exposure; entered, events, left are cumulative; weighted: 1 if the"
+            "survival by current or baseline exposure; entered, events, left are cumulative; weighted: 1 if the"
             " people are", kind="curve",
         ),
         Display(
