@@ -190,3 +190,37 @@ def test_numbers_in_sql(values: list, expected: list) -> None:
     result = sql.numeric(pl.Series(values, dtype=pl.String)).to_list()
     assert result == expected
     assert [type(value) for value in result] == [type(value) for value in expected]
+
+
+HEADLESS = {
+    "dates": "MRN-4471,2016-03-17,NRS,seven\nMRN-4472,2016-03-18,NRS,eight\n",
+    "numbers": "MRN-4471,person_idx,NRS,7\nMRN-4472,b,NRS,8\n",
+    "a name of the contract among data": "MRN-4471,scale,17mar2016,NRS\nMRN-4472,scale,18mar2016,NRS\n",
+    "words only": "MRN-4471,Zoe,NRS\nMRN-4472,Ann,NRS\n",
+}
+
+
+@pytest.mark.parametrize("case", HEADLESS)
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {},
+        {"columns": {"score": "MRN-447"}},
+        {"recode": {"score": {"column": "NR", "map": {"a": 1}}}},
+        {"where": "z > 1"},
+    ],
+)
+def test_a_row_of_data_is_never_quoted_as_a_header(tmp_path: Path, case: str, mapping: dict) -> None:
+    (tmp_path / "pain.csv").write_text(HEADLESS[case])
+    given = wide(tmp_path, pain={"file": "pain.csv"} | mapping)
+    with pytest.raises(UserError) as raised:
+        read(given, "c", [])
+    said = str(raised.value)
+    assert "first line is no header: add one" in said
+    assert not [cell for cell in ("4471", "2016", "Zoe", "person_idx") if cell in said]
+
+
+def test_the_names_of_a_header_are_suggested(tmp_path: Path) -> None:
+    (tmp_path / "pain.csv").write_text("person_id,day_of_visit,scale,score\n1,1,NRS,7\n")
+    with pytest.raises(UserError, match="there are: person_id, day_of_visit, scale, score"):
+        read(wide(tmp_path, pain={"file": "pain.csv"}), "c", [])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 
 from opioid_outcomes.counts import about
-
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.ingest.batch import Batch
 from opioid_outcomes.ingest.raw import Raw

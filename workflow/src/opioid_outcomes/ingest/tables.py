@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.contracts.columns import Table
 from opioid_outcomes.errors import Problem, Problems, UserError
 from opioid_outcomes.ingest import sql
+from opioid_outcomes.ingest.headers import nearest, suggest
 from opioid_outcomes.ingest.raw import Raw
 from opioid_outcomes.ingest.readers import ROW, Source, open_source
 from opioid_outcomes.ingest.sources import table_file
@@ -60,6 +61,15 @@ class Mapped:
     def expressions(self) -> dict[str, str]:
         derived = {f"derive.{name}": expression for name, expression in self.mapping.derive.items()}
         return derived | ({"where": self.mapping.where} if self.mapping.where else {})
+
+    def suggest(self, name: str) -> str:
+        """What the file has instead of a column."""
+        asked_for = {*self.table.names, *self.columns, *self.mapping.columns.values()}
+        asked_for |= {rule.column for rule in self.mapping.recode.values()}
+        for key, expression in self.expressions().items():
+            with suppress(UserError):  # told where identifiers are checked
+                asked_for |= set(sql.columns_of(expression, key))
+        return suggest(name, self.source.names, asked_for)
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,8 @@ def _map(table: Table, cohort: Cohort, cohort_name: str, source: Source, person_
     for name in given:
         if name not in table.names and table.name != "persons":
             problems.add("is no column of this table", where=f"{where}.{name}", fix=nearest(name, table.names))
-    columns = {}
+    columns: dict[str, str] = {}
+    result = Mapped(table, mapping, source, where, columns)
     for name in dict.fromkeys([*table.names, *mapping.columns, *(person_columns if table.name == "persons" else [])]):
         if name in mapping.recode or name in mapping.derive:
             continue
@@ -130,13 +141,12 @@ def _map(table: Table, cohort: Cohort, cohort_name: str, source: Source, person_
             columns[name] = found
         elif name in mapping.columns:
             missing = f"no column {mapping.columns[name]} in {source.path.name}"
-            problems.add(missing, where=f"{where}.columns.{name}", fix=nearest(mapping.columns[name], source.names))
-    result = Mapped(table, mapping, source, where, columns)
+            problems.add(missing, where=f"{where}.columns.{name}", fix=result.suggest(mapping.columns[name]))
     _check_identifiers(result, problems)
     have = {*columns, *mapping.recode, *mapping.derive}
     for choice in NEEDED[table.name]:
         if not have & set(choice):
-            fix = f"{nearest(choice[0], source.names)} (columns: {{{choice[0]}: ...}})"
+            fix = f"{result.suggest(choice[0])} (columns: {{{choice[0]}: ...}})"
             problems.add(f"table {table.name} has no column {' or '.join(choice)}", where=str(source.path), fix=fix)
     problems.raise_if_any()
     return result
@@ -152,18 +162,8 @@ def _check_identifiers(mapped: Mapped, problems: Problems) -> None:
     for key, used in names.items():
         for name in used:
             if mapped.source.find(name) is None:
-                fix = nearest(name, mapped.source.names)
-                problems.add(f"no column {name} in {mapped.source.path.name}", where=f"{mapped.where}.{key}", fix=fix)
-
-
-def nearest(name: str, names: list[str]) -> str:
-    """A suggestion: the most similar of the names, or the first ones."""
-    lower = {known.lower(): known for known in reversed(names)}
-    close = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {lower[close[0]]}?"
-    shown = ", ".join(names[:12])
-    return f"there are: {shown}{', ...' if len(names) > 12 else ''}"
+                missing = f"no column {name} in {mapped.source.path.name}"
+                problems.add(missing, where=f"{mapped.where}.{key}", fix=mapped.suggest(name))
 
 
 def _select(mapped: Mapped, frame: pl.DataFrame) -> tuple[Raw, list[str]]:
