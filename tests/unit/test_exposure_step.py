@@ -88,7 +88,7 @@ def test_self_reports_serve_where_there_are_no_dispensings(tmp_path: Path) -> No
         (0, 100, "on"), (100, 401, "unknown"),
     ]  # fmt: skip
     assert [cost.split(";")[0] for cost in notes["costs"]] == [
-        "No dispensings: use of opioids is self-reported, dose, and use between reports, are not known"
+        "No dispensings: use of opioids is self-reported, neither dose nor use between reports is known"
     ]
 
 

@@ -49,7 +49,7 @@ def _about_source(canonical: dict[str, pl.DataFrame], fills: pl.DataFrame) -> tu
     if known_from == "reports":
         none = "No dispensings" if dispensings.is_empty() else "No dispensings of opioids"
         doses = reports.get_column("daily_mme").null_count() < reports.height
-        unknown = "use between reports is not known" if doses else "dose, and use between reports, are not known"
+        unknown = "use between reports is not known" if doses else "neither dose nor use between reports is known"
         return [], [
             f"{none}: use of opioids is self-reported, {unknown}; episodes and dose trajectories cannot be described."
         ]
