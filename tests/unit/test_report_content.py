@@ -24,6 +24,7 @@ from opioid_outcomes.report import (
 )
 from opioid_outcomes.report.compose import compose
 from opioid_outcomes.report.document import Figure, Notice, Section, Table
+from opioid_outcomes.report.methods import methods
 from opioid_outcomes.report.released import Released
 
 
@@ -132,6 +133,52 @@ def test_what_could_not_be_estimated_is_grouped_with_its_reason(study: Released)
     )  # fmt: skip
 
 
+def test_what_disclosure_hides_stands_apart_from_what_a_gate_failed(study: Released) -> None:
+    gates = {
+        "recent": "not evaluable: withheld: 1 to 10 people or deaths behind it",
+        "former": "not evaluable: withheld to protect a number of 1 to 10",
+        "never": "not evaluable: nobody is followed in this group",
+    }
+    rows = [row | {"gate": gates.get(row["contrast"], row["gate"])} for row in study.estimates]
+    section = accounting.not_estimated(replace(study, estimates=rows))
+    # never in two cohorts, and pain in the four windows of the cohort that has no scores
+    said = "Of 34 numbers that were asked for, 6 could not be estimated or failed a gate, and 4 may not"
+    assert said in words(section)
+    tables = {block.name: block.rows for block in section.blocks if isinstance(block, Table)}
+    assert [row[2] for row in tables["not_estimated"]] == [
+        "nobody is followed in this group", "the cohort has no pain scores",
+    ]  # fmt: skip
+    assert tables["withheld"] == (
+        ("Death rates", "withheld", "1 to 10 people or deaths behind it",
+         "clinic: recent (crude, rate). claims: recent (crude, rate)"),
+        ("Death rates", "withheld", "to protect a number of 1 to 10",
+         "clinic: former (crude, rate). claims: former (crude, rate)"),
+    )  # fmt: skip
+    alone = accounting.not_estimated(study)
+    assert [block.name for block in alone.blocks if isinstance(block, Table)] == ["not_estimated"]
+
+
+def unrounded(study: Released) -> Released:
+    return replace(study, release={**study.release, "rounding": 1, "threshold": 1})
+
+
+def test_rates_of_rounded_counts_are_called_that_wherever_they_stand(study: Released) -> None:
+    said = "Rates and their exact Poisson limits are those of the rounded counts shown"
+    for section in (opening.key_numbers, mortality_section.mortality, methods):
+        assert said in words(section(study))
+        assert "rounded counts" not in words(section(unrounded(study)))
+
+
+def test_captions_about_pain_state_no_finding_of_their_own(study: Released) -> None:
+    with_contrast = words(hyperalgesia_section.hyperalgesia(study))
+    assert "Where doses are raised because it hurts, pain peaks at the visit" in with_contrast
+    assert "people with the same history are compared below" in with_contrast
+    assert "is positive under" not in with_contrast
+    bare = replace(study, estimates=[row for row in study.estimates if row["analysis"] != hyperalgesia_section.RIGHT])
+    assert "Where doses are raised because it hurts" in words(hyperalgesia_section.hyperalgesia(bare))
+    assert "compared below" not in words(hyperalgesia_section.hyperalgesia(bare))
+
+
 def test_wrong_answers_are_shown_as_wrong_beside_the_right_ones(study: Released) -> None:
     section = next(section for section in compose(study).sections if section.id == "hyperalgesia")
     assert table(section, "naive")["clinic"] == (
@@ -160,7 +207,8 @@ def test_a_study_in_which_nothing_may_be_shown_is_still_a_report(tmp_path: Path)
     assert any("No estimate of this study may be shown" in text for text in notices)
     assert any("No survival curve is shown" in text for text in notices)
     withheld = next(section for section in document.sections if section.id == "not-estimated")
-    assert "8 of 8 numbers that were asked for are withheld" in withheld.blocks[0].text  # type: ignore[union-attr]
+    said = withheld.blocks[0].text  # type: ignore[union-attr]
+    assert "Of 8 numbers that were asked for, 8 could not be estimated or failed a gate, and 0 may not" in said
     scope = next(section for section in document.sections if section.id == "scope")
     assert "can say nothing about the question" in " ".join(getattr(block, "text", "") for block in scope.blocks)
 

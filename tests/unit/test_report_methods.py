@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
 import pytest
 from report_release import settings
 
 from opioid_outcomes.config.model import Config
+from opioid_outcomes.exposure import notes
 from opioid_outcomes.hyperalgesia import escalation, visits
 from opioid_outcomes.mortality import gates, hazard_ratio
 from opioid_outcomes.report.document import Paragraph
@@ -15,10 +18,14 @@ from opioid_outcomes.report.methods import methods
 from opioid_outcomes.report.released import Released
 
 
-def told(use: str = "time_varying", release: dict[str, Any] | None = None, **changes: Any) -> str:
+def told(
+    use: str = "time_varying", release: dict[str, Any] | None = None, costs: Sequence[str] = (), **changes: Any
+) -> str:
     config = Config(**settings(**changes))
-    about = {name: {"exposure": use} for name in config.cohorts}
-    controls = {"profile": "cms11", "threshold": 11, "rule": "Small counts are not shown."} | (release or {})
+    about = {name: {"exposure": use, "costs": list(costs)} for name in config.cohorts}
+    controls = {"profile": "cms11", "threshold": 11, "rounding": 5, "rule": "Small counts are not shown."} | (
+        release or {}
+    )
     blocks = methods(Released(config, {**controls, "cohorts": about}, {}, [], {})).blocks
     return " ".join(block.text for block in blocks if isinstance(block, Paragraph))
 
@@ -98,6 +105,20 @@ def test_gates_are_told_as_they_stand_in_the_estimators() -> None:
 
 
 def test_without_disclosure_control_the_reason_is_given() -> None:
-    open_door = told(release={"profile": "none", "threshold": 1, "reason": "public data"})
+    open_door = told(release={"profile": "none", "threshold": 1, "rounding": 1, "reason": "public data"})
     assert "No disclosure control was applied. Reason given: public data." in open_door
     assert "No disclosure control" not in told()
+
+
+def test_choices_are_not_said_to_have_been_fixed_beforehand() -> None:
+    assert "the program cannot tell whether it was fixed before outcomes were seen" in told()
+
+
+def test_reports_are_believed_only_where_use_is_followed_by_them() -> None:
+    reports = pl.DataFrame({"person_id": ["a", "a"], "daily_mme": [None, 20.0]})
+    fills = pl.DataFrame({"analgesic": []}, schema={"analgesic": pl.Int8()})
+    _, costs = notes._about_source({"dispensings": pl.DataFrame(), "opioid_use": reports}, fills)
+    valid = {"report_valid_days": 200}
+    assert "use is self-reported; a report is believed for 200 days." in told(costs=costs, exposure=valid)
+    assert "believed" not in told(exposure=valid)
+    assert "believed" not in told(use="baseline", costs=costs, exposure=valid)

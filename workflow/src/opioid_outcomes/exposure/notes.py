@@ -8,7 +8,7 @@ import polars as pl
 
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.counts import share
-from opioid_outcomes.exposure.source import source
+from opioid_outcomes.exposure.source import SELF_REPORTED, source
 
 MOST = 0.5  # a cost is what most of a table lacks
 
@@ -50,9 +50,7 @@ def _about_source(canonical: dict[str, pl.DataFrame], fills: pl.DataFrame) -> tu
         none = "No dispensings" if dispensings.is_empty() else "No dispensings of opioids"
         doses = reports.get_column("daily_mme").null_count() < reports.height
         unknown = "use between reports is not known" if doses else "neither dose nor use between reports is known"
-        return [], [
-            f"{none}: use of opioids is self-reported, {unknown}; episodes and dose trajectories cannot be described."
-        ]
+        return [], [f"{none}: {SELF_REPORTED}, {unknown}; episodes and dose trajectories cannot be described."]
     if not reports.is_empty():
         return ["Dispensings decide who is on opioids; self-reports of use are not read beside them."], []
     return [], []

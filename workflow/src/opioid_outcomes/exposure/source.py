@@ -7,6 +7,7 @@ from typing import Literal
 import polars as pl
 
 Source = Literal["dispensings", "reports", "none"]
+SELF_REPORTED = "use of opioids is self-reported"  # how the note on a cohort of reports says so
 
 
 def source(dispensings: pl.DataFrame, fills: pl.DataFrame, reports: pl.DataFrame) -> Source:

@@ -8,8 +8,10 @@ from opioid_outcomes.report.document import Block, Notice, Paragraph, Section, T
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import (
     MISSING,
+    WITHHELD,
     Scale,
     analysis_words,
+    hidden_by_disclosure,
     interval,
     listed,
     method_words,
@@ -72,44 +74,44 @@ def truth(released: Released) -> Section | None:
     return Section("truth", "Planted truth and what was found", blocks)
 
 
-def _reason(gate: str) -> tuple[str, str]:
-    kind, _, why = gate.partition(": ")
-    return kind, why or "no reason given"
-
-
 def not_estimated(released: Released) -> Section:
-    """Every row whose gate is not ``pass``, grouped by analysis and reason."""
-    groups: dict[tuple[str, str, str], Rows] = {}
-    for row in released.rows():
-        if row["gate"] != "pass" and not row["gate"].startswith("fail: by design"):
-            kind, why = _reason(row["gate"])
-            groups.setdefault((row["analysis"], kind, why), []).append(row)
-    if not groups:
-        return Section(
-            "not-estimated",
-            "What could not be estimated",
-            (Notice("Everything that was attempted could be estimated and may be shown."),),
-        )
-    lines = [
-        (analysis_words(analysis), "failed a gate" if kind == "fail" else kind, why, _where(released, rows))
-        for (analysis, kind, why), rows in groups.items()
-    ]
+    """Every row whose gate is not ``pass``, by analysis and reason; what disclosure control hides apart."""
+    rows = released.rows()
+    absent = [row for row in rows if row["gate"] != "pass" and not row["gate"].startswith("fail: by design")]
+    title = "What could not be estimated"
+    if not absent:
+        notice = Notice("Everything that was attempted could be estimated and may be shown.")
+        return Section("not-estimated", title, (notice,))
+    gated = [row for row in absent if not hidden_by_disclosure(row)]
+    hidden = [row for row in absent if hidden_by_disclosure(row)]
     text = (
-        f"{number(sum(len(rows) for rows in groups.values()))} of {number(len(released.rows()))} numbers that were "
-        "asked for are withheld. Each is still a row of estimates.csv whose gate says why. An absent estimate is not "
-        "evidence of no effect."
+        f"Of {number(len(rows))} numbers that were asked for, {number(len(gated))} could not be estimated or failed a "
+        f"gate, and {number(len(hidden))} may not be shown. Each is still a row of estimates.csv whose gate says why. "
+        "An absent estimate is not evidence of no effect."
     )
+    blocks: list[Block] = [Paragraph(text)]
+    for name, caption, own in (
+        ("not_estimated", "What could not be estimated or failed a gate, and why.", gated),
+        ("withheld", "What disclosure control withholds, and why.", hidden),
+    ):
+        blocks += [_reasons(released, name, caption, own)] if own else []
+    return Section("not-estimated", title, tuple(blocks))
+
+
+def _reasons(released: Released, name: str, caption: str, rows: Rows) -> Table:
+    groups: dict[tuple[str, str, str], Rows] = {}
+    for row in rows:
+        groups.setdefault((analysis_words(row["analysis"]), *_outcome(row)), []).append(row)
+    lines = tuple((*group, _where(released, own)) for group, own in groups.items())
     heads = ("Analysis", "Outcome of the check", "Reason", "Which")
-    table = Table(
-        "not_estimated",
-        "What could not be estimated or may not be shown, and why.",
-        heads,
-        tuple(lines),
-        0,
-        released.rule,
-        (1.5, 1, 2.2, 2.4),
-    )
-    return Section("not-estimated", "What could not be estimated", (Paragraph(text), table))
+    return Table(name, caption, heads, lines, 0, released.rule, (1.5, 1, 2.2, 2.4))
+
+
+def _outcome(row: dict[str, Any]) -> tuple[str, str]:
+    kind, _, why = row["gate"].partition(": ")
+    if hidden_by_disclosure(row):
+        return WITHHELD, why.removeprefix(WITHHELD).lstrip(": ")
+    return "failed a gate" if kind == "fail" else kind, why or "no reason given"
 
 
 def _where(released: Released, rows: Rows) -> str:

@@ -252,9 +252,9 @@ def _pain_course(rows: Rows, arms: list[str], scale: Any) -> Any:
     import altair as alt
 
     data = [
-        {"arm": row["arm"], "month": row["month"], **_numbers(row, ("mean", "ci_low", "ci_high"))}
-        for row in rows
-        if present(row["mean"])
+        {"arm": arm, "month": row["month"], "run": row["month"] - place, **_numbers(row, ("mean", "ci_low", "ci_high"))}
+        for arm in arms
+        for place, row in enumerate(row for row in rows if row["arm"] == arm and present(row["mean"]))
     ]
     colour = alt.Color("arm:N", title=None, scale=_group_colours(arms), legend=alt.Legend(orient="top"))
     x = alt.X("month:Q", title="30-day months from the visit", scale=scale, axis=alt.Axis(grid=False, tickMinStep=1))
@@ -262,7 +262,8 @@ def _pain_course(rows: Rows, arms: list[str], scale: Any) -> Any:
     base = alt.Chart(values(data)).encode(x=x, color=colour)
     spans = base.mark_rule(opacity=0.6).encode(y=alt.Y("ci_low:Q", scale=alt.Scale(zero=False)), y2="ci_high:Q")
     dashes = alt.StrokeDash("arm:N", legend=None, scale=_dashes(arms))
-    line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dashes)
+    # months on end share their run: a line is drawn through them, and none across a month that is not shown
+    line = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dashes, detail="run:N")
     shape = alt.Shape("arm:N", legend=None, scale=alt.Scale(domain=arms))
     points = base.mark_point(filled=True, size=34, opacity=1).encode(y=y, shape=shape)
     now = alt.Chart(values([{"month": 0}])).mark_rule(color=QUIET, strokeDash=[3, 3]).encode(x=x)

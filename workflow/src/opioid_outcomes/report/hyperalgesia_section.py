@@ -30,12 +30,16 @@ def hyperalgesia(released: Released) -> Section:
     return Section("hyperalgesia", "Pain after a dose escalation", tuple(blocks))
 
 
+def _differences(released: Released) -> Rows:
+    """The differences between the arms that could be estimated."""
+    return [row for row in released.rows(analysis=RIGHT, scale="mean_difference") if has_interval(row)]
+
+
 def _who(released: Released) -> str:
-    done = any(present(row["estimate"]) for row in released.rows(analysis=RIGHT))
     return (
         "People on stable long-term therapy are compared from a visit at which the dose was raised, or was not, given "
         "what was recorded up to that visit."
-        if done
+        if _differences(released)
         else "That takes people on stable long-term therapy whose dose and pain are followed; this study could not "
         "compare them."
     )
@@ -67,9 +71,10 @@ def _course(released: Released) -> list[Block]:
             "pain_escalation", drawn,
             f"{title} (30-day months, month 0 being the visit itself; bars: 95 % confidence intervals; unadjusted), "
             "and below it the number of people with a score in the month. "
-            "Doses are raised when it hurts: pain is at a peak when the dose is raised, and part of the fall that "
-            "follows is regression to the mean. The change within an arm is not an effect, nor is the gap between "
-            "the curves; people with the same history are compared below.",
+            "Where doses are raised because it hurts, pain peaks at the visit, and part of the fall that follows is "
+            "regression to the mean. The change within an arm is not an effect, nor is the gap between the curves"
+            f"{'; people with the same history are compared below' if _differences(released) else ''}. "
+            "A line breaks at months of which no mean is shown.",
             " ".join(told), note=released.rule,
         )
     ]  # fmt: skip
@@ -80,7 +85,7 @@ def _window(row: dict[str, Any]) -> str:
 
 
 def _contrasts(released: Released) -> list[Block]:
-    rows = [row for row in released.rows(analysis=RIGHT, scale="mean_difference") if has_interval(row)]
+    rows = _differences(released)
     if not rows:
         return [
             Notice(
@@ -177,9 +182,10 @@ def _wrong(released: Released) -> list[Block]:
         answer = f"{interval(beside, scales[beside['scale']])}, days {_window(beside)}" if beside else "–"
         lines.append((row["cohort"], label, f"{interval(row, scale)} {scale.unit}", answer))
     text = (
-        "People in more pain are given more opioid, so pain and dose rise together whatever opioids do: a slope of "
-        "pain on dose is positive under no effect, relief, tolerance and hyperalgesia alike. These answers are "
-        "printed to show how far off they are, and are marked as failed by design."
+        "Where people in more pain are given more opioid, pain and dose rise together whatever opioids do, and a slope "
+        "of pain on dose can be positive under no effect, relief, tolerance and hyperalgesia alike. These answers tell "
+        "none of these apart whatever they come to; they are printed beside the others for that reason, and are marked "
+        "as failed by design."
     )
     heads = ("Cohort", "Naive answer", "Wrong", "Right (history-adjusted)")
     return [

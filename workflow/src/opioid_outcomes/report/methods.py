@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from opioid_outcomes.config.model import Config
+from opioid_outcomes.exposure.source import SELF_REPORTED
 from opioid_outcomes.report.document import Block, Heading, Paragraph, Section
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import listed, number, plain, plural, present
@@ -48,8 +51,9 @@ def _design(released: Released) -> list[str]:
         )
         told.append(f"Cohort `{name}` {made} {source}; {dates}.")
     return [
-        "This is an observational cohort study. Analyses were fixed in the config before outcomes were read; the "
-        f"config is printed at the end. All random draws follow from the seed {config.study.seed}.",
+        "This is an observational cohort study. Every choice is in the config printed at the end; the program cannot "
+        "tell whether it was fixed before outcomes were seen. All random draws follow from the seed "
+        f"{config.study.seed}.",
         " ".join(told),
         "Rows that break a rule of the contract (impossible dates, unknown persons, units or scales, duplicates, "
         "events after death) are set aside and counted by rule; a table that loses more than "
@@ -139,9 +143,16 @@ def _exposure(released: Released) -> list[str]:
             "Where opioid use was asked at one interview only, people who reported use then are compared with those "
             "who reported none; nothing is assumed of use afterwards."
         )
-    elif kinds:
-        told.append(f"A self-report of use, where there is one, is believed for {e.report_valid_days} days.")
+    reported = [f"`{name}`" for name in released.cohorts if _follows_reports(released.about(name))]
+    if reported:
+        valid = plural(e.report_valid_days, "day")
+        told.append(f"In {listed(reported)} use is self-reported; a report is believed for {valid}.")
     return told
+
+
+def _follows_reports(about: dict[str, Any]) -> bool:
+    """Whether a cohort's use is followed from report to report."""
+    return about.get("exposure") == "time_varying" and any(SELF_REPORTED in cost for cost in about.get("costs", []))
 
 
 def _covariates(config: Config) -> list[str]:
@@ -169,7 +180,7 @@ def _mortality(released: Released) -> list[str]:
     m = released.config.mortality
     told = []
     if "rate" in m.analyses:
-        told.append("Death rates are deaths per 1,000 person-years with exact Poisson limits.")
+        told.append(f"Death rates are deaths per 1,000 person-years with exact Poisson limits.{released.rates_of}")
     if set(m.analyses) & {"current_use", "baseline_use"}:
         told += [_cox(released), _curves(released)]
     told.append(

@@ -15,6 +15,7 @@ from opioid_outcomes.report.words import (
     WITHHELD,
     compared,
     has_interval,
+    hidden_by_disclosure,
     interval,
     method_words,
     number,
@@ -48,6 +49,7 @@ def _rates(released: Released) -> list[Block]:
             label = f"{row['contrast']} ({row['outcome']})" if several else row["contrast"]
             lines.append((label, *_rate_cells(row, released)))
     caption = "Deaths per 1,000 person-years by opioid use, unadjusted and unweighted, with exact Poisson limits."
+    caption += released.rates_of
     if "time_varying" in released.exposures:
         caption += " Where use is followed over time, off is also split by time since the last supply."
     if any(WITHHELD in row for row in lines):
@@ -57,7 +59,7 @@ def _rates(released: Released) -> list[Block]:
 
 
 def _rate_cells(row: dict[str, Any], released: Released) -> tuple[str, str, str, str]:
-    if row["gate"].startswith(f"not evaluable: {WITHHELD}"):
+    if hidden_by_disclosure(row):
         return WITHHELD, WITHHELD, WITHHELD, WITHHELD
     told = interval(row, released.scales["rate_per_1000py"])
     if not present(row["estimate"]):

@@ -127,7 +127,7 @@ def key_numbers(released: Released) -> Section:
         caption = (
             f"Deaths in absolute and relative terms (95 % CI): deaths per 1,000 person-years {groups.both}, unadjusted "
             f"and unweighted, and the hazard ratio, {groups.against}. {_adjustment_words(mortality)} "
-            f"{_weighting_words(mortality)}All are descriptive."
+            f"{_weighting_words(mortality)}All are descriptive.{released.rates_of}"
         )
         rows = tuple(row for row, _ in mortality)
         blocks.append(Table("key_mortality", caption, heads, rows, 4, released.rule, (0.8, 1.2, 1.2, 1.2, 1.2)))

@@ -51,6 +51,11 @@ def present(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
+def hidden_by_disclosure(row: Row) -> bool:
+    """Whether an estimate is withheld for the people behind it, as its gate says, and not for want of data."""
+    return str(row["gate"]).startswith(f"not evaluable: {WITHHELD}")
+
+
 def has_interval(row: Row) -> bool:
     """Whether an estimate can be drawn: with both its limits."""
     return all(present(row[name]) for name in ("estimate", "ci_low", "ci_high"))
