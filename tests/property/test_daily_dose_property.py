@@ -79,7 +79,7 @@ def walk_product(history: list[Fill], cap: float) -> tuple[dict[int, tuple], flo
 
 
 def walk_person(history: list[Fill], cap: float) -> tuple[dict[int, tuple], float]:
-    """(mme, incomplete, buprenorphine, repaired) of each day with supply, and the last known end of supply."""
+    """(mme, incomplete, buprenorphine, repaired) of each day with supply, and when supply ends (real-valued)."""
     products = [walk_product([f for f in history if f.product == p], cap) for p in sorted({f.product for f in history})]
     days = {}
     for day in range(HORIZON):
@@ -92,7 +92,7 @@ def walk_person(history: list[Fill], cap: float) -> tuple[dict[int, tuple], floa
                 int(any(part[4] for part in parts)),
                 int(any(part[3] for part in parts)),
             )
-    return days, max((math.floor(end + 1e-6) for _, end in products), default=None)
+    return days, max((end for _, end in products), default=-math.inf)
 
 
 def by_day(table: pl.DataFrame, columns: list[str]) -> dict[tuple[int, int], tuple]:
@@ -163,13 +163,10 @@ def test_status_on_each_day_needs_no_fill_of_a_later_day(
 ) -> None:
     people = pl.DataFrame({"person_id": [1, 2], "last": [last] * 2}, schema={"person_id": pl.Int64, "last": pl.Int32})
     treated = [Fill(f.person, f.day, f.days_supply, None, "treatment", 0, 1) for f in treated[:3]]
-    daily, supply = (
-        daily_dose.cut(daily_dose.build(frame(part).lazy(), cap), people.lazy()).collect()
-        for part in (history, treated)
-    )
-    supplies = daily_dose.supplies(frame(history + treated), cap)
+    daily = daily_dose.cut(daily_dose.build(frame(history).lazy(), cap), people.lazy()).collect()
+    analgesic, treatment = (daily_dose.supplies(frame(part), cap) for part in (history, treated))
     no_interval = people.select("person_id", start="last").clear()
-    use = status.from_dispensings(daily, supply, supplies, no_interval, people, carry_over_days=CARRY_OVER)
+    use = status.from_dispensings(daily, analgesic, treatment, no_interval, people, carry_over_days=CARRY_OVER)
     found = by_day(use, ["mme", "state", "on_since", "supply_end"])
     for person in (1, 2):
         on_since = None
@@ -187,14 +184,26 @@ def slow_status(person: int, day: int, history: list[Fill], treated: list[Fill],
     past, treated_past = ([f for f in part if f.person == person and f.day <= day] for part in (history, treated))
     if not past and not treated_past:
         return None  # never
-    days, _ = walk_person(past, cap)
-    treatment_days, _ = walk_person(treated_past, cap)
-    _, supply_end = walk_person(past + treated_past, cap)
-    supplied = [d for d in days if d <= day]
-    on = bool(supplied) and day < max(supplied) + 1 + CARRY_OVER
-    mme = days[max(supplied)][0] if on else 0.0
-    if day in treatment_days:
+    held, end = walk_person(past, cap)
+    _, treatment_end = walk_person(treated_past, cap)
+    for filled in {f.day for f in past} - held.keys():  # supply of part of a day: at the dose of that day's fills
+        held[filled] = walk_part_day(past, filled)
+    on = day < end - 1e-6 + CARRY_OVER
+    mme = held[max(d for d in held if d <= day)][0] if on else 0.0
+    supply_end = math.floor(max(end, treatment_end) + 1e-6)
+    if day < treatment_end - 1e-6:
         return mme, "treatment", supply_end
     if on:
         return mme, "on", supply_end
     return mme, "recent" if day <= supply_end + 90 else "former", supply_end
+
+
+def walk_part_day(past: list[Fill], day: int) -> tuple:
+    """The dose of fills of one day whose supply does not last it: each product as if it lasted a day."""
+    doses = []
+    for product in sorted({f.product for f in past if f.day == day}):
+        new = [f for f in past if f.product == product and f.day == day]
+        longest = max(f.days_supply for f in new)
+        known = [f.mme * f.days_supply / longest for f in new if f.mme is not None]
+        doses += [sum(known)] if known else []
+    return (sum(doses) if doses else None,)

@@ -292,6 +292,43 @@ STATUS = [
         ],
         last=100,
     ),
+    StatusCase(
+        "three tablets for half a day: on while day < 0.5 + 30, at the dose of the fill; no whole day was supplied",
+        [(0, 0.5, 45, "a")],
+        [(0, 31, "on", 45, 0, 0), (31, 91, "recent", 0, None, 0), (91, 121, "former", 0, None, 0)],
+        last=120,
+    ),
+    StatusCase(
+        "half a day of other products after supply ended: their dose is the one held, not that of long ago",
+        [(0, 10, 60, "a"), (200, 0.5, 45, "b"), (200, 0.5, 5, "c"), (210, 0.5, None, "b")],
+        [
+            (0, 40, "on", 60, 0, 10),
+            (40, 101, "recent", 0, None, 10),
+            (101, 200, "former", 0, None, 10),
+            (200, 210, "on", 50, 200, 200),
+            (210, 241, "on", None, 200, 210),
+        ],
+        last=240,
+    ),
+    StatusCase(
+        "half a day beside a running supply changes no dose",
+        [(0, 10, 60, "a"), (5, 0.5, 45, "b")],
+        [(0, 40, "on", 60, 0, 10)],
+        last=39,
+    ),
+    StatusCase(
+        "seven and a half days: the daily dose ends on day 7, carry-over counts from 7.5",
+        [(0, 7.5, 60, "a")],
+        [(0, 38, "on", 60, 0, 7), (38, 41, "recent", 0, None, 7)],
+        last=40,
+    ),
+    StatusCase(
+        "half a day of treatment is treatment on that day",
+        [],
+        [(0, 1, "treatment", 0, None, 0), (1, 11, "recent", 0, None, 0)],
+        treatment=((0, 0.5, None, "t"),),
+        last=10,
+    ),
     StatusCase("no fills: no rows, which means never", [], []),
 ]
 
@@ -299,14 +336,11 @@ STATUS = [
 @pytest.mark.parametrize("case", STATUS, ids=lambda case: case.what)
 def test_opioid_status(case: StatusCase) -> None:
     last = pl.DataFrame({"person_id": ["p"], "last": [case.last]}, schema={"person_id": pl.String, "last": pl.Int32})
-    daily, treated = (
-        daily_dose.cut(daily_dose.build(table(list(fills))), last.lazy()).collect()
-        for fills in (case.fills, case.treatment)
-    )
+    daily = daily_dose.cut(daily_dose.build(table(case.fills)), last.lazy()).collect()
     both = table([*case.fills, *case.treatment])
     no_interval = both.filter(pl.col("days_supply").is_null()).select("person_id", "start").collect()
-    supplies = daily_dose.supplies(both)
-    found = status.from_dispensings(daily, treated, supplies, no_interval, last, carry_over_days=30)
+    analgesic, treatment = (daily_dose.supplies(table(list(fills))) for fills in (case.fills, case.treatment))
+    found = status.from_dispensings(daily, analgesic, treatment, no_interval, last, carry_over_days=30)
     assert found.drop("person_id").rows() == case.rows
 
 

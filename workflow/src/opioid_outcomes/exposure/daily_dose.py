@@ -36,7 +36,7 @@ def build(fills: pl.LazyFrame, stockpile_cap_days: float = 30) -> pl.LazyFrame:
     """
     supply = supplies(fills, stockpile_cap_days)
     dtype = supply.schema["start"]
-    daily = merge_equal(_sum_over_products(supply), VALUES)
+    daily = merge_equal(sum_over_products(supply), VALUES)
     return daily.lazy().with_columns(pl.col("start", "stop").cast(dtype))
 
 
@@ -68,9 +68,10 @@ def last_days(observation: pl.DataFrame, deaths: pl.DataFrame) -> pl.DataFrame:
 def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float = 30) -> pl.DataFrame:
     """One row per person, product and day of dispensing: when its supply ends, after stockpiling.
 
-    Returns person_id, product, start, end (real-valued), known_end (first day without supply as known on ``start``),
-    stop (known_end, or the day the next fill of the product takes over), mme_per_day, mme_unknown, repaired,
-    is_buprenorphine and dropped_days (left-over days above the cap), sorted by person, product and start.
+    Returns person_id, product, start, end (real-valued), known_end (first day not wholly supplied, as known on
+    ``start``), until (first day without any supply: a day later where ``end`` is within a day), stop (known_end, or the
+    day the next fill of the product takes over), mme_per_day, mme_unknown, repaired, is_buprenorphine and dropped_days
+    (left-over days above the cap), sorted by person, product and start.
     """
     rows = _typed(fills.lazy()).collect()
     for name, holds, told in (
@@ -93,12 +94,13 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float = 30)
         first[0] = True
     length = merged.get_column("days_supply").to_numpy()
     end, dropped = _stockpile(first, start, length, _ratio(merged.get_column("units_per_day")), stockpile_cap_days)
-    known_end = np.floor(end + DAY_TOLERANCE)
+    known_end, until = np.floor(end + DAY_TOLERANCE), np.ceil(end - DAY_TOLERANCE)
     taken_over = np.append(np.where(first[1:], np.inf, start[1:]), np.inf)[: len(start)]
     dtype = merged.schema["start"]
     return merged.with_columns(
         pl.Series("end", end),
         pl.Series("known_end", known_end.astype(np.int32)).cast(dtype),
+        pl.Series("until", until.astype(np.int32)).cast(dtype),
         pl.Series("stop", np.minimum(known_end, taken_over).astype(np.int32)).cast(dtype),
         pl.Series("dropped_days", dropped),
     )
@@ -187,8 +189,11 @@ def _stockpile(first: Array, start: Array, length: Array, ratio: Array, cap: flo
     return end, dropped
 
 
-def _sum_over_products(supply: pl.DataFrame) -> pl.DataFrame:
-    """Stretches between change points on which at least one product is active; days as integers."""
+def sum_over_products(supply: pl.DataFrame) -> pl.DataFrame:
+    """Stretches between change points on which at least one product is active; days as integers.
+
+    ``supply``: rows of ``supplies``, each active from start to stop. Returns person_id, start, stop and ``VALUES``.
+    """
     active = supply.filter(pl.col("start") < pl.col("stop")).select(
         "person_id",
         pl.col("start", "stop").to_physical(),

@@ -8,17 +8,18 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from opioid_outcomes.exposure.daily_dose import sum_over_products
 from opioid_outcomes.exposure.stretches import distinct_days, latest, merge_equal, take
 
 RECENT_DAYS = 90  # off for at most so many days since supply ended is recent, then former (ANALYSES 2)
-NO_INTERVAL = "no interval"  # stands for a product: these fills bring no other supply's end forward
+ENDS = ["known_end", "until"]  # of ``daily_dose.supplies``
 VALUES = ["state", "mme", "supply_end"]
 
 
 def from_dispensings(
     daily: pl.DataFrame,
+    analgesic: pl.DataFrame,
     treatment: pl.DataFrame,
-    supplies: pl.DataFrame,
     no_interval: pl.DataFrame,
     last_days: pl.DataFrame,
     *,
@@ -26,47 +27,46 @@ def from_dispensings(
 ) -> pl.DataFrame:
     """Status from dispensings; persons without any have no rows (never).
 
-    ``daily``: daily dose of analgesic opioids (person_id, start, stop, mme); ``treatment``: person_id, start, stop of
-    supply for opioid use disorder, which overrules; ``supplies``: all fills of both (person_id, product, start,
-    known_end) as ``daily_dose.supplies`` gives them; ``no_interval``: person_id, start of fills of both whose supply is
-    not known; ``last_days``: person_id, last (inclusive).
+    ``daily``: daily dose of analgesic opioids (person_id, start, stop, mme); ``analgesic``, ``treatment``: supplies for
+    pain and for opioid use disorder as ``daily_dose.supplies`` gives them; ``no_interval``: person_id, start of fills
+    of both whose supply is not known; ``last_days``: person_id, last (inclusive).
 
-    On while day < end of supply + carry_over_days: a refill after that begins a new stretch, and the days between stay
-    off. The dose last held is carried over. A fill without an interval makes the carry-over days from its date unknown
-    (its own day at least), unless otherwise on; it counts as supply that ended on its date. supply_end is the end as
-    known that day, so refills yet to come are not in it. Returns OPIOID_STATUS. Days are integers. O(n log n).
+    On while day < end of supply + carry_over_days, treatment, which overrules, while day < end of supply; ends are
+    real-valued, so that supply of part of a day counts on that day. A refill after that begins a new stretch, and the
+    days between stay off. The dose last held is carried over. A fill without an interval makes the carry-over days from
+    its date unknown (its own day at least), unless otherwise on; it counts as supply that ended on its date. supply_end
+    is the end as known that day, so refills yet to come are not in it. Returns OPIOID_STATUS. Days are integers.
+    O(n log n).
     """
     people = last_days.select("person_id").unique().sort("person_id").with_row_index("person")
     unsure = no_interval.unique().sort("person_id", "start")
-    no_supply = unsure.select("person_id", pl.lit(NO_INTERVAL).alias("product"), "start", known_end="start")
-    supplies = pl.concat([supplies.select(no_supply.columns), no_supply]).sort("person_id", "product", "start")
-    daily, treatment, supplies, unsure = (
+    daily, analgesic, treatment, unsure = (
         # all are sorted by person_id, and the codes rise with it
         frame.join(people, on="person_id", maintain_order="left")
-        for frame in (daily, treatment, supplies, unsure)
+        for frame in (daily, analgesic, treatment, unsure)
     )
-    unsure = unsure.with_columns(stop=pl.col("start") + max(carry_over_days, 1))
-    ends = _known_ends(supplies)
-    changes = _change_days(daily, treatment, unsure, ends, carry_over_days)
+    unsure = unsure.with_columns(known_end="start", until=pl.col("start") + max(carry_over_days, 1))
+    doses = _doses(daily, analgesic)
+    supplied, treated = _known_ends(analgesic), _known_ends(treatment)
+    supplied = supplied.with_columns(pl.col("until") + carry_over_days)
+    ends = {"on": supplied, "treated": treated, "unsure": unsure}
+    changes = _change_days(doses, list(ends.values()))
     known = changes.with_columns(
         take(people["person_id"], changes["person"].to_numpy()),
-        _latest(changes, daily, "stop").alias("daily_stop"),
-        _latest(changes, daily, "mme").alias("daily_mme"),
-        _latest(changes, treatment, "stop").alias("treated_stop"),
-        _latest(changes, unsure, "stop").alias("unsure_stop"),
-        _latest(changes, ends, "known_end").alias("supply_end"),
-    ).with_columns(
-        on=(pl.col("day") < pl.col("daily_stop") + carry_over_days).fill_null(False),
-        treated=(pl.col("day") < pl.col("treated_stop")).fill_null(False),
-        unsure=(pl.col("day") < pl.col("unsure_stop")).fill_null(False),
-    )
+        _latest(changes, doses, "mme"),
+        *(
+            (changes["day"] < _latest(changes, frame, "until")).fill_null(False).alias(name)
+            for name, frame in ends.items()
+        ),
+        *(_latest(changes, frame, "known_end").alias(f"{name}_end") for name, frame in ends.items()),
+    ).with_columns(supply_end=pl.max_horizontal(f"{name}_end" for name in ends))
     same_person = pl.col("person") == pl.col("person").shift(-1)
     stretches = known.select(
         "person_id",
         pl.col("day").alias("start"),
         pl.when(same_person).then(pl.col("day").shift(-1)).alias("stop"),
         state=_state(),
-        mme=pl.when("on").then("daily_mme").when(pl.col("treated") | ~pl.col("unsure")).then(0.0),
+        mme=pl.when("on").then("mme").when(pl.col("treated") | ~pl.col("unsure")).then(0.0),
         supply_end="supply_end",
     )
     return _finish(stretches, last_days)
@@ -136,14 +136,26 @@ def _part(rows: pl.DataFrame, state: str, start: str, stop: str, mme: pl.Expr) -
     return rows.select("person_id", **days, **held)
 
 
+def _doses(daily: pl.DataFrame, supplies: pl.DataFrame) -> pl.DataFrame:
+    """person, start, mme: the dose held from each day on. Supply of part of a day alone has no daily dose: its own."""
+    part = supplies.filter(pl.col("known_end") <= pl.col("start"))
+    person, start = part["person"].to_numpy(), part["start"].to_numpy()
+    covered = take(daily["stop"], latest(person, start, daily["person"].to_numpy(), daily["start"].to_numpy()))
+    alone = part.filter((covered <= part["start"]).fill_null(True))
+    codes = alone.select("person_id", "person").unique()
+    own = sum_over_products(alone.with_columns(stop=pl.col("start") + 1)).join(codes, on="person_id")
+    columns = ["person", "start", "mme"]
+    return pl.concat([daily.select(columns), own.select(columns)]).sort("person", "start")
+
+
 def _known_ends(supplies: pl.DataFrame) -> pl.DataFrame:
-    """person, start, known_end: on each day of a fill, the latest end over products, each by its last fill so far.
+    """person, start, known_end, until: on each day of a fill, the latest over products, each by its last fill so far.
 
     Not a running maximum: a refill may bring the end of its product forward. Rows of supplies are sorted by person,
     product and start. Cost: days of fills x products of each person.
     """
     if supplies.is_empty():
-        return supplies.select("person", "start", "known_end")
+        return supplies.select("person", "start", *ENDS)
     person, start = supplies["person"].to_numpy(), supplies["start"].to_numpy()
     begins = supplies.select(
         item=(pl.col("person") != pl.col("person").shift()) | (pl.col("product") != pl.col("product").shift())
@@ -156,31 +168,19 @@ def _known_ends(supplies: pl.DataFrame) -> pl.DataFrame:
     paired_item = np.repeat(first_item - first_pair, items) + np.arange(items.sum())
     row = latest(paired_item, np.repeat(fill_day, items), item, start)
     none_yet = np.iinfo(np.int32).min
-    known_end = np.where(row < 0, none_yet, supplies["known_end"].to_numpy()[row])
+    known = {name: np.where(row < 0, none_yet, supplies[name].to_numpy()[row]) for name in ENDS}
     return pl.DataFrame(
-        {"person": fill_person, "start": fill_day, "known_end": np.maximum.reduceat(known_end, first_pair)},
-        schema={"person": pl.UInt32, "start": pl.Int32, "known_end": pl.Int32},
+        {"person": fill_person, "start": fill_day}
+        | {name: np.maximum.reduceat(ends, first_pair) for name, ends in known.items()},
+        schema={"person": pl.UInt32, "start": pl.Int32} | dict.fromkeys(ENDS, pl.Int32),
     )
 
 
-def _change_days(
-    daily: pl.DataFrame, treatment: pl.DataFrame, unsure: pl.DataFrame, ends: pl.DataFrame, carry_over_days: int
-) -> pl.DataFrame:
+def _change_days(doses: pl.DataFrame, ends: list[pl.DataFrame]) -> pl.DataFrame:
     """Every person and day on which the status may change, sorted, each once."""
-    # what follows an end of supply matters only where no supply follows at once
-    follows = (pl.col("person") == pl.col("person").shift(-1)) & (pl.col("stop") == pl.col("start").shift(-1))
-    gaps = daily.filter(~follows.fill_null(False))
-    candidates = [
-        (daily, "start", 0),
-        (gaps, "stop", 0),
-        (gaps, "stop", carry_over_days),
-        (treatment, "start", 0),
-        (treatment, "stop", 0),
-        (unsure, "start", 0),
-        (unsure, "stop", 0),
-        (ends, "start", 0),
-        (ends, "known_end", RECENT_DAYS + 1),
-    ]
+    candidates = [(doses, "start", 0)]
+    for frame in ends:
+        candidates += [(frame, "start", 0), (frame, "until", 0), (frame, "known_end", RECENT_DAYS + 1)]
     person, day = distinct_days(
         [(frame["person"].to_numpy(), frame[name].to_numpy() + after) for frame, name, after in candidates]
     )

@@ -64,18 +64,14 @@ def doses_and_status(
     fills: pl.DataFrame, last_days: pl.DataFrame, rules: Exposure
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Daily dose, supplies and status from clean fills (DISPENSINGS_CLEAN)."""
-    analgesic, treatment = clean.analgesic_fills(fills), clean.treatment_fills(fills)
-    daily, treated = (
-        daily_dose.cut(daily_dose.build(part.lazy(), rules.stockpile_cap_days), last_days.lazy()).collect()
-        for part in (analgesic, treatment)
-    )
-    both = pl.concat([analgesic, treatment])
-    supplies = daily_dose.supplies(both, rules.stockpile_cap_days)
-    no_interval = both.filter(pl.col("days_supply").is_null()).select("person_id", "start")
+    parts = clean.analgesic_fills(fills), clean.treatment_fills(fills)
+    daily = daily_dose.cut(daily_dose.build(parts[0].lazy(), rules.stockpile_cap_days), last_days.lazy()).collect()
+    analgesic, treatment = (daily_dose.supplies(part, rules.stockpile_cap_days) for part in parts)
+    no_interval = pl.concat(parts).filter(pl.col("days_supply").is_null()).select("person_id", "start")
     use = status.from_dispensings(
-        daily, treated, supplies, no_interval, last_days, carry_over_days=rules.carry_over_days
+        daily, analgesic, treatment, no_interval, last_days, carry_over_days=rules.carry_over_days
     )
-    return daily, supplies, use
+    return daily, pl.concat([analgesic, treatment]), use
 
 
 def describe_episodes(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
