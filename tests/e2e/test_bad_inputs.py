@@ -187,3 +187,12 @@ def test_no_deaths_and_nobody_on_opioids_are_no_mistakes(study: Path) -> None:
     assert "nobody's use of opioids is known" in check(study)
     write(study / "raw" / "deaths.csv", FILES["deaths"][:1])  # a header without rows
     assert check(study)
+
+
+@pytest.mark.parametrize(("name", "says"), [("smokng", "no covariate 'smokng'"), ("mme", "prior_mme is the dose")])
+@pytest.mark.parametrize("key", ["baseline", "time_varying"])
+def test_a_covariate_nobody_can_have_is_told_by_check(study: Path, key: str, name: str, says: str) -> None:
+    with (study / "study.yaml").open("a") as config:
+        config.write(f"covariates: {{{key}: [{name}]}}\n")
+    with pytest.raises(UserError, match=says):
+        check(study)

@@ -97,7 +97,10 @@ def test_sections_validate_back() -> None:
 
 def test_person_columns_are_the_covariates_nothing_else_gives() -> None:
     baseline = ["age", "smoking", "depression", "benzodiazepine", "prior_mme", "race"]
-    assert person_columns(config(covariates={"baseline": baseline})) == ["smoking", "race"]
+    given = config(
+        covariates={"baseline": baseline, "time_varying": ["opioid_misuse", "smoking", "depression", "phq9"]}
+    )
+    assert person_columns(given) == ["smoking", "race", "opioid_misuse", "phq9"]
 
 
 def test_a_users_own_files_are_inputs_of_the_steps_that_read_them(tmp_path: Any) -> None:

@@ -138,7 +138,7 @@ def test_further_columns_of_persons() -> None:
 
 
 def test_a_covariate_nobody_has() -> None:
-    with pytest.raises(UserError, match="no column smokin in persons"):
+    with pytest.raises(UserError, match="no covariate 'smokin' in this cohort"):
         ingest(persons(["1"], smoking=["no"]), observation(["1"]), columns=["smokin"])
     phq = raw("measurements", person_id=["1"], date=["2011-01-01"], measure=["phq9"], value=["3"])
     ingest(persons(["1"]), observation(["1"]), phq, columns=["phq9"])

@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from opioid_outcomes.cohort import codelists
+from opioid_outcomes.cohort.covariate_names import refuse_unknown
 from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import PERSONS
-from opioid_outcomes.contracts.derived import COHORT, PERSON_TIME
-from opioid_outcomes.errors import Problem, UserError
-
-RESERVED = {*COHORT.names, *PERSON_TIME.names}
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def measure(anchors: pl.DataFrame, names: list[str], sources: Sources, lookback:
     belong to the person. A column of persons goes before a code list of the same name. UserError names every unknown
     covariate. Cost: one as-of join per covariate.
     """
-    _refuse_unknown(names, sources)
+    refuse_unknown(names, sources.further_columns(), sources.measures())
     result = Measured(anchors.select("person_id", "day").sort("person_id", "day"))
     further = sources.further_columns()
     of_person = [name for name in names if name in ("age", "sex") or name in further]
@@ -82,23 +79,6 @@ def measure(anchors: pl.DataFrame, names: list[str], sources: Sources, lookback:
         result.frame = result.frame.with_columns(column.alias(name))
     result.frame = result.frame.select("person_id", "day", *names)
     return result
-
-
-def _refuse_unknown(names: list[str], sources: Sources) -> None:
-    further, measures = sources.further_columns(), sources.measures()
-    known = {*shipped.covariates(), *further, *measures}
-    problems = []
-    for name in names:
-        if name in RESERVED:
-            hint = "prior_mme is the dose before entry" if name == "mme" else "rename the column of persons"
-            problems.append(
-                Problem(f"'{name}' is a column of person-time and cannot be a covariate", "covariates", hint)
-            )
-        elif name not in known:
-            available = ", ".join([*shipped.covariates(), *further])
-            problems.append(Problem(f"no covariate '{name}' in this cohort", "covariates", f"available: {available}"))
-    if problems:
-        raise UserError(*problems)
 
 
 def _unmeasured(result: Measured, name: str, dtype: pl.DataType, why: str) -> pl.Series:

@@ -69,9 +69,10 @@ def slice_of(config: Config, step: str, cohort: str | None = None) -> dict[str, 
 
 
 def person_columns(config: Config) -> list[str]:
-    """Baseline covariates that only a further column of ``persons`` can give, in the config's order."""
+    """Covariates that only a further column of ``persons``, or a measure, can give; each once, as in the config."""
+    wanted = dict.fromkeys([*config.covariates.baseline, *config.covariates.time_varying])
     known = shipped.covariates()
-    return [name for name in config.covariates.baseline if name not in known]
+    return [name for name in wanted if name not in known]
 
 
 def user_files(config: Config, step: str) -> list[Path]:

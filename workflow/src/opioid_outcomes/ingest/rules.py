@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from opioid_outcomes.cohort.covariate_names import refuse_unknown
 from opioid_outcomes.contracts.canonical import CANONICAL, PERSONS
-from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.ingest import accounting, convert, events, people
 from opioid_outcomes.ingest.batch import Batch, assemble
 from opioid_outcomes.ingest.convert import Days
@@ -69,28 +69,11 @@ def canonicalise(
     warnings += [*_said_of(done), *accounting.repeated(quality, rules)]
     tables = {name: batch.canonical() for name, batch in done.items()}
     tables["persons"], said = people.top_code(tables["persons"], tables["observation"], calendar)
-    _check_person_columns(person_columns, tables)
+    further = [name for name in tables["persons"].columns if name not in PERSONS.names]
+    refuse_unknown(person_columns, further, tables["measurements"]["measure"].unique().to_list())
     return Ingested(tables, rejected, quality, rules, warnings + said)
 
 
 def _said_of(done: dict[str, Batch]) -> Iterable[str]:
     if done["pain"].frame.filter(pl.col("rule").is_null() & (pl.col("scale") == "VRS")).height:
         yield "Verbal pain ratings (VRS, 0-4) were multiplied by 2.5 to lie on the 0-10 scale."
-
-
-def _check_person_columns(person_columns: list[str], tables: dict[str, pl.DataFrame]) -> None:
-    """A covariate that is no built-in one is a further column of persons, or the name of a measure."""
-    further = [name for name in tables["persons"].columns if name not in PERSONS.names]
-    measures = tables["measurements"]["measure"].unique(maintain_order=True).to_list()
-    problems = [
-        Problem(
-            f"no column {name} in persons, and no measure of that name",
-            "covariates",
-            f"map it: tables: {{persons: {{columns: {{{name}: <source column>}}}}}}; "
-            f"persons has: {', '.join(further) or 'no further columns'}",
-        )
-        for name in person_columns
-        if name not in further and name not in measures
-    ]
-    if problems:
-        raise UserError(*problems)
