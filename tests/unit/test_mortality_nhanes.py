@@ -69,7 +69,7 @@ def test_equals_r(cohort: str, method: str) -> None:
 
 def test_confounding_by_age_hides_half_of_the_association() -> None:
     """People on opioids are younger: the crude ratio is the smaller one, and comorbidity explains most of the rest."""
-    rows = baseline_use(person_time("interview"), ADJUST["adjusted_full"], "indicator")
+    rows = baseline_use(person_time("interview"), ADJUST["adjusted_full"], "indicator", exposure="baseline")
     ratio = {row.method: math.exp(row.estimate) for row in rows if row.estimate is not None}
     assert list(ratio) == ["crude", "adjusted", "adjusted_full", "adjusted_full_complete_case"]
     assert 1 < ratio["adjusted_full"] < ratio["crude"] < ratio["adjusted"]
