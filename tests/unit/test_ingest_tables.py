@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from opioid_outcomes.config.cohorts import Cohort
+from opioid_outcomes.config.cohorts import Cohort, Recode
 from opioid_outcomes.errors import UserError
 from opioid_outcomes.ingest import sql
 from opioid_outcomes.ingest.sources import source_files
@@ -96,6 +96,29 @@ def test_a_recode_that_matches_nothing_names_frequent_labels_only(tmp_path: Path
         read(wide(tmp_path, text), "c", [])
     assert "'Man'" in str(raised.value)
     assert "rare" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "label", ["SMITH-44", "17/03/2016", "17mar2016", "Mar 17, 2016", "4471-12345", "father died of an overdose"]
+)
+def test_labels_that_may_be_one_persons_are_not_named(tmp_path: Path, label: str) -> None:
+    many = 1 if label == "SMITH-44" else 12  # rows of one person, or something that is no category
+    lines = [f'{1 + row % many},"{label}",50,12' for row in range(12)]
+    with pytest.raises(UserError, match="matches no row") as raised:
+        read(wide(tmp_path, "ID,Gender,Age,Months\n" + "\n".join(lines) + "\n"), "c", [])
+    assert label not in str(raised.value)
+
+
+@pytest.mark.parametrize(("table", "column"), [("persons", "person_id"), ("observation", "start")])
+def test_labels_of_ids_and_days_are_not_named(tmp_path: Path, table: str, column: str) -> None:
+    text = "ID,Gender,Age,Months\n" + "".join(f"{i},Male,50,12\n" for i in range(20))
+    given = wide(tmp_path, text)
+    given.tables[table].columns.pop(column, None)
+    given.tables[table].derive.pop(column, None)
+    given.tables[table].recode[column] = Recode(column="Gender", map={"x": "1"})
+    with pytest.raises(UserError, match="matches no row") as raised:
+        read(given, "c", [])
+    assert "Male" not in str(raised.value)
 
 
 def test_labels_that_match_no_row_are_told(tmp_path: Path) -> None:

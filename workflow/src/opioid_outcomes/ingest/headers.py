@@ -6,9 +6,12 @@ import difflib
 import re
 from collections.abc import Iterable
 
-# 7, -0.5, 1,5 / 2016-03-17, 17/03/2016, 17mar2016, with or without a time of day
-NUMBER_OR_DATE = re.compile(
-    r"\s*([+-]?\d+([.,]\d*)?\s*$|\d{1,4}[-/. ]?(\d{1,2}|[A-Za-z]{3,9})[-/. ,]+\d{1,4}|\d{1,2}[A-Za-z]{3}\d{2,4})"
+NUMBER = re.compile(r"\s*[+-]?\d+([.,]\d*)?\s*$")  # 7, -0.5, 1,5
+# with or without a time of day: 2016-03-17, 17/03/2016; 17mar2016, 17 March 2016; Mar 17, 2016
+DATE = re.compile(
+    r"\b\d{1,4}([-/. ])\d{1,2}\1\d{1,4}"
+    r"|\b\d{1,4}[-/. ]*[^\W\d_]{3,9}[-/. ,]*\d{2,4}\b"
+    r"|\b[^\W\d_]{3,9}\.? \d{1,2},? \d{4}\b"
 )
 NO_HEADER = "its first line is no header: add one (if it is one, map its columns)"
 
@@ -17,7 +20,7 @@ def is_header(names: Iterable[str], asked_for: Iterable[str]) -> bool:
     """Whether a file's first line names columns: no number or date among them, and at least one that is asked for."""
     wanted = {name.strip().lower() for name in asked_for}
     cells = [name.strip().lower() for name in names]
-    return any(cell in wanted for cell in cells) and not any(NUMBER_OR_DATE.match(cell) for cell in cells)
+    return any(cell in wanted for cell in cells) and not any(NUMBER.match(cell) or DATE.search(cell) for cell in cells)
 
 
 def suggest(name: str, names: list[str], asked_for: Iterable[str]) -> str:

@@ -6,13 +6,17 @@ numbers there; a code with a leading zero keeps its column text.
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from opioid_outcomes.config.cohorts import Recode
 from opioid_outcomes.errors import Problem, UserError
+from opioid_outcomes.ingest.headers import DATE
 from opioid_outcomes.ingest.readers import ROW, Source
 
-LEAST_SHOWN = 11  # a category label may be named in a message only where so many rows carry it (CONTRACT 7)
+LEAST_SHOWN = 11  # a category label may be named in a message only where so many people carry it (CONTRACT 7)
+MOST_WORDS, LONG_NUMBER = 3, re.compile(r"[0-9]{5}")  # beyond them a label may be a note or somebody's number
 INTEGER = r"^[+-]?(0|[1-9][0-9]{0,17})$"
 NUMBER = r"^[+-]?(0|[1-9][0-9]{0,14})?(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
 EXAMPLE = "write an SQL expression over the file's columns, e.g. RIDAGEYR >= 20"
@@ -80,10 +84,22 @@ def labels(values: pl.Series) -> pl.Series:
     return values.cast(pl.String).str.strip_chars()
 
 
-def recode(rule: Recode, values: pl.Series, where: str) -> tuple[pl.Series, list[str]]:
+def labels_of_many(labels: pl.Series, persons: pl.Series) -> list[str]:
+    """The labels that many people carry and that read as a category: no date, no long number, no sentence."""
+    carried = pl.DataFrame({"label": labels, "person": persons}).drop_nulls().unique()
+    frequent = carried.group_by("label").len("persons").filter(pl.col("persons") >= LEAST_SHOWN)["label"]
+    return [
+        label
+        for label in frequent.sort().to_list()
+        if not (DATE.search(label) or LONG_NUMBER.search(label) or len(label.split()) > MOST_WORDS)
+    ]
+
+
+def recode(rule: Recode, values: pl.Series, persons: pl.Series | None, where: str) -> tuple[pl.Series, list[str]]:
     """The column translated, and warnings. A map that matches no row is a mistake.
 
-    Missing stays missing, unless the map names it (as ``""``).
+    Missing stays missing, unless the map names it (as ``""``). ``persons``: whose the values are, if a message may
+    name labels.
     """
     found = labels(values)
     keys = list(rule.map)
@@ -91,8 +107,7 @@ def recode(rule: Recode, values: pl.Series, where: str) -> tuple[pl.Series, list
     found = plain.zip_with(~found.is_in(keys) & plain.is_in(keys), found)
     hit = found.is_in(keys).fill_null("" in rule.map)
     if len(found) and not hit.any() and found.null_count() < len(found):
-        counts = found.drop_nulls().value_counts(name="rows").filter(pl.col("rows") >= LEAST_SHOWN)
-        shown = sorted(counts.get_column(found.name).to_list())[:20]
+        shown = [] if persons is None else labels_of_many(found, persons)[:20]
         known = f"; the file has: {', '.join(map(repr, shown))}" if shown else ""
         raise UserError(
             Problem(f"recode of column {rule.column} matches no row{known}", where, "correct the labels of `map`")

@@ -172,7 +172,7 @@ def _select(mapped: Mapped, frame: pl.DataFrame) -> tuple[Raw, list[str]]:
     warnings: list[str] = []
     for name, rule in mapped.mapping.recode.items():
         column = frame[mapped.source.find(rule.column) or ""]
-        values[name], said = sql.recode(rule, column, f"{mapped.where}.recode.{name}")
+        values[name], said = sql.recode(rule, column, _persons(mapped, name, frame), f"{mapped.where}.recode.{name}")
         warnings += said
     for name, expression in mapped.mapping.derive.items():
         values[name] = sql.evaluate(expression, frame, mapped.source, f"{mapped.where}.derive.{name}")
@@ -186,3 +186,12 @@ def _select(mapped: Mapped, frame: pl.DataFrame) -> tuple[Raw, list[str]]:
     left_out = ["row", "person_id"] if mapped.table.name == "persons" else ["row"]
     excluded = result.filter(~selected).select(*left_out, rule=pl.lit("where", dtype=pl.String))
     return Raw(mapped.table.name, mapped.table.name, result.filter(selected), excluded), warnings
+
+
+def _persons(mapped: Mapped, recoded: str, frame: pl.DataFrame) -> pl.Series | None:
+    """Whose the rows are, if that is known and the recoded column holds labels: neither ids nor days."""
+    personal = {column.name for column in mapped.table.columns if column.kind in ("id", "day")}
+    source = mapped.source.find(mapped.mapping.recode[recoded].column)
+    if recoded in personal or source in {mapped.columns.get(name) for name in personal}:
+        return None
+    return frame[mapped.columns["person_id"]] if "person_id" in mapped.columns else None
