@@ -10,6 +10,7 @@ import pytest
 from opioid_outcomes.config.cohorts import Cohort, Recode
 from opioid_outcomes.errors import UserError
 from opioid_outcomes.ingest import sql
+from opioid_outcomes.ingest.rules import canonicalise
 from opioid_outcomes.ingest.sources import source_files
 from opioid_outcomes.ingest.tables import read
 
@@ -247,3 +248,27 @@ def test_the_names_of_a_header_are_suggested(tmp_path: Path) -> None:
     (tmp_path / "pain.csv").write_text("person_id,day_of_visit,scale,score\n1,1,NRS,7\n")
     with pytest.raises(UserError, match="there are: person_id, day_of_visit, scale, score"):
         read(wide(tmp_path, pain={"file": "pain.csv"}), "c", [])
+
+
+DATED = "person_id,sex,age,iso,uk\n1,F,50,2016-03-17,17/03/2016\n2,M,60,2016-04-01,01/04/2016\n"
+
+
+@pytest.mark.parametrize("expression", ["DATE(iso)", "DATE(uk, '%d/%m/%Y')", "STRPTIME(uk, '%d/%m/%Y')", "iso"])
+def test_text_becomes_a_date(tmp_path: Path, expression: str) -> None:
+    raws = read(dated(tmp_path, expression), "c", []).raws
+    done = canonicalise(raws, calendar=True, person_columns=[], max_rejected_share=0)
+    days = done.tables["observation"]["start"].cast(pl.Date).cast(pl.String).to_list()
+    assert days == ["2016-03-17", "2016-04-01"]
+
+
+@pytest.mark.parametrize("expression", ["CAST(iso AS DATE)", "iso::date", "TRY_CAST(iso AS timestamp)"])
+def test_a_cast_of_text_to_a_date_is_told_what_does_it(tmp_path: Path, expression: str) -> None:
+    with pytest.raises(UserError, match=r"text becomes a date by DATE\(column\)"):
+        read(dated(tmp_path, expression), "c", [])
+
+
+def dated(folder: Path, expression: str) -> Cohort:
+    (folder / "wide.csv").write_text(DATED)
+    persons = {"file": "wide.csv", "columns": {"age_at_entry": "age"}}
+    observation = {"file": "wide.csv", "derive": {"start": expression, "end": expression}}
+    return Cohort(path=str(folder), tables={"persons": persons, "observation": observation})

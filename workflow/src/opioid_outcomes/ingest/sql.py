@@ -19,6 +19,8 @@ LEAST_SHOWN = 11  # a category label may be named in a message only where so man
 MOST_WORDS, LONG_NUMBER = 3, re.compile(r"[0-9]{5}")  # beyond them a label may be a note or somebody's number
 INTEGER = r"^[+-]?(0|[1-9][0-9]{0,17})$"
 NUMBER = r"^[+-]?(0|[1-9][0-9]{0,14})?(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
+CAST_TO_DATE = re.compile(r"(\bAS\s+|::\s*)(DATE|TIME|TIMESTAMP|DATETIME)", re.IGNORECASE)
+TEXT_TO_DATE = "text becomes a date by DATE(column) or STRPTIME(column, '%d/%m/%Y'), not by CAST"
 EXAMPLE = "write an SQL expression over the file's columns, e.g. RIDAGEYR >= 20"
 
 
@@ -46,9 +48,8 @@ def evaluate(expression: str, frame: pl.DataFrame, source: Source, where: str) -
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
-        raise UserError(
-            Problem(f"cannot be computed ({type(error).__name__})", where, "check the columns' types; CAST them")
-        ) from None
+        fix = TEXT_TO_DATE if CAST_TO_DATE.search(expression) else "check the columns' types; CAST them"
+        raise UserError(Problem(f"cannot be computed ({type(error).__name__})", where, fix)) from None
     return result
 
 
