@@ -133,6 +133,33 @@ def test_every_mistake_in_a_users_table_is_told_by_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "second", ["Oxycodone,,,mg,3,b", " oxycodone ,,,mg,3,b", "oxycodone,,,MG,3,b", "oxycodone,,,mcg,3,b"]
+)
+def test_two_factors_of_one_product_are_refused_however_they_are_written(tmp_path: Path, second: str) -> None:
+    with pytest.raises(UserError, match="the product is there twice in data rows 1, 2"):
+        user_table(tmp_path / "own.csv", f"oxycodone,,,mg,1.5,a\n{second}\n")
+
+
+def test_routes_forms_and_units_are_read_in_any_letter_case(tmp_path: Path) -> None:
+    table = user_table(tmp_path / "own.csv", "MORPHINE,Rectal,Suppository,MG,2,a\n")
+    assert dose("morphine", 1, "mg", 1, 1, route="rectal", form="suppository", table=table)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("oxycodone hydrochloride", "write oxycodone if that is meant"),
+     ("Pethidine", "write meperidine if that is meant"),
+     ("hydromorfone", "write hydromorphone if that is meant"),
+     ("ibuprofen", "write the plain name of an opioid, or drop the row")],
+)  # fmt: skip
+def test_a_factor_that_no_fill_could_use_is_refused_with_the_nearest_name(tmp_path: Path, name: str, fix: str) -> None:
+    with pytest.raises(UserError) as raised:
+        user_table(tmp_path / "own.csv", f"morphine,,,mg,1,a\n{name},,,mg,1.5,a\n")
+    [problem] = raised.value.problems
+    assert (problem.what, problem.fix) == ("ingredient is no known opioid in data row 2", fix)
+
+
+@pytest.mark.parametrize(
     ("name", "told"),
     [("cdc_2019", "one of cdc_2022, or the path of a .csv"), ("nowhere.csv", "no such file")],
 )

@@ -161,6 +161,23 @@ def test_mistakes_in_a_users_dictionary_are_told_by_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "second",
+    ["1-2,NDC,oxycodone,oral,IR,10,mg", "12,NDC,morphine,oral,IR,5,mg", "12,NDC,oxycodone,oral,,5,mg"],
+    ids=["strength", "ingredient", "release"],
+)
+def test_two_products_of_one_code_are_refused_however_the_code_is_written(tmp_path: Path, second: str) -> None:
+    rows = f"12,NDC,oxycodone,oral,IR,5,mg\n12,RxNorm,morphine,,,,\n{second}\n"
+    with pytest.raises(UserError, match="one code is there with different products in data rows 1, 3"):
+        products.dictionary(own_dictionary(tmp_path / "codes.csv", rows))
+
+
+def test_a_row_of_a_dictionary_may_be_there_twice(tmp_path: Path) -> None:
+    path = own_dictionary(tmp_path / "codes.csv", "1-2,NDC,oxycodone,oral,IR,5,mg\n12,NDC,Oxycodone,oral,IR,5.0,mg\n")
+    [row] = products.dictionary(path).filter(code="12").to_dicts()
+    assert (row["ingredient"], row["strength"]) == ("oxycodone", 5)
+
+
+@pytest.mark.parametrize(
     ("row", "reason"),
     [
         ({"product_name": "oxycodone 5 MG Oral Tablet"}, None),

@@ -11,12 +11,14 @@ import polars as pl
 
 from opioid_outcomes.contracts.canonical import ROUTES
 from opioid_outcomes.errors import Problem, Problems, UserError
-from opioid_outcomes.exposure import shipped
+from opioid_outcomes.exposure import product_names, shipped
 
 COLUMNS = ("ingredient", "route", "form", "unit", "factor", "source")
+LABELS = COLUMNS[:4]  # read in any letter case
 UNITS = ("mg", "mcg", "mcg/h")
 # Days one patch is worn: fentanyl 72 h, buprenorphine 7 days (US prescribing information; CONTRACT 7).
 WEAR_DAYS = {"fentanyl": 3.0, "buprenorphine": 7.0}
+SHOWN_ROWS = 5  # with a mistake
 MAX_MME_PER_DAY = 100_000.0  # no person takes it: a mistake of quantity or strength, so the dose is unknown
 
 
@@ -29,13 +31,13 @@ def factors(name_or_path: str) -> pl.DataFrame:
     if name_or_path in shipped.names("mme"):
         table = shipped.table("mme", name_or_path)
     elif name_or_path.lower().endswith(".csv") or Path(name_or_path).is_file():
-        table = shipped.user_table(Path(name_or_path), COLUMNS)
+        table = shipped.user_table(Path(name_or_path), COLUMNS).with_columns(pl.col(LABELS).str.to_lowercase())
         _check(table, name_or_path)
     else:
         known = ", ".join(shipped.names("mme"))
         where = f"exposure.mme_factors: {name_or_path}"
         raise UserError(Problem("no such factor table", where, f"one of {known}, or the path of a .csv"))
-    return table.with_columns(pl.col("ingredient").str.to_lowercase(), pl.col("factor").cast(pl.Float64))
+    return table.with_columns(pl.col("factor").cast(pl.Float64))
 
 
 def attach(fills: pl.LazyFrame, table: pl.DataFrame) -> pl.LazyFrame:
@@ -107,7 +109,7 @@ def _check(table: pl.DataFrame, path: str) -> None:
     number = pl.col("factor").cast(pl.Float64, strict=False)
     plausible = (number.is_finite() & (number >= 0)).fill_null(False)
     rules = (
-        ("ingredient is missing", pl.col("ingredient").is_null(), "name the ingredient, lower case"),
+        ("ingredient is missing", pl.col("ingredient").is_null(), "name the ingredient"),
         ("route is not known", ~pl.col("route").is_in(ROUTES), f"empty for any, or one of {', '.join(ROUTES)}"),
         ("unit is not known", ~pl.col("unit").is_in(UNITS).fill_null(False), f"one of {', '.join(UNITS)}"),
         ("factor is no number", ~plausible, "a number, 0 or more"),
@@ -117,8 +119,13 @@ def _check(table: pl.DataFrame, path: str) -> None:
     for what, broken, fix in rules:
         rows = numbered.filter(broken.fill_null(False)).get_column("row").to_list()
         if rows:
-            listed = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+            listed = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
             problems.add(f"{what} in data rows {listed}", where=path, fix=fix)
+    strangers = numbered.filter(~pl.col("ingredient").is_in(list(product_names.ingredients().values())))
+    for row, name in strangers.select("row", "ingredient").head(SHOWN_ROWS).iter_rows():
+        nearest = product_names.nearest_ingredient(name)
+        fix = f"write {nearest} if that is meant" if nearest else "write the plain name of an opioid, or drop the row"
+        problems.add(f"ingredient is no known opioid in data row {row}", where=path, fix=fix)
     if table.is_empty():
         problems.add("holds no factors", where=path, fix="add rows, or use cdc_2022")
     problems.raise_if_any()

@@ -6,6 +6,7 @@ of claims and pharmacies ("OXYCODONE-ACETAMINOPHEN 10-325 MG TABLET"). Names are
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -48,6 +49,7 @@ STRENGTH = re.compile(
 )
 # Of several strengths in a row it cannot be told which is the opioid's: "5-325 mg", "5 mg/325 mg".
 AFTER_ANOTHER = re.compile(r"\d ?(?:mg|mcg)? ?[-/] ?$")
+LIKENESS = 0.8  # of misspelt names: below it ibuprofen would be a brand of hydrocodone
 THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 # "oxycodone-acetaminophen 10-325 mg", "oxycodone hcl/acetaminophen 5mg-325mg": strengths in the order of ingredients
 LISTED = re.compile(
@@ -127,6 +129,15 @@ def ingredients() -> dict[str, str]:
         for ingredient, *others in table.select("ingredient", *OTHER_NAMES).iter_rows()
         for name in (ingredient, *(name for names in others if names for name in names.split("|")))
     }
+
+
+def nearest_ingredient(name: str) -> str | None:
+    """The opioid that a name which is no ingredient's own means, or looks most like."""
+    product = parse(name)
+    if product is not None:
+        return product.ingredient
+    close = difflib.get_close_matches(name, ingredients(), n=1, cutoff=LIKENESS)
+    return ingredients()[close[0]] if close else None
 
 
 @cache

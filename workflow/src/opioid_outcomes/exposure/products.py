@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from opioid_outcomes.contracts.canonical import DRUG_VOCABULARIES, RELEASES, ROUTES, STRENGTH_UNITS
-from opioid_outcomes.errors import Problem, Problems, UserError
+from opioid_outcomes.errors import Problems
 from opioid_outcomes.exposure import product_names, shipped
 
 DICTIONARY = ("code", "vocabulary", "ingredient", "route", "release", "strength", "strength_unit")
@@ -27,15 +27,12 @@ def dictionary(path: str | None = None) -> pl.DataFrame:
 
     Columns code, vocabulary, ingredient, route, release, strength, strength_unit and indication (shipped codes only:
     ATC tells treatment of opioid use disorder from analgesia); one row per code and vocabulary.
-    Raises UserError for a value outside the vocabularies of CONTRACT 7, with row numbers.
+    Raises UserError for a value outside the vocabularies of CONTRACT 7, and for rows of the user's that say different
+    things of one code, with row numbers.
     """
-    own = shipped.table("drugs", "dictionary")
+    own = _comparable(shipped.table("drugs", "dictionary"))
     tables = [_checked(shipped.user_table(Path(path), DICTIONARY), path), own] if path else [own]
-    return (
-        pl.concat(tables, how="diagonal")
-        .with_columns(_plain_code(), pl.col("strength").cast(pl.Float64), pl.col("ingredient").str.to_lowercase())
-        .unique(["code", "vocabulary"], keep="first", maintain_order=True)
-    )
+    return pl.concat(tables, how="diagonal").unique(["code", "vocabulary"], keep="first", maintain_order=True)
 
 
 def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
@@ -104,6 +101,15 @@ def _plain_code() -> pl.Expr:
     return pl.col("code").cast(pl.String).str.replace_all(r"[-\s]", "").str.to_uppercase()
 
 
+def _comparable(codes: pl.DataFrame) -> pl.DataFrame:
+    """Product codes as compared, ingredients in lower case, strengths as numbers (null where they are none)."""
+    return codes.with_columns(
+        _plain_code(),
+        pl.col("ingredient").str.to_lowercase(),
+        pl.col("strength").cast(pl.Float64, strict=False),
+    )
+
+
 def _join_parsed(fills: pl.DataFrame, column: str) -> pl.DataFrame:
     """Adds what the texts of ``column`` say, with the column's name as suffix."""
     texts = fills.get_column(column).drop_nulls().unique().sort()
@@ -117,26 +123,29 @@ def _join_parsed(fills: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def _checked(table: pl.DataFrame, path: str) -> pl.DataFrame:
-    """A user's dictionary, or a UserError that names all its mistakes."""
-    problems = Problems()
+    """A user's dictionary as compared, or a UserError that names all its mistakes."""
     closed = {"vocabulary": DRUG_VOCABULARIES, "route": ROUTES, "release": RELEASES, "strength_unit": STRENGTH_UNITS}
-    for name, values in closed.items():
-        rows = table.with_row_index("row", 1).filter(~pl.col(name).is_in(values)).get_column("row")
-        if len(rows):
-            problems.add(f"{name} not known in data rows {_some(rows)}", where=path, fix=f"use {', '.join(values)}")
-    for name in ("code", "vocabulary", "ingredient"):
-        rows = table.with_row_index("row", 1).filter(pl.col(name).is_null()).get_column("row")
-        if len(rows):
-            problems.add(f"{name} is missing in data rows {_some(rows)}", where=path, fix="fill it in, or drop the row")
-    number = pl.col("strength").cast(pl.Float64, strict=False)
-    wrong = pl.col("strength").is_not_null() & ~(number.is_finite() & (number > 0)).fill_null(False)
-    rows = table.with_row_index("row", 1).filter(wrong).get_column("row")
-    if len(rows):
-        problems.add(f"strength is no positive number in data rows {_some(rows)}", where=path, fix="a number, or empty")
-    problems.raise_if_any()
+    numbered = _comparable(table.with_columns(given=pl.col("strength").is_not_null())).with_row_index("row", 1)
+    strength = pl.col("strength")
+    wrong = pl.col("given") & ~(strength.is_finite() & (strength > 0)).fill_null(False)
+    distinct = numbered.drop_nulls(["code", "vocabulary"]).unique(DICTIONARY, keep="first", maintain_order=True)
+    found = [
+        *((f"{name} not known", numbered.filter(~pl.col(name).is_in(values)), f"use {', '.join(values)}")
+          for name, values in closed.items()),
+        *((f"{name} is missing", numbered.filter(pl.col(name).is_null()), "fill it in, or drop the row")
+          for name in ("code", "vocabulary", "ingredient")),
+        ("strength is no positive number", numbered.filter(wrong), "a number, or empty"),
+        ("one code is there with different products",
+         distinct.filter(pl.struct("code", "vocabulary").is_duplicated()), "keep one row of each code"),
+    ]  # fmt: skip
+    problems = Problems()
+    for what, broken, fix in found:
+        if broken.height:
+            problems.add(f"{what} in data rows {_some(broken.get_column('row'))}", where=path, fix=fix)
     if table.is_empty():
-        raise UserError(Problem("holds no codes", path, "add rows, or leave exposure.drug_dictionary empty"))
-    return table
+        problems.add("holds no codes", where=path, fix="add rows, or leave exposure.drug_dictionary empty")
+    problems.raise_if_any()
+    return numbered.drop("row", "given")
 
 
 def _some(rows: pl.Series) -> str:
