@@ -216,6 +216,17 @@ def test_a_curve_of_rounded_counts_is_their_kaplan_meier() -> None:
     assert shown["at_risk"].to_list() == [400, 380, 340]
 
 
+def test_people_who_leave_with_the_last_deaths_were_at_risk_of_them() -> None:
+    full = curve([day // 4 for day in range(133)])  # a death every fourth day, and on day 132 the study ends for 250
+    day = pl.col("day") == 132
+    ended = full.with_columns(
+        pl.when(day).then(pl.col("left") + 250).otherwise(pl.col("left")).alias("left"),
+        pl.when(day).then(pl.col("at_risk") - 250).otherwise(pl.col("at_risk")).alias("at_risk"),
+    )
+    before, after = (displays.released(frame, DISPLAYS["survival"], CMS11)["survival"][-1] for frame in (full, ended))
+    assert after == pytest.approx(before, abs=0.001)
+
+
 def test_a_weighted_curve_keeps_its_own_survival() -> None:
     full = curve([0, 0, 20, 20, 60, 60]).with_columns(weighted=1.0, survival=pl.Series([1.0, 1.0, 0.9, 0.9, 0.7, 0.7]))
     shown = displays.released(full, DISPLAYS["survival"], CMS11)

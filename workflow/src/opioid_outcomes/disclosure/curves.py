@@ -36,7 +36,9 @@ def _rounded(curve: pl.DataFrame, profile: Profile) -> pl.DataFrame:
         survival = _held(curve["survival"].to_numpy(), deaths > 0)
         limits = [_held(curve[name].to_numpy(), deaths > 0) for name in SHOWN[1:]]
     else:
-        survival, *limits = _kaplan_meier(deaths, np.maximum(at_risk + deaths, 1))
+        # rows stand at days of deaths: those who have left since the row before left after the deaths, which come first
+        before = np.maximum(at_risk + deaths, np.r_[0, at_risk[:-1]])
+        survival, *limits = _kaplan_meier(deaths, np.maximum(before, 1))
     shown = at_risk >= profile.threshold
     changes = np.any([np.diff(values, prepend=-1) != 0 for values in counts.values()], axis=0)
     full = curve["survival"].to_numpy()
