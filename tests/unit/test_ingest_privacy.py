@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from opioid_outcomes.config.cohorts import Cohort, TableMapping
-from opioid_outcomes.config.privacy import Privacy
+from opioid_outcomes.config.privacy import Privacy, Quality
 from opioid_outcomes.errors import UserError
 from opioid_outcomes.ingest import privacy
+from opioid_outcomes.ingest.run import Read, read_cohort
 from opioid_outcomes.ingest.tables import read
 
 
@@ -157,3 +158,28 @@ def test_codes_are_not_telephone_numbers(tmp_path: Path) -> None:
     rows = "person_id,date,code,vocabulary\n1,2010-02-01,555-123-4567,ICD10\n"
     (tmp_path / "diagnoses.csv").write_text(rows)
     assert privacy.check(read(given, "c", []), Privacy()) == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(("ids", "kinds"), [([9434765919, 4010232137], "an NHS number"), (range(20, 40), None)])
+def test_ids_of_a_cdm_pass_the_same_door(tmp_path: Path, ids: list[int], kinds: str | None, kind: str) -> None:
+    day = "2010-01-01"
+    person = pl.DataFrame([{"person_id": i, "gender_concept_id": 8532, "year_of_birth": 1950} for i in ids])
+    period = {"observation_period_start_date": day, "observation_period_end_date": day}
+    for name, frame in (
+        ("person", person),
+        ("observation_period", person.select("person_id", **{key: pl.lit(value) for key, value in period.items()})),
+    ):
+        getattr(frame, f"write_{kind}")(tmp_path / f"{name}.{kind}")
+    given = Cohort(path=str(tmp_path), format="omop")
+    if kinds is None:
+        assert any("consecutive" in one for one in ingested(given, Privacy()).warnings)
+        return
+    with pytest.raises(UserError, match=f"person, column person_id .table persons.: has 2 ids that look like {kinds}"):
+        ingested(given, Privacy())
+    waiver = {"table": "persons", "column": "person_id", "reason": "made up"}
+    assert any("waived: made up" in one for one in ingested(given, Privacy(waive=[waiver])).warnings)
+
+
+def ingested(given: Cohort, door: Privacy) -> Read:
+    return read_cohort(given, "c", privacy=door, quality=Quality(), person_columns=[])

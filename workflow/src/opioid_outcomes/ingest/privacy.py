@@ -8,6 +8,7 @@ waives it with a reason.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -40,23 +41,50 @@ MANY_IDS = 11  # fewer numbers are consecutive by chance
 FREE_TEXT_LENGTH, FREE_TEXT_DISTINCT, FREE_TEXT_SPACED = 30, 0.5, 0.8
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What looks like identity: in which column of which table, and in what the user knows it as."""
+
+    table: str
+    column: str
+    place: str
+    what: str
+
+
 def check(read: TablesRead, privacy: Privacy) -> list[str]:
     """Refuses identity in used columns (``UserError``, all findings at once); returns what was waived."""
+    found = [
+        Finding(mapped.table.name, column, mapped.source.path.name, what)
+        for mapped, raw in zip(read.mapped, read.raws, strict=True)
+        for column, what in _findings(mapped, raw).items()
+    ]
+    return [*_refuse(found, privacy), *_ordered_ids(read.raws)]
+
+
+def check_ids(raws: list[Raw], privacy: Privacy) -> list[str]:
+    """The same for the persons' ids alone: of a CDM's other columns only codes and numbers are read."""
+    found = [
+        Finding("persons", "person_id", raw.table, what)
+        for raw in raws
+        if raw.into == "persons" and (what := national_number(raw.frame["person_id"]))
+    ]
+    return [*_refuse(found, privacy), *_ordered_ids(raws)]
+
+
+def _refuse(found: list[Finding], privacy: Privacy) -> list[str]:
     waived = {(waiver.table, waiver.column.lower()): waiver.reason for waiver in privacy.waive}
     problems, said = [], []
-    for mapped, raw in zip(read.mapped, read.raws, strict=True):
-        for column, finding in _findings(mapped, raw).items():
-            table = mapped.table.name
-            reason = waived.get((table, column.lower()))
-            if reason is None:
-                waiver = f"{{table: {table}, column: {column}, reason: ...}}"
-                fix = f"leave it out, or waive it: privacy: {{waive: [{waiver}]}}"
-                problems.append(Problem(finding, f"{mapped.source.path.name}, column {column} (table {table})", fix))
-            else:
-                said.append(f"Column {column} of {table} {finding}; waived: {reason}")
+    for one in found:
+        reason = waived.get((one.table, one.column.lower()))
+        if reason is None:
+            waiver = f"{{table: {one.table}, column: {one.column}, reason: ...}}"
+            fix = f"leave it out (replace ids by others), or waive it: privacy: {{waive: [{waiver}]}}"
+            problems.append(Problem(one.what, f"{one.place}, column {one.column} (table {one.table})", fix))
+        else:
+            said.append(f"Column {one.column} of {one.table} {one.what}; waived: {reason}")
     if problems:
         raise UserError(*problems)
-    return [*said, *_ordered_ids(read)]
+    return said
 
 
 def _findings(mapped: Mapped, raw: Raw) -> dict[str, str]:
@@ -79,9 +107,9 @@ def _findings(mapped: Mapped, raw: Raw) -> dict[str, str]:
     return found
 
 
-def _ordered_ids(read: TablesRead) -> list[str]:
+def _ordered_ids(raws: list[Raw]) -> list[str]:
     """Consecutive ids tell in which order people came, and how many came between two of them."""
-    ids = next(raw for raw in read.raws if raw.into == "persons").frame["person_id"]
+    ids = next(raw for raw in raws if raw.into == "persons").frame["person_id"]
     numbers = ids.cast(pl.Int64, strict=False).drop_nulls().unique().sort()
     if len(numbers) < MANY_IDS or numbers[-1] - numbers[0] + 1 != len(numbers):
         return []
@@ -124,7 +152,7 @@ def national_number(ids: pl.Series) -> str | None:
 
     One number of ten digits in eleven passes for an NHS number by chance: most of the ids must.
     """
-    filled = ids.drop_nulls().cast(pl.String)
+    filled = ids.drop_nulls().cast(pl.String).str.replace(r"\.0*$", "")  # from a floating column
     for pattern, expression in NATIONAL_NUMBERS.items():
         if count := int(filled.str.contains(expression).sum()):
             return f"has {count} ids that look like {pattern}"

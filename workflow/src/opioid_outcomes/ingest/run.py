@@ -45,7 +45,7 @@ def _read(cohort: Cohort, name: str, *, privacy: Privacy, quality: Quality, pers
         from opioid_outcomes.ingest import omop
 
         source = omop.read(Path(cohort.path))
-        raws, warnings, costs = source.raws, list(source.warnings), list(source.costs)
+        raws, warnings, costs = source.raws, source.warnings + door.check_ids(source.raws, privacy), source.costs
     else:
         found = tables.read(cohort, name, person_columns)
         warnings = found.warnings + door.check(found, privacy)

@@ -48,7 +48,11 @@ def evaluate(expression: str, frame: pl.DataFrame, source: Source, where: str) -
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
-        fix = TEXT_TO_DATE if CAST_TO_DATE.search(expression) else "check the columns' types; CAST them"
+        fix = (
+            TEXT_TO_DATE
+            if CAST_TO_DATE.search(expression)
+            else "check the columns' types (CAST them) and that all dates are written as given"
+        )
         raise UserError(Problem(f"cannot be computed ({type(error).__name__})", where, fix)) from None
     return result
 
