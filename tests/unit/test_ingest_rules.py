@@ -41,6 +41,8 @@ def ingest(*raws: Raw, share: float = 0.2, columns: list[str] | None = None) -> 
         (["1.0", "2.0"], [1, 2], pl.Int64),
         (["101.01", "101.02"], ["101.01", "101.02"], pl.String),
         (["1.0", "x"], ["1.0", "x"], pl.String),
+        (["007", "8.0"], ["007", "8.0"], pl.String),
+        (["0.0", "10.", "-3"], [-3, 0, 10], pl.Int64),
     ],
 )
 def test_ids_stay_exact(given: list, expected: list, dtype: pl.DataType) -> None:
@@ -90,6 +92,19 @@ def test_beyond_the_limit_or_when_all_is_rejected_the_run_stops(good: int, bad: 
         ingest(persons(["1"]), observation(["1"]), pains(good, bad), share=share)
     assert f"score_out_of_range {bad}" in str(raised.value)
     assert "recode codes such as 99" in str(raised.value)
+
+
+@pytest.mark.parametrize("date", ["17/03/2016", "1850-01-01", None, "2011-01-01"])
+def test_a_cdm_is_not_told_to_mend_its_config(date: str | None) -> None:
+    score = "7" if date != "2011-01-01" else "99"
+    columns = {"person_id": ["1"], "date": [date], "scale": ["NRS"], "score": [score]}
+    with pytest.raises(UserError) as raised:
+        ingest(persons(["1"]), observation(["1"]), raw("measurement", "pain", **columns))
+    said = str(raised.value)
+    assert "table measurement (to pain)" in said
+    assert not [word for word in ("date_basis", "map ", "mapping", "recode", "scale") if word in said]
+    with pytest.raises(UserError, match=r"date_basis|map the|recode"):
+        ingest(persons(["1"]), observation(["1"]), raw("pain", **columns))
 
 
 def test_rows_not_selected_do_not_count_against_the_limit() -> None:

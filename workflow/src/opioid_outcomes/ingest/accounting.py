@@ -24,6 +24,11 @@ FIXES = {
     "conflicting_person": "keep one row per person",
     "unknown_scale": "recode it to the contract's labels (opioid-outcomes codebook)",
 }
+CDM_FIXES = {
+    "unreadable_date": "write days as YYYY-MM-DD",
+    "unknown_person": FIXES["unknown_person"],
+    "conflicting_person": FIXES["conflicting_person"],
+}
 OFTEN = 0.05
 
 
@@ -89,10 +94,17 @@ def stop_if_too_many(raws: list[Raw], counts: pl.DataFrame, batches: dict[str, B
         told = ", ".join(f"{rule} {rows}" for rule, rows in by_rule)
         what = f"{bad} of {selected} rows were rejected, {share:.0%} may be (quality.max_rejected_share): {told}"
         into = "" if line["into"] == line["table"] else f" (to {line['into']})"
-        fix = FIXES.get(by_rule[0][0], "correct the source or its mapping")
+        fix = _fix(by_rule[0][0], of_cdm=line["into"] != line["table"])  # plain tables are called as the contract's
         problems.append(Problem(what, f"table {line['table']}{into}", fix))
     if problems:
         raise UserError(*problems)
+
+
+def _fix(rule: str, *, of_cdm: bool) -> str:
+    """What the user can do. A CDM has no mapping to correct, and its days are dates."""
+    if of_cdm:
+        return CDM_FIXES.get(rule, "correct the table, or how it is exported from the CDM")
+    return FIXES.get(rule, "correct the source or its mapping")
 
 
 def _rules_of(raws: list[Raw], batches: dict[str, Batch], table: str, into: str) -> list[tuple[str, int]]:

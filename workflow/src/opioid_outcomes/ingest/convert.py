@@ -12,7 +12,7 @@ from opioid_outcomes.errors import Problem, UserError
 
 EXACT = 2**53  # beyond it a floating number no longer tells whole numbers apart
 ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}($|[T ])"
-FLOATING = r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
+FLOATING = r"^[+-]?(0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def ids(values: pl.Series, where: str) -> tuple[pl.Series, list[str]]:
     """Ids, exact: Int64 from a numeric column, trimmed text from a text column; and warnings.
 
     From a floating column, or from text written from one (``17.0``), ids become whole numbers; those that are not
-    whole, larger than 2^53 or in scientific notation have lost digits, or may have, and are refused.
+    whole, larger than 2^53 or in scientific notation have lost digits, or may have, and are refused. Text with a
+    leading zero was never a number: then all of it stays text.
     """
     if values.dtype.is_integer():
         as_int = values.cast(pl.Int64, strict=False)
