@@ -155,7 +155,6 @@ OWN = {
     "header": b"vocabulary,code_prefix\n",
     "ragged": b"vocabulary,code_prefix\nICD10CM,M54,x,y\n",
     "unknown": b"vocabulary,code_prefix\n,M54\n",
-    "latin": "vocabulary,code_prefix\nICD10CM,M54 R\u00fccken\n".encode("latin-1"),
 }
 
 

@@ -78,10 +78,10 @@ def test_own_list_from_a_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("code\nM54\n", "lacks columns vocabulary, code_prefix"),
+        ("code,label\nM54,back\n", "lacks the columns vocabulary, code_prefix"),
         ("vocabulary,code_prefix\nICD11,ME84\n", "unknown vocabulary"),
         ("vocabulary,code_prefix\n", "holds no code"),
-        ("", "cannot be read"),
+        ("", "is empty"),
     ],
 )
 def test_mistakes_in_an_own_list(tmp_path: Path, text: str, message: str) -> None:

@@ -170,8 +170,8 @@ def test_a_table_that_is_not_there(name: str, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"ingredient,route\nmorphine,oral\n", "lacks the columns form, unit"), (b"", "cannot be read"),
-     (b"\xff\xfe\x00bad", "cannot be read|lacks the columns")],
+    [(b"ingredient,route\nmorphine,oral\n", "lacks the columns form, unit"), (b"", "is empty"),
+     (b"\xff\xfe\x00bad", "is not UTF-8 text")],
 )  # fmt: skip
 def test_a_file_that_is_no_factor_table(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "own.csv"

@@ -7,8 +7,8 @@ import pytest
 
 from opioid_outcomes.contracts.canonical import DISPENSINGS
 from opioid_outcomes.errors import UserError
-from opioid_outcomes.exposure import products, set_apart, shipped
-from opioid_outcomes.exposure.product_names import OTHER_NAMES, ingredients
+from opioid_outcomes.exposure import products, set_apart
+from opioid_outcomes.exposure.product_names import OTHER_NAMES, ingredients, opioids
 
 HEADER = "code,vocabulary,ingredient,route,release,strength,strength_unit\n"
 
@@ -133,7 +133,7 @@ def test_a_strength_per_hour_without_a_route_is_a_patch() -> None:
 
 
 def test_a_name_stands_in_one_column_for_one_opioid() -> None:
-    table = shipped.table("drugs", "opioids")
+    table = opioids()
     names = [
         name for column in ("ingredient", *OTHER_NAMES) for row in table[column].drop_nulls() for name in row.split("|")
     ]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes.contracts.columns import Table
+from opioid_outcomes.errors import Problem, UserError
+from opioid_outcomes.ingest.delimited import MISSING, Delimited
 
 
 @contextmanager
@@ -70,6 +72,37 @@ def read_table(path: Path) -> pl.DataFrame:
     """A table written by ``write_table``: dates come back as integer days since 1970-01-01."""
     frame = pl.read_parquet(path)
     return frame.with_columns(pl.col(name).cast(pl.Int32) for name, dtype in frame.schema.items() if dtype == pl.Date)
+
+
+def read_text_table(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
+    """A small delimited table, shipped or the user's own: code lists, factors, products. Every column is text.
+
+    Read as CONTRACT 7 (Text) has it, lines that begin with # left out: column names in lower case, blanks around values
+    trimmed, missing values null. ``columns`` alone are kept if given. UserError if it cannot be read so.
+    """
+    if not path.is_file():
+        raise UserError(Problem("no such file", str(path), "give the path of a CSV file"))
+    text = Delimited.open(path, comments=True)
+    names = [name.strip().lower() for name in text.names]
+    missing, needed = [name for name in columns if name not in names], ", ".join(columns)
+    if missing:
+        raise UserError(Problem(f"lacks the columns {', '.join(missing)}", str(path), f"needed: {needed}"))
+    twice = sorted({name for name in columns or names if names.count(name) > 1})
+    if twice:
+        raise UserError(Problem(f"two columns are called {twice[0]}", str(path), "rename one of them"))
+    try:
+        frame = text.scan(text.names).collect()
+    except pl.exceptions.PolarsError:
+        raise UserError(Problem("cannot be read as a CSV file", str(path), "save it as CSV in UTF-8")) from None
+    frame.columns = names
+    trimmed = pl.col(pl.String).str.strip_chars()
+    return frame.select(columns or names).select(pl.when(~trimmed.is_in(list(MISSING))).then(trimmed))
+
+
+def encoding_warnings(own_tables: Iterable[str | None]) -> list[str]:
+    """A sentence on each of the user's own tables (names that are shipped ones are no files) that is not UTF-8."""
+    paths = [Path(name) for name in own_tables if name is not None and Path(name).is_file()]
+    return [warning for path in paths for warning in Delimited.open(path, comments=True).warnings]
 
 
 def is_calendar(path: Path, day: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from opioid_outcomes import io
 from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import DIAGNOSIS_VOCABULARIES
 from opioid_outcomes.errors import Problem, UserError
@@ -31,20 +32,11 @@ def load(name_or_path: str) -> pl.DataFrame:
                 + ", ".join(shipped.code_lists()),
             )
         )
-    try:
-        frame = pl.read_csv(path, comment_prefix="#", infer_schema=False)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError, OSError):
-        raise UserError(
-            Problem("the code list cannot be read as CSV", str(path), "save it as comma-separated UTF-8")
-        ) from None
-    missing = [column for column in ("vocabulary", "code_prefix") if column not in frame.columns]
-    if missing:
-        fix = "its first line must be: vocabulary,code_prefix"
-        raise UserError(Problem(f"the code list lacks columns {', '.join(missing)}", str(path), fix))
-    frame = frame.select(
-        pl.col("vocabulary").str.strip_chars(),
-        normalised(pl.col("code_prefix")).alias("code_prefix"),
-    ).filter(pl.col("code_prefix").str.len_chars() > 0)
+    frame = (
+        io.read_text_table(path, ("vocabulary", "code_prefix"))
+        .with_columns(normalised(pl.col("code_prefix")))
+        .filter(pl.col("code_prefix").str.len_chars() > 0)
+    )
     if not frame["vocabulary"].is_in(DIAGNOSIS_VOCABULARIES).fill_null(False).all():
         fix = "vocabularies are " + ", ".join(DIAGNOSIS_VOCABULARIES)
         raise UserError(Problem("the code list holds an unknown vocabulary", str(path), fix))
@@ -84,7 +76,7 @@ def drug_class_fills(dispensings: pl.DataFrame) -> pl.DataFrame:
     word in the product's name, or by its ATC code. Worked out on distinct products; a fixed combination can belong to
     two classes.
     """
-    classes = pl.read_csv(shipped.DATA / "drug_classes.csv", comment_prefix="#", infer_schema=False)
+    classes = io.read_text_table(shipped.DATA / "drug_classes.csv")
     key = ["ingredient", "product_name", "code", "vocabulary"]
     products = dispensings.select(key).unique()
     by_ingredient = classes.filter(pl.col("by") == "ingredient")

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
+from opioid_outcomes import io
+from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import ROUTES
 from opioid_outcomes.errors import Problem, Problems, UserError
-from opioid_outcomes.exposure import product_names, shipped
+from opioid_outcomes.exposure import product_names
 
 COLUMNS = ("ingredient", "route", "form", "unit", "factor", "source")
 LABELS = COLUMNS[:4]  # read in any letter case
@@ -28,13 +30,13 @@ def factors(name_or_path: str) -> pl.DataFrame:
     Columns ingredient, route, form (null: any), unit (mg, mcg, mcg/h: what the factor multiplies), factor, source.
     Raises UserError naming every mistake of a user's table by data row.
     """
-    if name_or_path in shipped.names("mme"):
-        table = shipped.table("mme", name_or_path)
+    if name_or_path in shipped.mme_factors():
+        table = io.read_text_table(shipped.DATA / "mme" / f"{name_or_path}.csv")
     elif name_or_path.lower().endswith(".csv") or Path(name_or_path).is_file():
-        table = shipped.user_table(Path(name_or_path), COLUMNS).with_columns(pl.col(LABELS).str.to_lowercase())
+        table = io.read_text_table(Path(name_or_path), COLUMNS).with_columns(pl.col(LABELS).str.to_lowercase())
         _check(table, name_or_path)
     else:
-        known = ", ".join(shipped.names("mme"))
+        known = ", ".join(shipped.mme_factors())
         where = f"exposure.mme_factors: {name_or_path}"
         raise UserError(Problem("no such factor table", where, f"one of {known}, or the path of a .csv"))
     return table.with_columns(pl.col("factor").cast(pl.Float64))

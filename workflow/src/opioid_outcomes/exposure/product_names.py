@@ -11,7 +11,10 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from opioid_outcomes.exposure import shipped
+import polars as pl
+
+from opioid_outcomes import io
+from opioid_outcomes.config import shipped
 
 # A product is a cough medicine by its partners only with these; others (meperidine and promethazine) stay analgesic.
 OTHER_NAMES = ("also_called", "combinations", "for_use_disorder")  # columns of opioids.csv
@@ -121,9 +124,15 @@ def _indication(text: str, ingredient: str, words: set[str]) -> str | None:
 
 
 @cache
+def opioids() -> pl.DataFrame:
+    """The opioids that are known: ingredient, its other names, and why all its products are kept apart, if they are."""
+    return io.read_text_table(shipped.DATA / "drugs" / "opioids.csv")
+
+
+@cache
 def ingredients() -> dict[str, str]:
     """Every name an opioid goes by, and its ingredient."""
-    table = shipped.table("drugs", "opioids")
+    table = opioids()
     return {
         name: ingredient
         for ingredient, *others in table.select("ingredient", *OTHER_NAMES).iter_rows()
@@ -143,7 +152,7 @@ def nearest_ingredient(name: str) -> str | None:
 @cache
 def named_in(column: str) -> frozenset[str]:
     """The names in a column of opioids.csv."""
-    lists = shipped.table("drugs", "opioids").get_column(column).drop_nulls()
+    lists = opioids().get_column(column).drop_nulls()
     return frozenset(name for names in lists for name in names.split("|"))
 
 
@@ -155,7 +164,7 @@ def opioid_words() -> re.Pattern[str]:
 
 @cache
 def companion_words() -> re.Pattern[str]:
-    words = shipped.table("drugs", "antitussive_companions").get_column("companion")
+    words = io.read_text_table(shipped.DATA / "drugs" / "antitussive_companions.csv").get_column("companion")
     return re.compile(r"\b(?:" + "|".join(words) + r")\b")
 
 

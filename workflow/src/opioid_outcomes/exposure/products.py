@@ -10,9 +10,11 @@ from pathlib import Path
 
 import polars as pl
 
+from opioid_outcomes import io
+from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import DRUG_VOCABULARIES, RELEASES, ROUTES, STRENGTH_UNITS
 from opioid_outcomes.errors import Problems
-from opioid_outcomes.exposure import product_names, shipped
+from opioid_outcomes.exposure import product_names
 
 DICTIONARY = ("code", "vocabulary", "ingredient", "route", "release", "strength", "strength_unit")
 WORD = r"\p{L}{3}"  # a product name without one is a code
@@ -30,8 +32,8 @@ def dictionary(path: str | None = None) -> pl.DataFrame:
     Raises UserError for a value outside the vocabularies of CONTRACT 7, and for rows of the user's that say different
     things of one code, with row numbers.
     """
-    own = _comparable(shipped.table("drugs", "dictionary"))
-    tables = [_checked(shipped.user_table(Path(path), DICTIONARY), path), own] if path else [own]
+    own = _comparable(io.read_text_table(shipped.DATA / "drugs" / "dictionary.csv"))
+    tables = [_checked(io.read_text_table(Path(path), DICTIONARY), path), own] if path else [own]
     return pl.concat(tables, how="diagonal").unique(["code", "vocabulary"], keep="first", maintain_order=True)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 
-from opioid_outcomes.exposure import shipped
+from opioid_outcomes.exposure import product_names
 
 OUD = "opioid_use_disorder"
 
@@ -25,7 +25,7 @@ def classify(
     recorded, by the product's partners (homatropine), or by the drug itself (loperamide, remifentanil). A recorded
     indication of pain overrules the drug, not the injection. O(n).
     """
-    drugs = shipped.table("drugs", "opioids").select("ingredient", pl.col("reason").alias("of_drug"))
+    drugs = product_names.opioids().select("ingredient", pl.col("reason").alias("of_drug"))
     presumed = (
         (pl.col("ingredient") == "buprenorphine")
         & pl.col("route").is_in(["sublingual", "implant"])

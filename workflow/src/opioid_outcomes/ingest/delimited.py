@@ -18,6 +18,8 @@ import polars as pl
 from opioid_outcomes.errors import Problem, UserError
 
 DELIMITERS = ",;\t|"
+MISSING = ("", "NA", "NaN", "NULL", ".")
+COMMENT = re.compile(rb"^#[^\n]*(?:\n|\Z)", re.MULTILINE)
 HEADER_BYTES = 1 << 20  # a header longer than this is no header
 CHUNK = 1 << 24
 BLANK_LINES = re.compile(rb"([ \t]*\r?\n)*")
@@ -37,10 +39,15 @@ class Delimited:
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, path: Path, *, quoted_tabs: bool = True) -> Delimited:
-        """``quoted_tabs``: whether tab-separated files quote fields (OHDSI's vocabularies do not)."""
+    def open(cls, path: Path, *, quoted_tabs: bool = True, comments: bool = False) -> Delimited:
+        """``quoted_tabs``: whether tab-separated files quote fields (OHDSI's vocabularies do not).
+
+        ``comments``: whether lines that begin with # are none of the table's.
+        """
         stored = _stored(path)
         content, warnings = _utf8(path, stored)
+        if comments:
+            content = memoryview(COMMENT.sub(b"", bytes(content)))
         start = BLANK_LINES.match(content)
         content = content[start.end() if start else 0 :]
         if not len(content):
@@ -49,7 +56,7 @@ class Delimited:
         if len(names) < 2:
             what, fix = "its header has one column only", "separate columns by one of: comma, semicolon, tab, |"
             raise UserError(Problem(what, str(path), fix))
-        as_it_stands = not (start and start.end()) and not warnings and not _is_gzip(path)
+        as_it_stands = not (start and start.end()) and not warnings and not comments and not _is_gzip(path)
         quote = QUOTE if quoted_tabs or delimiter != "\t" else 0
         return cls(path, content, as_it_stands, delimiter, quote, names, warnings)
 
@@ -79,6 +86,8 @@ def _is_gzip(path: Path) -> bool:
 
 def _stored(path: Path) -> memoryview:
     with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            return memoryview(b"")  # cannot be mapped
         if not _is_gzip(path):
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         try:

@@ -15,10 +15,9 @@ import polars as pl
 import polars.selectors as cs
 
 from opioid_outcomes.errors import Problem, UserError
-from opioid_outcomes.ingest.delimited import Delimited
+from opioid_outcomes.ingest.delimited import MISSING, Delimited
 
 ROW = "\0row"  # no source column can be called so
-MISSING = ("", "NA", "NaN", "NULL", ".")
 # The machine's failures and ours: no file is at fault, so they are not told as its.
 OURS = (MemoryError, TypeError, AttributeError, NameError, AssertionError)
 DAMAGED = "export it again: it may be cut short, damaged, or of another kind than its name says"
