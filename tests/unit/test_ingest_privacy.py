@@ -54,7 +54,7 @@ def test_values_that_look_like_identity(value: str, kind: str) -> None:
     found = privacy.value_pattern(pl.Series(["never", "former", value]))
     assert found is not None
     assert kind in found
-    assert "has 1 values" in found
+    assert "has fewer than 11 values" in found
     assert value not in found
 
 
@@ -83,7 +83,7 @@ def test_only_columns_that_are_used_are_looked_at(tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         privacy.check(read(given, "c", ["email", "region"]), Privacy())
     assert "column email (table persons): is called email" in str(raised.value)
-    assert "column region (table persons): has 1 values that look like an e-mail" in str(raised.value)
+    assert "column region (table persons): has fewer than 11 values that look like an e-mail" in str(raised.value)
     assert "example.org" not in str(raised.value)
 
 
@@ -105,7 +105,9 @@ def test_a_waiver_lets_a_column_through_and_is_told(tmp_path: Path) -> None:
 def test_derived_and_recoded_values_pass_the_same_door(tmp_path: Path, persons: dict) -> None:
     given = cohort(tmp_path, "contact", "a@example.org\n2,F,1950,none")
     given = given.model_copy(update={"tables": {"persons": TableMapping(**persons)}})
-    with pytest.raises(UserError, match=r"column region \(table persons\): has \d values that look like an e-mail"):
+    with pytest.raises(
+        UserError, match=r"column region \(table persons\): has fewer than 11 values that look like an e-mail"
+    ):
         privacy.check(read(given, "c", ["region"]), Privacy())
     waiver = {"table": "persons", "column": "region", "reason": "no address"}
     assert len(privacy.check(read(given, "c", ["region"]), Privacy(waive=[waiver]))) == 1
@@ -127,7 +129,9 @@ def with_ids(folder: Path, ids: list[object]) -> Cohort:
 )
 def test_ids_that_are_national_numbers(tmp_path: Path, ids: list, kind: str) -> None:
     given = with_ids(tmp_path, ids)
-    with pytest.raises(UserError, match=f"column id .table persons.: has [12] ids that look like {kind}") as raised:
+    with pytest.raises(
+        UserError, match=f"column id .table persons.: has fewer than 11 ids that look like {kind}"
+    ) as raised:
         privacy.check(read(given, "c", []), Privacy())
     assert not any(one in str(raised.value) for one in ids if len(one) > 1)
     waiver = {"table": "persons", "column": "id", "reason": "made up"}
@@ -175,7 +179,9 @@ def test_ids_of_a_cdm_pass_the_same_door(tmp_path: Path, ids: list[int], kinds: 
     if kinds is None:
         assert any("consecutive" in one for one in ingested(given, Privacy()).warnings)
         return
-    with pytest.raises(UserError, match=f"person, column person_id .table persons.: has 2 ids that look like {kinds}"):
+    with pytest.raises(
+        UserError, match=f"person, column person_id .table persons.: has fewer than 11 ids that look like {kinds}"
+    ):
         ingested(given, Privacy())
     waiver = {"table": "persons", "column": "person_id", "reason": "made up"}
     assert any("waived: made up" in one for one in ingested(given, Privacy(waive=[waiver])).warnings)

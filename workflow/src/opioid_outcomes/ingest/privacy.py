@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from opioid_outcomes.config.privacy import Privacy
+from opioid_outcomes.counts import about
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.ingest.raw import Raw
 from opioid_outcomes.ingest.tables import Mapped, TablesRead
@@ -134,11 +135,11 @@ def value_pattern(values: pl.Series) -> str | None:
     if filled.is_empty():
         return None
     if count := _nhs_numbers(filled):
-        return f"has {count} values that look like an NHS number"
+        return f"has {about(count)} values that look like an NHS number"
     for pattern, expression in PATTERNS.items():
         count = int(filled.str.contains(expression).sum())
         if count:
-            return f"has {count} values that look like {pattern}"
+            return f"has {about(count)} values that look like {pattern}"
     length = filled.str.len_chars().median() or 0
     distinct = filled.n_unique() / len(filled)
     spaced = filled.str.contains(r"\S\s+\S").mean() or 0
@@ -155,9 +156,9 @@ def national_number(ids: pl.Series) -> str | None:
     filled = ids.drop_nulls().cast(pl.String).str.replace(r"\.0*$", "")  # from a floating column
     for pattern, expression in NATIONAL_NUMBERS.items():
         if count := int(filled.str.contains(expression).sum()):
-            return f"has {count} ids that look like {pattern}"
+            return f"has {about(count)} ids that look like {pattern}"
     count = _nhs_numbers(filled)
-    return f"has {count} ids that look like an NHS number" if count > len(filled) / 2 else None
+    return f"has {about(count)} ids that look like an NHS number" if count > len(filled) / 2 else None
 
 
 def _nhs_numbers(values: pl.Series) -> int:
