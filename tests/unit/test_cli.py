@@ -176,6 +176,18 @@ def test_check_reads_own_tables_as_the_run_will(capsys: pytest.CaptureFixture[st
     assert err.count("\n    -> ") == len([line for line in err.splitlines() if not line.startswith("    -> ")])
 
 
+def test_check_warns_of_own_tables_that_are_not_utf8(capsys: pytest.CaptureFixture[str]) -> None:
+    clinic()
+    Path("codes.csv").write_text("vocabulary;code_prefix;label\nICD10CM;M54;R\u00fccken\n", encoding="cp1252")
+    factors = "ingredient,route,form,unit,factor,source\nmorphine,,,mg,1,B\u00fcrgi\n"
+    Path("factors.csv").write_text(factors, encoding="cp1252")
+    Path("s.yaml").write_text(CLINIC + "population: {exclude: [codes.csv]}\nexposure: {mme_factors: factors.csv}\n")
+    code, out, err = run(capsys, "check", "s.yaml")
+    assert (code, err) == (0, "")
+    for name in ("codes", "factors"):
+        assert f"{name}.csv is not UTF-8; it was read as Windows-1252 (cp1252)." in out
+
+
 def test_check_of_a_cohort_still_to_be_simulated(capsys: pytest.CaptureFixture[str]) -> None:
     Path("s.yaml").write_text("cohorts: {one: {path: later, simulate: {world: relief, persons: 500}}}\n")
     code, out, _ = run(capsys, "check", "s.yaml")

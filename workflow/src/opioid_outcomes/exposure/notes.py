@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from opioid_outcomes import io
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.counts import share
 from opioid_outcomes.exposure.source import SELF_REPORTED, source
@@ -22,6 +23,7 @@ def notes(
 ) -> dict[str, list[str]]:
     """``warnings`` and ``costs``. resolved: dispensings with their product; fills: DISPENSINGS_CLEAN; daily: doses."""
     warnings, costs = _about_source(canonical, fills)
+    warnings += io.encoding_warnings([rules.mme_factors, rules.drug_dictionary])
     kept = fills.filter(pl.col("analgesic") == 1)
     if kept.height:
         warnings += _about_doses(kept, daily, rules)

@@ -58,6 +58,7 @@ def check_cohort(name: str, config: Config) -> str:
 
     ``UserError`` for what must be mended.
     """
+    from opioid_outcomes import io
     from opioid_outcomes.config.slices import slice_of
     from opioid_outcomes.ingest.accounting import summary
     from opioid_outcomes.ingest.run import read_cohort
@@ -86,6 +87,7 @@ def check_cohort(name: str, config: Config) -> str:
         *exposure["costs"],
         *read.warnings,
         *exposure["warnings"],
+        *io.encoding_warnings([config.population.chronic_pain_codes, *config.population.exclude]),
     ]
     return "\n    ".join([f"{name}: {summary(ingested.quality)}", *told])
 

@@ -112,7 +112,7 @@ def day_of(value: str | int | None, key: str, *, calendar: bool) -> int | None:
 
 def notes(found: eligibility.Eligible, exposure: str, costs: list[str], population: Population) -> dict[str, Any]:
     """What the report must say of this cohort, and the counts later steps act on."""
-    warnings = []
+    warnings = io.encoding_warnings([population.chronic_pain_codes, *population.exclude])
     if found.people.is_empty():
         emptying = next((rule.text for rule in found.rules if rule.kept == 0), "")
         why = f"Nobody is eligible: the rule '{emptying}' leaves nobody."
