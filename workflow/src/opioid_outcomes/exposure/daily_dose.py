@@ -31,7 +31,7 @@ def build(fills: pl.LazyFrame, stockpile_cap_days: float = 30) -> pl.LazyFrame:
     mme_incomplete, on_buprenorphine, repaired (0/1), sorted by person and start, equal neighbours merged.
 
     Raises ValueError, naming the column, for a start that is missing or no day, a dose that is negative, not finite or
-    above 1e6 MME/day, and a supply above 100,000 days.
+    above 1e6 MME/day, and a supply above 100,000 days; and for a cap below 0.
     Cost: O(n log n); 1 M fills take about a second.
     """
     supply = supplies(fills, stockpile_cap_days)
@@ -73,6 +73,8 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float = 30)
     day the next fill of the product takes over), mme_per_day, mme_unknown, repaired, is_buprenorphine and dropped_days
     (left-over days above the cap), sorted by person, product and start.
     """
+    if not stockpile_cap_days >= 0:
+        raise ValueError("stockpile_cap_days must be 0 or more")
     rows = _typed(fills.lazy()).collect()
     for name, holds, told in (
         ("start", pl.col("start").is_not_null(), "must not be missing"),
