@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.disclosure.profile import Profile, round_half_up
+from opioid_outcomes.disclosure.profile import Profile
 from opioid_outcomes.survival.kaplan_meier import log_log_limits
 
 CUMULATIVE = ("entered", "events", "left")
@@ -18,8 +18,8 @@ def rounded(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
 
     A row for each day on which a rounded count changes. At risk = entered - events - left; survival and its limits are
     those of these counts; of a weighted curve they are its own, at the days on which the rounded deaths change, as
-    weights hide the counts. Cumulative counts below the threshold are left empty. ``deviation``: the largest difference
-    from the full curve over the days shown. Cost O(rows).
+    weights hide the counts. A cumulative count is held at 0 until it may be shown: the first step of a curve would else
+    give a small one back. ``deviation``: the largest difference from the full curve over the days shown. Cost O(rows).
     """
     if profile.base == 1:
         return frame.with_columns(suppressed=pl.lit(0, pl.Int8), deviation=pl.lit(0.0))
@@ -29,7 +29,7 @@ def rounded(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
 
 
 def _rounded(curve: pl.DataFrame, profile: Profile) -> pl.DataFrame:
-    counts = {name: round_half_up(curve[name].to_numpy(), profile.base) for name in CUMULATIVE}
+    counts = {name: profile.held(curve[name].to_numpy()) for name in CUMULATIVE}
     at_risk = counts["entered"] - counts["events"] - counts["left"]
     deaths = np.diff(counts["events"], prepend=0)
     if curve["weighted"][0]:
@@ -53,7 +53,6 @@ def _rounded(curve: pl.DataFrame, profile: Profile) -> pl.DataFrame:
             deviation=pl.lit(round(deviation, DECIMALS)),
         )
         .filter(pl.Series(shown & changes))
-        .with_columns(pl.when(profile.small(name)).then(None).otherwise(pl.col(name)).alias(name) for name in counts)
     )
 
 

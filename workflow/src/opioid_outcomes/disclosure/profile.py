@@ -35,9 +35,18 @@ class Profile:
         if self.base == 1:
             return pl.col(column)
         nearest = ((pl.col(column) / self.base + 0.5).floor() * self.base).cast(pl.Int64)
-        lowest = -(-self.threshold // self.base) * self.base
-        shown = pl.when(pl.col(column) >= self.threshold).then(pl.max_horizontal(nearest, pl.lit(lowest)))
+        shown = pl.when(pl.col(column) >= self.threshold).then(pl.max_horizontal(nearest, pl.lit(self.lowest)))
         return shown.otherwise(nearest).alias(column)
+
+    def held(self, cumulative: np.ndarray) -> np.ndarray:
+        """Cumulative counts as they may be shown, 0 as long as they may not."""
+        shown = np.maximum(round_half_up(cumulative, self.base), self.lowest)
+        return np.where(cumulative >= self.threshold, shown, 0)
+
+    @property
+    def lowest(self) -> int:
+        """The smallest count shown, but for 0."""
+        return -(-self.threshold // self.base) * self.base
 
     @property
     def withheld_small(self) -> str:
