@@ -59,7 +59,8 @@ def _extent(released: Released, by_cohort: dict[str, Rows]) -> str:
         return f"A curve ends at its last step after which at least {FEWEST_AT_RISK} people are at risk."
     told = (
         "Curves and numbers at risk are computed from counts of people entered, died and left rounded to "
-        f"{released.rounding}, and shown while at least {released.threshold} people are at risk."
+        f"{released.rounding} (0 until there are {released.threshold}), and shown while at least "
+        f"{released.threshold} people are at risk."
     )
     if any(_is_weighted(rows) for rows in by_cohort.values()):
         told += " A weighted curve is its own, shown on the days on which the rounded number of deaths changes."
@@ -75,7 +76,8 @@ def _what_curves_are(released: Released, by_cohort: dict[str, Rows]) -> list[str
         told.append(
             "Where use is followed over time these are extended Kaplan–Meier curves (Simon and Makuch): people move "
             "between the groups as their use changes and at each day count in the group they are in that day, so "
-            "that nobody is immortal while waiting to start. A curve is what would be seen if the death rates met by "
+            "that nobody is immortal while waiting to start. A curve begins, at 100 %, when ten people are first at risk "
+            "in its group. A curve is what would be seen if the death rates met by "
             "those in the group day by day held for one group of people; no fixed group followed it, it is not "
             "adjusted, and it is not the effect of opioids."
         )
