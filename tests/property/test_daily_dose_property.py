@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from opioid_outcomes.exposure import daily_dose, episodes, status
 
-HORIZON = 260
+HORIZON = 260  # the calculator walks no further; days left of a high dose may last longer at a low one
 CARRY_OVER = 7
 
 
@@ -35,7 +35,7 @@ fills = st.lists(
         Fill,
         person=st.integers(1, 2),
         day=st.integers(0, 70),
-        days_supply=st.sampled_from([0.5, 1.0, 7.0, 7.5, 10.0, 30.0]),
+        days_supply=st.sampled_from([0.25, 1 / 3, 0.5, 1.0, 4 / 3, 7.0, 7.5, 10.0, 30.0]),
         mme=st.sampled_from([None, 10.0, 20.1, 33.333333, 45.0, 0.1]),
         product=st.sampled_from(["a", "b", "c"]),
         repaired=st.integers(0, 1),
@@ -115,7 +115,8 @@ def same(left: tuple, right: tuple) -> bool:
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_daily_dose_agrees_with_the_slow_calculator_on_every_day(history: list[Fill], cap: int) -> None:
     daily = daily_dose.build(frame(history).lazy(), stockpile_cap_days=cap).collect()
-    found = by_day(daily, ["mme", "mme_incomplete", "on_buprenorphine", "repaired"])
+    values = by_day(daily, ["mme", "mme_incomplete", "on_buprenorphine", "repaired"])
+    found = {(person, day): value for (person, day), value in values.items() if day < HORIZON}
     expected = {
         (person, day): values
         for person in {f.person for f in history}

@@ -210,7 +210,7 @@ def test_a_millionth_of_a_day_is_rounding_more_is_part_of_a_day(days_supply: flo
 
 
 def test_rounding_adds_no_day_to_carry_over() -> None:
-    """5 days left last 10/3 at the higher dose, 19/3 left last 19 at a third of it: 59, though thirds add up to more."""
+    """5 days left last 10/3 at the higher dose, 19/3 left last 19 at a third of it: 59, but thirds add up to more."""
     supplies = daily_dose.supplies(table([(0, 10, 60, "a"), (5, 28, 90, "a"), (30, 10, 30, "a")]))
     assert supplies.get_column("end")[-1] > 59
     assert supplies.select("known_end", "until").row(-1) == (59, 59)

@@ -159,6 +159,16 @@ def test_an_interview_on_another_day_than_time_zero_is_told(tmp_path: Path, days
         assert f"is unknown for {told} of the people interviewed: " in costs[0]
 
 
+def test_own_code_lists_that_are_not_utf8_are_told(tmp_path: Path) -> None:
+    own = tmp_path / "codes.csv"
+    own.write_text("vocabulary\tcode_prefix\tlabel\nICD10CM\tM54\tR\u00fccken\n", encoding="cp1252")
+    _, outputs = run(tmp_path, people(12), chronic_pain_codes=str(own), exclude=["cancer"])
+    notes = io.read_json(outputs["notes"])
+    assert (notes["persons"], notes["warnings"][0]) == (
+        12, "codes.csv is not UTF-8; it was read as Windows-1252 (cp1252).",
+    )  # fmt: skip
+
+
 def test_nobody_eligible_writes_empty_tables_and_says_why(tmp_path: Path) -> None:
     tables = people(12)
     tables["diagnoses"] = [row | {"code": "J069"} for row in tables["diagnoses"]]
