@@ -45,15 +45,12 @@ def _rounded(curve: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     deviation = float(np.abs(survival - full)[shown].max()) if shown.any() else 0.0
     told = counts | {"at_risk": at_risk}
     values = dict(zip(SHOWN, (survival, *limits), strict=True))
-    return (
-        curve.with_columns(
-            *(pl.Series(name, count).cast(pl.Int64) for name, count in told.items()),
-            *(pl.Series(name, value).round(DECIMALS).fill_nan(None) for name, value in values.items()),
-            suppressed=pl.lit(0, pl.Int8),
-            deviation=pl.lit(round(deviation, DECIMALS)),
-        )
-        .filter(pl.Series(shown & changes))
-    )
+    return curve.with_columns(
+        *(pl.Series(name, count).cast(pl.Int64) for name, count in told.items()),
+        *(pl.Series(name, value).round(DECIMALS).fill_nan(None) for name, value in values.items()),
+        suppressed=pl.lit(0, pl.Int8),
+        deviation=pl.lit(round(deviation, DECIMALS)),
+    ).filter(pl.Series(shown & changes))
 
 
 def _kaplan_meier(deaths: np.ndarray, at_risk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
