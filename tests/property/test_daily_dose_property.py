@@ -189,10 +189,11 @@ def slow_status(person: int, day: int, history: list[Fill], treated: list[Fill],
     _, treatment_end = walk_person(treated_past, cap)
     for filled in {f.day for f in past} - held.keys():  # supply of part of a day: at the dose of that day's fills
         held[filled] = walk_part_day(past, filled)
-    on = day < end - 1e-6 + CARRY_OVER
+    end, treatment_end = (known if known == -math.inf else math.floor(known + 1e-6) for known in (end, treatment_end))
+    on = day < end + CARRY_OVER
     mme = held[max(d for d in held if d <= day)][0] if on else 0.0
-    supply_end = math.floor(max(end, treatment_end) + 1e-6)
-    if day < treatment_end - 1e-6:
+    supply_end = max(end, treatment_end)
+    if day < treatment_end:
         return mme, "treatment", supply_end
     if on:
         return mme, "on", supply_end

@@ -184,9 +184,10 @@ def curve(events: list[int]) -> pl.DataFrame:
     """400 people from whom one leaves every fourth day, and their Kaplan-Meier curve."""
     died, left = np.array(events), np.arange(len(events)) // 4
     at_risk, today = 400 - died - left, np.diff(died, prepend=0)
+    survival = np.cumprod(1 - today / np.maximum(at_risk + today, 1))
     return pl.DataFrame(
         {"exposure": "current use", "group": "on", "day": range(len(events)), "at_risk": at_risk, "entered": 400,
-         "events": died, "left": left, "survival": np.cumprod(1 - today / (at_risk + today)), "ci_low": 0.5,
+         "events": died, "left": left, "survival": survival, "ci_low": 0.5,
          "ci_high": 1.0, "weighted": 0.0},
         schema_overrides={"entered": pl.Int64},
     )  # fmt: skip

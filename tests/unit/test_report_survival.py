@@ -72,7 +72,7 @@ def test_what_is_told_at_a_horizon_departs_from_the_full_curve_by_no_more_than_i
     full = full_curve()
     shown = displays.released(full, DISPLAYS["survival"], PROFILES["cms11"]).to_dicts()
     largest = 100 * shown[0]["deviation"]
-    assert 0 < largest < 1
+    assert 0 < largest < 1.2  # the first of 1,000 people's steps waits for 11 deaths
     for day, value in full.select("day", "survival").iter_rows():
         if day <= shown[-1]["day"]:
             answer = float(survival_at(shown, day).split(" ")[0])
@@ -85,7 +85,7 @@ def test_numbers_at_risk_of_rounded_counts_are_right_to_a_few() -> None:
     for day, people in full.select("day", "at_risk").iter_rows():
         told = charts.at_risk(shown, day)
         assert told is not None
-        assert abs(told - people) <= 3 * 2.5
+        assert abs(told - people) <= 10 + 10 + 2.5  # deaths and leavings held below 11, entries rounded
 
 
 @pytest.mark.parametrize(

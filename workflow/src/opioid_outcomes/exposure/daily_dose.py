@@ -69,9 +69,8 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float = 30)
     """One row per person, product and day of dispensing: when its supply ends, after stockpiling.
 
     Returns person_id, product, start, end (real-valued), known_end (first day not wholly supplied, as known on
-    ``start``), until (first day without any supply: a day later where ``end`` is within a day), stop (known_end, or the
-    day the next fill of the product takes over), mme_per_day, mme_unknown, repaired, is_buprenorphine and dropped_days
-    (left-over days above the cap), sorted by person, product and start.
+    ``start``), stop (known_end, or the day the next fill of the product takes over), mme_per_day, mme_unknown,
+    repaired, is_buprenorphine and dropped_days (left-over days above the cap), sorted by person, product and start.
     """
     if not stockpile_cap_days >= 0:
         raise ValueError("stockpile_cap_days must be 0 or more")
@@ -96,13 +95,12 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float = 30)
         first[0] = True
     length = merged.get_column("days_supply").to_numpy()
     end, dropped = _stockpile(first, start, length, _ratio(merged.get_column("units_per_day")), stockpile_cap_days)
-    known_end, until = np.floor(end + DAY_TOLERANCE), np.ceil(end - DAY_TOLERANCE)
+    known_end = np.floor(end + DAY_TOLERANCE)
     taken_over = np.append(np.where(first[1:], np.inf, start[1:]), np.inf)[: len(start)]
     dtype = merged.schema["start"]
     return merged.with_columns(
         pl.Series("end", end),
         pl.Series("known_end", known_end.astype(np.int32)).cast(dtype),
-        pl.Series("until", until.astype(np.int32)).cast(dtype),
         pl.Series("stop", np.minimum(known_end, taken_over).astype(np.int32)).cast(dtype),
         pl.Series("dropped_days", dropped),
     )

@@ -12,7 +12,6 @@ from opioid_outcomes.exposure.daily_dose import sum_over_products
 from opioid_outcomes.exposure.stretches import distinct_days, latest, merge_equal, take
 
 RECENT_DAYS = 90  # off for at most so many days since supply ended is recent, then former (ANALYSES 2)
-ENDS = ["known_end", "until"]  # of ``daily_dose.supplies``
 VALUES = ["state", "mme", "supply_end"]
 
 
@@ -31,11 +30,12 @@ def from_dispensings(
     pain and for opioid use disorder as ``daily_dose.supplies`` gives them; ``no_interval``: person_id, start of fills
     of both whose supply is not known; ``last_days``: person_id, last (inclusive).
 
-    On while day < end of supply + carry_over_days, treatment, which overrules, while day < end of supply; ends are
-    real-valued, so that supply of part of a day counts on that day. A refill after that begins a new stretch, and the
-    days between stay off. The dose last held is carried over. A fill without an interval makes the carry-over days from
-    its date unknown (its own day at least), unless otherwise on; it counts as supply that ended on its date. supply_end
-    is the end as known that day, so refills yet to come are not in it. Returns OPIOID_STATUS. Days are integers.
+    On while day < end of supply + carry_over_days, treatment, which overrules, while day < end of supply, where the end
+    is the first day not wholly supplied: supply of part of a day has carry-over and no day of its own. A refill after
+    that begins a new stretch, and the days between stay off. The dose last held is carried over. A fill without an
+    interval makes the carry-over days from its date unknown (its own day at least), unless otherwise on; it counts as
+    supply that ended on its date. supply_end is the end as known that day, so refills yet to come are not in it.
+    Returns OPIOID_STATUS. Days are integers.
     O(n log n).
     """
     people = last_days.select("person_id").unique().sort("person_id").with_row_index("person")
@@ -48,7 +48,8 @@ def from_dispensings(
     unsure = unsure.with_columns(known_end="start", until=pl.col("start") + max(carry_over_days, 1))
     doses = _doses(daily, analgesic)
     supplied, treated = _known_ends(analgesic), _known_ends(treatment)
-    supplied = supplied.with_columns(pl.col("until") + carry_over_days)
+    supplied = supplied.with_columns(until=pl.col("known_end") + carry_over_days)
+    treated = treated.with_columns(until="known_end")
     ends = {"on": supplied, "treated": treated, "unsure": unsure}
     changes = _change_days(doses, list(ends.values()))
     known = changes.with_columns(
@@ -149,13 +150,13 @@ def _doses(daily: pl.DataFrame, supplies: pl.DataFrame) -> pl.DataFrame:
 
 
 def _known_ends(supplies: pl.DataFrame) -> pl.DataFrame:
-    """person, start, known_end, until: on each day of a fill, the latest over products, each by its last fill so far.
+    """person, start, known_end: on each day of a fill, the latest over products, each by its last fill so far.
 
     Not a running maximum: a refill may bring the end of its product forward. Rows of supplies are sorted by person,
     product and start. Cost: days of fills x products of each person.
     """
     if supplies.is_empty():
-        return supplies.select("person", "start", *ENDS)
+        return supplies.select("person", "start", "known_end")
     person, start = supplies["person"].to_numpy(), supplies["start"].to_numpy()
     begins = supplies.select(
         item=(pl.col("person") != pl.col("person").shift()) | (pl.col("product") != pl.col("product").shift())
@@ -168,11 +169,10 @@ def _known_ends(supplies: pl.DataFrame) -> pl.DataFrame:
     paired_item = np.repeat(first_item - first_pair, items) + np.arange(items.sum())
     row = latest(paired_item, np.repeat(fill_day, items), item, start)
     none_yet = np.iinfo(np.int32).min
-    known = {name: np.where(row < 0, none_yet, supplies[name].to_numpy()[row]) for name in ENDS}
+    known = np.where(row < 0, none_yet, supplies["known_end"].to_numpy()[row])
     return pl.DataFrame(
-        {"person": fill_person, "start": fill_day}
-        | {name: np.maximum.reduceat(ends, first_pair) for name, ends in known.items()},
-        schema={"person": pl.UInt32, "start": pl.Int32} | dict.fromkeys(ENDS, pl.Int32),
+        {"person": fill_person, "start": fill_day, "known_end": np.maximum.reduceat(known, first_pair)},
+        schema={"person": pl.UInt32, "start": pl.Int32, "known_end": pl.Int32},
     )
 
 

@@ -77,8 +77,9 @@ def _what_curves_are(released: Released, by_cohort: dict[str, Rows]) -> list[str
             "Where use is followed over time these are extended Kaplan–Meier curves (Simon and Makuch): people move "
             "between the groups as their use changes and at each day count in the group they are in that day, so "
             "that nobody is immortal while waiting to start. A curve begins, at 100 %, when ten people are first at "
-            "risk in its group. It is what would be seen if the death rates met by those in the group day by day held for one group of people; no fixed group followed it, it is not "
-            "adjusted, and it is not the effect of opioids."
+            "risk in its group. It is what would be seen if the death rates met by those in the group day by day "
+            "held for one group of people; no fixed group followed it, it is not adjusted, and it is not the effect "
+            "of opioids."
         )
     if "baseline" in kinds:
         told.append(
