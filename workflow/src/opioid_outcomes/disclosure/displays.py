@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from opioid_outcomes.contracts.displays import Display
 from opioid_outcomes.disclosure import curves
-from opioid_outcomes.disclosure.profile import Profile, round_half_up
+from opioid_outcomes.disclosure.profile import Profile
 
 # What the other parts of a ledger's rows would be subtracted from.
 LEDGER_WHOLE = "canonical"
@@ -148,5 +149,5 @@ def _attrition(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
 
 def _tellable(before: int, after: int, profile: Profile) -> bool:
     """Whether the people between two steps, and what the rounded counts say of them, are none or enough."""
-    shown = round_half_up(before, profile.base) - round_half_up(after, profile.base)
-    return before == after or min(before - after, shown) >= profile.threshold
+    shown = profile.held(np.array([before, after]))
+    return before == after or min(before - after, int(shown[0] - shown[1])) >= profile.threshold

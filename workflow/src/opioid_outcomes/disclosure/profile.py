@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
-
-Count = TypeVar("Count", int, np.ndarray)
-
-
-def round_half_up(count: Count, base: int) -> Count:
-    """A count, or an array of them, to the nearest multiple of ``base``."""
-    return (2 * count + base) // (2 * base) * base
 
 
 @dataclass(frozen=True)
@@ -38,10 +30,10 @@ class Profile:
         shown = pl.when(pl.col(column) >= self.threshold).then(pl.max_horizontal(nearest, pl.lit(self.lowest)))
         return shown.otherwise(nearest).alias(column)
 
-    def held(self, cumulative: np.ndarray) -> np.ndarray:
-        """Cumulative counts as they may be shown, 0 as long as they may not."""
-        shown = np.maximum(round_half_up(cumulative, self.base), self.lowest)
-        return np.where(cumulative >= self.threshold, shown, 0)
+    def held(self, counts: np.ndarray) -> np.ndarray:
+        """Counts as they may be shown, 0 as long as they may not."""
+        nearest = (2 * counts + self.base) // (2 * self.base) * self.base
+        return np.where(counts >= self.threshold, np.maximum(nearest, self.lowest), 0)
 
     @property
     def lowest(self) -> int:
