@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from opioid_outcomes.contracts.estimates import NUMBERS, SCHEMA
 from opioid_outcomes.disclosure.profile import Profile
 from opioid_outcomes.disclosure.sentences import blurred
-from opioid_outcomes.survival.rates import per_1000_person_years
+from opioid_outcomes.survival.rates import log_rate_ratio, per_1000_person_years
 
 COUNTS = ("persons", "events", "person_years")
 RATE, RATIO = "rate_per_1000py", "log_rate_ratio"
@@ -22,7 +22,6 @@ PART_OF = {
     "on": "all", "off": "all", "treatment": "all", "unknown": "all", "baseline user": "all", "non user": "all",
 }  # fmt: skip
 ESTIMAND = ["analysis", "method", "outcome", "contrast", "window", "scale", "spec"]
-Z = 1.959963984540054
 
 Counted = tuple[int, float]  # events, person-years
 Group = tuple[object, ...]
@@ -97,26 +96,13 @@ def _recomputed(row: dict[str, Any], shown: dict[Group, Counted]) -> dict[str, A
     if len(known) < len(counted):
         nothing_left = "not evaluable: nothing is left of its deaths or person-years when rounded"
         return dict.fromkeys(NUMBERS) | {"gate": nothing_left}
-    numbers = _rate(*known[0]) if row["scale"] == RATE else _ratio(*known)
+    events, person_years = zip(*known, strict=True)
+    if row["scale"] == RATE:
+        rate = per_1000_person_years(events[0], person_years[0])
+        numbers = {"estimate": rate.rate, "ci_low": rate.ci_low, "ci_high": rate.ci_high, "se": rate.se}
+    else:
+        numbers = asdict(log_rate_ratio(events, person_years))
     return numbers | {"note": "; ".join(filter(None, [row["note"], "from the rounded counts shown"]))}
-
-
-def _rate(events: int, person_years: float) -> dict[str, float | None]:
-    rate = per_1000_person_years(events, person_years)
-    return {"estimate": rate.rate, "ci_low": rate.ci_low, "ci_high": rate.ci_high, "se": rate.se}
-
-
-def _ratio(one: Counted, other: Counted) -> dict[str, float | None]:
-    estimate = math.log(one[0] / one[1]) - math.log(other[0] / other[1])
-    se = math.sqrt(1 / one[0] + 1 / other[0])
-    p_value = math.erfc(abs(estimate / se) / math.sqrt(2))
-    return {
-        "estimate": estimate,
-        "ci_low": estimate - Z * se,
-        "ci_high": estimate + Z * se,
-        "se": se,
-        "p_value": p_value,
-    }
 
 
 def _blanked(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:

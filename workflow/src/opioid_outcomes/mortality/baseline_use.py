@@ -11,7 +11,7 @@ import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.contrasts import BASELINE_USE, Exposure, Missing
-from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, population
+from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, not_asked
 
 ANALYSIS = "mortality.baseline_use"
 OTHERWISE = {
@@ -25,10 +25,5 @@ def baseline_use(
 ) -> list[Estimate]:
     """Hazard ratios of users against non users at the interview, crude and adjusted; else one row saying why not."""
     if exposure != "baseline":
-        return [
-            Estimate(
-                analysis=ANALYSIS, method="crude", population=population(False), outcome="death",
-                contrast=BASELINE_USE.label, scale="log_hr", gate=f"not evaluable: {OTHERWISE[exposure]}",
-            )
-        ]  # fmt: skip
+        return [not_asked(person_time, BASELINE_USE, analysis=ANALYSIS, why=OTHERWISE[exposure])]
     return list(adjusted_ratios(person_time, BASELINE_USE, analysis=ANALYSIS, baseline=baseline, missing=missing))

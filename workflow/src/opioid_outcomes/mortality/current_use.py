@@ -8,8 +8,7 @@ import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.contrasts import KINDS_OF_OFF, ON_OFF, Exposure, Missing
-from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, population
-from opioid_outcomes.mortality.person_years import amount
+from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, not_asked
 
 ANALYSIS = "mortality.current_use"
 UNKNOWN = {
@@ -23,13 +22,7 @@ def current_use(
 ) -> list[Estimate]:
     """Hazard ratios on against off and each kind of off; one row saying why where use over time is not known."""
     if exposure != "time_varying":
-        return [
-            Estimate(
-                analysis=ANALYSIS, method="crude", population=population(False), outcome="death",
-                contrast=ON_OFF.label, scale="log_hr", **amount(person_time).counts(),
-                gate=f"not evaluable: {UNKNOWN[exposure]}",
-            )
-        ]  # fmt: skip
+        return [not_asked(person_time, ON_OFF, analysis=ANALYSIS, why=UNKNOWN[exposure])]
     return [
         row
         for contrast in (ON_OFF, *KINDS_OF_OFF)

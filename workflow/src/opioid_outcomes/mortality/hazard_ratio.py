@@ -91,6 +91,14 @@ def hazard_ratio(
     )  # fmt: skip
 
 
+def not_asked(person_time: pl.DataFrame, contrast: Contrast, *, analysis: str, why: str) -> Estimate:
+    """The one row of an analysis that a cohort's kind of exposure does not allow."""
+    return Estimate(
+        analysis=analysis, method="crude", population=population(False), outcome="death", contrast=contrast.label,
+        scale="log_hr", **amount(person_time).counts(), gate=f"not evaluable: {why}",
+    )  # fmt: skip
+
+
 def population(weighted: bool) -> str:
     """Whom an estimate speaks of."""
     return "eligible persons, weighted to the sampled population" if weighted else "eligible persons"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality.contrasts import Contrast, Exposure, main_contrast
-from opioid_outcomes.mortality.hazard_ratio import Z
 from opioid_outcomes.mortality.person_years import amount
-from opioid_outcomes.survival.rates import per_1000_person_years
+from opioid_outcomes.survival.rates import log_rate_ratio, per_1000_person_years
 
 STATES = ("never", "recent", "former", "treatment", "unknown")
 
@@ -49,7 +47,7 @@ def _rate(rows: pl.DataFrame, name: str) -> Estimate:
 
 
 def _ratio(person_time: pl.DataFrame, contrast: Contrast) -> Estimate:
-    """Log ratio of the two rates; its variance is 1/d1 + 1/d0 (Rothman, Modern Epidemiology)."""
+    """Log ratio of the two rates."""
     row = _row(person_time.filter(contrast.exposure.is_not_null()), contrast.label, "log_rate_ratio")
     one, other = (amount(person_time.filter(contrast.exposure == value)) for value in (1, 0))
     row = replace(row, smallest_cell=smallest(*one.cells(), *other.cells()))
@@ -58,9 +56,5 @@ def _ratio(person_time: pl.DataFrame, contrast: Contrast) -> Estimate:
             return replace(row, gate=f"not evaluable: nobody in group '{name}'")
         if not arm.events:
             return replace(row, gate=f"not evaluable: no deaths in group '{name}'")
-    log_ratio = math.log(one.events / one.person_years) - math.log(other.events / other.person_years)
-    se = math.sqrt(1 / one.events + 1 / other.events)
-    return replace(
-        row, estimate=log_ratio, se=se, ci_low=log_ratio - Z * se, ci_high=log_ratio + Z * se,
-        p_value=math.erfc(abs(log_ratio / se) / math.sqrt(2)), gate="pass",
-    )  # fmt: skip
+    ratio = log_rate_ratio((one.events, other.events), (one.person_years, other.person_years))
+    return replace(row, **asdict(ratio), gate="pass")

@@ -1,8 +1,11 @@
-"""Rates with exact limits."""
+"""Rates with exact limits, and their ratio."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -26,3 +29,22 @@ def per_1000_person_years(events: int, person_years: float) -> Rate:
     low = chi2.ppf(0.025, 2 * events) / 2 if events else 0.0
     high = chi2.ppf(0.975, 2 * (events + 1)) / 2
     return Rate(events * unit, float(low * unit), float(high * unit), events**0.5 * unit)
+
+
+@dataclass(frozen=True)
+class LogRatio:
+    """Log of a ratio with 95 % limits, standard error and two-sided p-value."""
+
+    estimate: float
+    ci_low: float
+    ci_high: float
+    se: float
+    p_value: float
+
+
+def log_rate_ratio(events: tuple[int, int], person_years: tuple[float, float]) -> LogRatio:
+    """Log ratio of the first rate to the second; events > 0. Variance 1/d1 + 1/d0 (Rothman, Modern Epidemiology)."""
+    estimate = math.log(events[0] / person_years[0]) - math.log(events[1] / person_years[1])
+    se = math.sqrt(1 / events[0] + 1 / events[1])
+    p_value = math.erfc(abs(estimate / se) / math.sqrt(2))
+    return LogRatio(estimate, estimate - Z * se, estimate + Z * se, se, p_value)
