@@ -54,7 +54,6 @@ def told(
         ({"hyperalgesia": {"step_mme": 15}}, "per 15 MME/day"),
         ({"quality": {"max_rejected_share": 0.05}}, "loses more than 5 % of its rows"),
         ({"synthesis": {"pool": False}}, "not pooled"),
-        ({"study": {"name": "x", "seed": 7}}, "the seed 7."),
         ({"covariates": {"baseline": ["age", "sex"]}}, "Estimates are crude and adjusted for age and sex. "),
         ({"covariates": {"baseline": ["age", "copd"]}}, "crude, adjusted for age and adjusted for all baseline"),
         ({"hyperalgesia": {"escalation": {"grace_days": 14}}}, "on the last day of grace (14 days after the visit)"),
@@ -122,3 +121,7 @@ def test_reports_are_believed_only_where_use_is_followed_by_them() -> None:
     assert "use is self-reported; a report is believed for 200 days." in told(costs=costs, exposure=valid)
     assert "believed" not in told(exposure=valid)
     assert "believed" not in told(use="baseline", costs=costs, exposure=valid)
+
+
+def test_methods_claim_no_role_for_the_seed_where_nothing_is_drawn() -> None:
+    assert "Nothing is drawn at random but simulated cohorts." in told()

@@ -8,8 +8,12 @@ NAME = r"^[a-z0-9][a-z0-9_-]{0,40}$"
 
 
 class Study(Section):
-    """What the study is called, and the seed from which every random draw follows."""
+    """What the study is called."""
 
     name: str = key("study", "Short name; results go to data/derived/<name>/ and reports/<name>/.", pattern=NAME)
     title: str = key("", "Title printed on the report; empty prints the name.")
-    seed: int = key(20260101, "Any whole number; change it only to see how much a result owes to chance.", ge=0)
+    seed: int = key(
+        20260101,
+        "Any whole number; recorded only: nothing is drawn at random but simulated cohorts, by own seeds.",
+        ge=0,
+    )

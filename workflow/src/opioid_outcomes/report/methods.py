@@ -52,8 +52,7 @@ def _design(released: Released) -> list[str]:
         told.append(f"Cohort `{name}` {made} {source}; {dates}.")
     return [
         "This is an observational cohort study. Every choice is in the config printed at the end; the program cannot "
-        "tell whether it was fixed before outcomes were seen. All random draws follow from the seed "
-        f"{config.study.seed}.",
+        "tell whether it was fixed before outcomes were seen. Nothing is drawn at random but simulated cohorts.",
         " ".join(told),
         "Rows that break a rule of the contract (impossible dates, unknown persons, units or scales, duplicates, "
         "events after death) are set aside and counted by rule; a table that loses more than "
