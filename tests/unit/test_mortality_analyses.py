@@ -323,14 +323,10 @@ def test_step_writes_the_contract(run) -> None:
     assert survival.height > 100
 
 
-@pytest.mark.parametrize(("exposure", "analyses"), [
-    ("time_varying", {"mortality.rate", "mortality.current_use", "mortality.baseline_use"}),
-    ("baseline", {"mortality.rate", "mortality.current_use", "mortality.baseline_use"}),
-    ("none", {"mortality.rate", "mortality.current_use", "mortality.baseline_use"}),
-])  # fmt: skip
-def test_an_empty_cohort_is_rows_that_say_so(run, exposure: str, analyses: set[str]) -> None:
+@pytest.mark.parametrize("exposure", ["time_varying", "baseline", "none"])
+def test_an_empty_cohort_is_rows_that_say_so(run, exposure: str) -> None:
     _, estimates, survival = run(WORLD.clear(), exposure)
-    assert set(estimates["analysis"]) == analyses
+    assert set(estimates["analysis"]) == {"mortality.rate", "mortality.current_use", "mortality.baseline_use"}
     assert estimates["gate"].str.starts_with("not evaluable: ").all()
     assert estimates["estimate"].null_count() == estimates.height
     assert (estimates["persons"] == 0).all()

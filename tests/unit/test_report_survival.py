@@ -72,7 +72,7 @@ def test_what_is_told_at_a_horizon_departs_from_the_full_curve_by_no_more_than_i
     full = full_curve()
     shown = displays.released(full, DISPLAYS["survival"], PROFILES["cms11"]).to_dicts()
     largest = 100 * shown[0]["deviation"]
-    assert 0 < largest < 1.2  # the first of 1,000 people's steps waits for 11 deaths
+    assert 0 < largest <= 1.0 + 1e-9  # of 1,000 people 10 may die before the first step
     for day, value in full.select("day", "survival").iter_rows():
         if day <= shown[-1]["day"]:
             answer = float(survival_at(shown, day).split(" ")[0])
