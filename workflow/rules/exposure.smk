@@ -9,6 +9,7 @@ rule derive_exposure:
         daily_dose=f"{COHORT}/daily_dose.parquet",
         opioid_status=f"{COHORT}/opioid_status.parquet",
         ledger=f"{COHORT}/displays/exposure_ledger.parquet",
+        repair_sensitivity=f"{COHORT}/displays/repair_sensitivity.parquet",
         notes=f"{COHORT}/exposure_notes.json",
     log:
         f"{LOGS}/{{cohort}}/derive_exposure.log",
@@ -21,8 +22,10 @@ rule derive_exposure:
 rule describe_episodes:
     input:
         daily_dose=f"{COHORT}/daily_dose.parquet",
+        dispensings_clean=f"{COHORT}/dispensings_clean.parquet",
     output:
         episodes=f"{COHORT}/episodes.parquet",
+        gap_distribution=f"{COHORT}/displays/gap_distribution.parquet",
     log:
         f"{LOGS}/{{cohort}}/describe_episodes.log",
     params:

@@ -5,6 +5,7 @@ rule write_report:
         release=f"{REPORTS}/release.json",
         manifest=f"{REPORTS}/manifest.json",
         truth=f"{REPORTS}/tables/truth.csv",
+        example=f"{REPORTS}/{workflow_plan.WORKED_EXAMPLE}",
     output:
         **report_files(),
     log:

@@ -7,9 +7,46 @@ rule describe_trajectories:
     output:
         dose_distribution=f"{COHORT}/displays/dose_distribution.parquet",
         dose_trajectory=f"{COHORT}/displays/dose_trajectory.parquet",
+        dose_bands=f"{COHORT}/displays/dose_bands.parquet",
     log:
         f"{LOGS}/{{cohort}}/describe_trajectories.log",
     params:
         step=for_step("describe_trajectories"),
+    script:
+        STEP
+
+
+rule classify_trajectories:
+    input:
+        person_time=f"{COHORT}/person_time.parquet",
+        cohort=f"{COHORT}/cohort.parquet",
+    output:
+        trajectories=f"{COHORT}/trajectories.parquet",
+        models=f"{COHORT}/displays/trajectory_models.parquet",
+        classes=f"{COHORT}/displays/trajectory_classes.parquet",
+    log:
+        f"{LOGS}/{{cohort}}/classify_trajectories.log",
+    params:
+        step=for_step("classify_trajectories"),
+    script:
+        STEP
+
+
+rule estimate_trajectories:
+    input:
+        **canonical("observation", "deaths"),
+        trajectories=f"{COHORT}/trajectories.parquet",
+        person_time=f"{COHORT}/person_time.parquet",
+        cohort=f"{COHORT}/cohort.parquet",
+        panel=f"{COHORT}/panel.parquet",
+        dose_events=f"{COHORT}/dose_events.parquet",
+        long_term=f"{COHORT}/long_term.parquet",
+        daily_dose=f"{COHORT}/daily_dose.parquet",
+    output:
+        estimates=f"{COHORT}/trajectory_estimates.parquet",
+    log:
+        f"{LOGS}/{{cohort}}/estimate_trajectories.log",
+    params:
+        step=for_step("estimate_trajectories"),
     script:
         STEP

@@ -22,6 +22,9 @@ NAME = PACKAGE.name
 STAGE_DATA = {
     "ingest": ("drugs/opioids.csv",),
     "exposure": ("mme", "drugs"),
+    "definitions": ("mme", "drugs"),
+    "events": ("drug_classes.csv",),
+    "example": ("mme", "drugs"),
     "cohort": ("codelists", "drug_classes.csv"),
     "report": ("report",),
 }

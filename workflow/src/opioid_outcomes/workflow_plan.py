@@ -19,10 +19,15 @@ from opioid_outcomes.ingest.sources import source_files
 MISTAKES = "mistakes.txt"  # what users can mend, collected over the steps of a run
 CANONICAL_TABLES = tuple(CANONICAL)
 # Displays that are tables; the others are figures.
-TABLES = ("attrition", "quality", "quality_rules", "exposure_ledger", "table_one")
+TABLES = (
+    "attrition", "quality", "quality_rules", "exposure_ledger", "repair_sensitivity", "table_one", "dose_events",
+    "long_term", "concurrent_use", "trajectory_models",
+)  # fmt: skip
 PLAIN_CSV = ("attrition", "quality", "quality_rules")
 DISPLAY_FRAMES = {name: f"{name}.csv" if name in PLAIN_CSV else f"displays/{name}.parquet" for name in DISPLAYS}
 RELEASED_DISPLAYS = {name: f"{'tables' if name in TABLES else 'figures'}/{name}.csv" for name in DISPLAYS}
+
+WORKED_EXAMPLE = "figures/exposure_example.csv"  # of nobody: how a history is read
 
 DRAWN_FIGURES = tuple(f"figures/{name}.svg" for name in FIGURES)
 
@@ -72,12 +77,13 @@ def contract_outputs(config: Config) -> list[str]:
     per_cohort = [f"canonical/{name}.parquet" for name in CANONICAL_TABLES]
     per_cohort += [
         "rejected.parquet", "quality.csv", "dispensings_clean.parquet", "daily_dose.parquet", "episodes.parquet",
-        "attrition.csv", "person_time.parquet", "panel.parquet",
+        "mme_definitions.parquet", "dose_events.parquet", "long_term.parquet", "concurrent.parquet",
+        "trajectories.parquet", "attrition.csv", "person_time.parquet", "panel.parquet",
     ]  # fmt: skip
     released = ["estimates.csv", "manifest.json", "config.resolved.yaml", "release.json", "tables/truth.csv"]
     released += [f"report.{kind}" for kind in config.report.formats]
     released += RELEASED_DISPLAYS.values()
-    released += DRAWN_FIGURES
+    released += [*DRAWN_FIGURES, WORKED_EXAMPLE]
     return [f"{derived}/{cohort}/{name}" for cohort in sorted(config.cohorts) for name in per_cohort] + [
         f"{reports}/{name}" for name in released
     ]

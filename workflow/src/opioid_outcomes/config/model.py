@@ -14,6 +14,7 @@ from opioid_outcomes.config.output import Disclosure, Report, Synthesis
 from opioid_outcomes.config.population import Population
 from opioid_outcomes.config.privacy import Privacy, Quality
 from opioid_outcomes.config.study import Study
+from opioid_outcomes.config.trajectories import Trajectories
 
 
 class Config(Section):
@@ -26,6 +27,7 @@ class Config(Section):
     population: Population = key(Population, "Who is studied and from when.")
     exposure: Exposure = key(Exposure, "From dispensings or self-report to dose and on/off.")
     covariates: Covariates = key(Covariates, "What is adjusted for.")
+    trajectories: Trajectories = key(Trajectories, "The course of dose over time.")
     mortality: Mortality = key(Mortality, "On against off opioids.")
     hyperalgesia: Hyperalgesia = key(Hyperalgesia, "Does pain rise or fall after a dose escalation.")
     synthesis: Synthesis = key(Synthesis, "Several cohorts.")

@@ -31,17 +31,39 @@ SLICES: dict[str, tuple[str, ...]] = {
         "exposure.carry_over_days",
         "exposure.stockpile_cap_days",
         "exposure.stays",
+        "exposure.washout_days",
         "exposure.report_valid_days",
         "exposure.days_supply",
+        "exposure.quantity",
+        "exposure.strength",
+        "exposure.ranges",
+        "exposure.repaired_fills",
         "exposure.buprenorphine",
     ),
-    "describe_episodes": ("exposure.gap_days",),
+    "describe_episodes": ("exposure.gap_days", "exposure.gap_share"),
+    "define_doses": (
+        "exposure.mme_factors",
+        "exposure.stockpile_cap_days",
+        "exposure.stays",
+        "exposure.definition_window_days",
+        "exposure.threshold_rule",
+    ),
+    "find_dose_events": ("exposure.events",),
+    "explain_exposure": ("exposure",),
     "build_cohort": (
         "population",
         "covariates",
         "exposure.dose_bands",
     ),
     "describe_trajectories": ("exposure.dose_bands",),
+    "classify_trajectories": ("trajectories", "study_seed"),
+    "estimate_trajectories": (
+        "trajectories",
+        "covariates.baseline",
+        "covariates.missing",
+        "exposure.long_term_definition",
+        "exposure.mme_factors",
+    ),
     "estimate_mortality": ("mortality", "covariates.baseline", "covariates.missing"),
     "estimate_hyperalgesia": ("hyperalgesia", "covariates.baseline", "covariates.missing"),
     "synthesize_estimates": ("synthesis",),
@@ -80,6 +102,8 @@ def user_files(config: Config, step: str) -> list[Path]:
     population, exposure = config.population, config.exposure
     named: dict[str, tuple[list[str | None], tuple[str, ...]]] = {
         "derive_exposure": ([exposure.mme_factors, exposure.drug_dictionary], shipped.mme_factors()),
+        "define_doses": ([exposure.mme_factors], shipped.mme_factors()),
+        "explain_exposure": ([exposure.mme_factors], shipped.mme_factors()),
         "build_cohort": ([population.chronic_pain_codes, *population.exclude], shipped.code_lists()),
     }
     names, known = named.get(step, ([], ()))
@@ -89,6 +113,7 @@ def user_files(config: Config, step: str) -> list[Path]:
 def _values(config: Config, cohort: str | None) -> dict[str, Any]:
     values = config.model_dump(mode="json")
     values["person_columns"] = person_columns(config)
+    values["study_seed"] = config.study.seed
     if cohort is not None:
         values["cohort"] = values["cohorts"][cohort]
     return values

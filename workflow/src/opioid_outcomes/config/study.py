@@ -14,6 +14,6 @@ class Study(Section):
     title: str = key("", "Title printed on the report; empty prints the name.")
     seed: int = key(
         20260101,
-        "Any whole number; recorded only: nothing is drawn at random but simulated cohorts, by own seeds.",
+        "Any whole number; the random starts of latent classes come from it. Simulated cohorts have own seeds.",
         ge=0,
     )

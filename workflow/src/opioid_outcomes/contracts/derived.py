@@ -27,7 +27,11 @@ DISPENSINGS_CLEAN = Table(
             "float",
             "strength x quantity / days_supply x factor; null = unknown dose, not zero",
         ),
-        Column("repair", "text", "rule that repaired the fill; null = as recorded"),
+        Column("form", "text", "dosage form, where the name or code tells it"),
+        Column(
+            "tiered_mg_per_day", "float", "mg/day, where the factor depends on the day's total (methadone); else null"
+        ),
+        Column("repair", "text", "rules that repaired the fill, joined by +; null = as recorded"),
         Column("analgesic", "int", "1 enters daily dose, 0 kept apart", required=True),
         Column("reason", "text", "why a fill is kept apart or its dose is unknown"),
     ),
@@ -42,7 +46,8 @@ DAILY_DOSE = Table(
         Column("mme", "float", "MME/day, the sum of the known parts; null = on, dose unknown"),
         Column("mme_incomplete", "int", "1 where a product active that day has no factor", required=True),
         Column("on_buprenorphine", "int", "1 where buprenorphine is active", required=True),
-        Column("repaired", "int", "1 where the stretch rests on a repaired fill", required=True),
+        Column("repaired", "int", "1 where the stretch rests on a repaired fill or is held in hospital", required=True),
+        Column("tiered_mg", "float", "mg/day of methadone where its factor depends on the day's total; else null"),
     ),
 )
 EPISODES = Table(
@@ -71,8 +76,81 @@ OPIOID_STATUS = Table(
         Column("mme", "float", "daily dose; the last one held during carry-over; 0 when off; null = on, dose unknown"),
         Column("on_since", "day", "first day of the present uninterrupted stretch on; null when off"),
         Column("supply_end", "day", "last known end of supply; null before any"),
+        Column("cumulative_mme", "float", "MME consumed before the stretch, as far as doses are known"),
+        Column("new_user", "int", "1 new user, 0 prevalent, null not known or off"),
+        Column("naive_days", "int", "observed days without opioids before the present use; null off"),
     ),
 )  # fmt: skip
+MME_DEFINITIONS = Table(
+    "mme_definitions",
+    "one of the four MME definitions of a person's window, by one factor table",
+    (
+        PERSON,
+        day("window_start", "first day of the window"),
+        day("window_stop", "first day after the window"),
+        Column(
+            "definition", "int",
+            "1 total / days of supply, 2 total / days with supply, 3 total / days of the window, 4 highest day",
+            required=True,
+        ),
+        Column("factors", "text", "factor table", required=True),
+        Column("mme", "float", "MME/day by the definition, over known doses; null = none known"),
+        Column("mme_without_buprenorphine", "float", "the same without buprenorphine"),
+        Column("incomplete", "int", "1 where a dose in the window is unknown", required=True),
+    ),
+)  # fmt: skip
+DOSE_EVENTS = Table(
+    "dose_events",
+    "one change of dose, with the days it is ascertained by",
+    (
+        PERSON,
+        Column(
+            "event", "category", "kind of event", required=True,
+            values=(
+                "escalation", "maintenance", "taper", "rapid_taper_weekly", "rapid_taper_monthly", "discontinuation",
+                "high_dose_start",
+            ),
+        ),
+        day("date", "day of the change"),
+        day("window_start", "first day of the ascertainment window"),
+        day("window_stop", "first day after the ascertainment window"),
+        day("follow_up_from", "first day on which a follow-up may start without immortal time"),
+        Column("mme_before", "float", "mean MME/day before"),
+        Column("mme_after", "float", "mean MME/day after"),
+        Column("change", "float", "relative change of the mean dose"),
+    ),
+)  # fmt: skip
+LONG_TERM = Table(
+    "long_term",
+    "the first day on which a person meets a definition of long-term therapy",
+    (
+        PERSON,
+        Column("definition", "category", "name of the definition", required=True),
+        day("window_start", "first day of the window that meets it"),
+        day("met", "first day on which it is known to be met; a follow-up may start then"),
+    ),
+)
+CONCURRENT = Table(
+    "concurrent",
+    "a stretch of days on opioids with supply of another class",
+    (
+        PERSON,
+        Column("class", "category", "drug class", required=True, values=("benzodiazepine", "gabapentinoid")),
+        day("start", "first day"),
+        day("stop", "first day after (half-open)"),
+    ),
+)
+TRAJECTORIES = Table(
+    "trajectories",
+    "a person's latent class of dose trajectory",
+    (
+        PERSON,
+        Column("class", "int", "class with the highest posterior; 1 has the lowest mean dose", required=True),
+        Column("posterior", "float", "posterior probability of that class", required=True),
+    ),
+    caveats="posterior_1, posterior_2, ... follow: the posterior probabilities of all classes. A class is told from the"
+    " whole window, so it is no exposure for anything that happens inside the window.",
+)
 ATTRITION = Table(
     "attrition",
     "one step from raw persons to the analysed cohort",
@@ -117,6 +195,9 @@ PERSON_TIME = Table(
         Column("mme", "float", "MME/day; 0 off; null = on, dose unknown"),
         Column("dose_band", "category", "band of mme; none = off, unknown = on at unknown dose", required=True),
         Column("days_since_start", "int", "days since the present stretch on began, at start; null off"),
+        Column("days_since_stop", "int", "days since the last known end of supply, at start; null on and never"),
+        Column("cumulative_mme", "float", "MME consumed before start, as far as doses are known"),
+        Column("new_user", "int", "1 new user, 0 prevalent, null not known or off"),
         Column("baseline_user", "int", "1 on opioids at time zero, 0 not, null unknown"),
         Column("survey_weight", "float", "sampling weight"),
         Column("stratum", "text", "sampling stratum"),
@@ -142,6 +223,7 @@ PANEL = Table(
 DERIVED: dict[str, Table] = {
     table.name: table
     for table in (
-        REJECTED, DISPENSINGS_CLEAN, DAILY_DOSE, EPISODES, OPIOID_STATUS, ATTRITION, COHORT, PERSON_TIME, PANEL,
+        REJECTED, DISPENSINGS_CLEAN, DAILY_DOSE, EPISODES, OPIOID_STATUS, MME_DEFINITIONS, DOSE_EVENTS, LONG_TERM,
+        CONCURRENT, ATTRITION, COHORT, PERSON_TIME, PANEL, TRAJECTORIES,
     )
 }  # fmt: skip

@@ -20,8 +20,12 @@ TRUTH_COLUMNS = {
     "contrast": pl.String(), "window": pl.String(), "scale": pl.String(), "truth": pl.Float64(),
     "estimate": pl.Float64(), "se": pl.Float64(), "z": pl.Float64(), "description": pl.String(),
 }  # fmt: skip
+EXAMPLE_COLUMNS = {
+    "lane": pl.String(), "label": pl.String(), "start": pl.Float64(), "stop": pl.Float64(), "value": pl.Float64(),
+}  # fmt: skip
 TEXT_KEYS = {
     "rule", "table", "into", "item", "label", "variable", "level", "statistic", "group", "exposure", "dose_band", "arm",
+    "band", "event", "definition", "factors", "class", "fills_used", "why",
 }  # fmt: skip
 
 
@@ -35,6 +39,7 @@ class Released:
     estimates: list[dict[str, Any]]
     displays: dict[str, list[dict[str, Any]]]
     truth: list[dict[str, Any]] = field(default_factory=list)
+    example: list[dict[str, Any]] = field(default_factory=list)  # how the history of a person who never was is read
 
     @property
     def title(self) -> str:
@@ -103,7 +108,14 @@ class Released:
 
 
 def read(
-    config: Config, *, release: Path, manifest: Path, estimates: Path, displays: Sequence[Path], truth: Path | None
+    config: Config,
+    *,
+    release: Path,
+    manifest: Path,
+    estimates: Path,
+    displays: Sequence[Path],
+    truth: Path | None,
+    example: Path | None = None,
 ) -> Released:
     """Read the released files. A display without a file, or with no rows, is simply absent."""
     return Released(
@@ -113,6 +125,7 @@ def read(
         estimates=_csv(estimates, SCHEMA),
         displays={path.stem: _display(path) for path in displays},
         truth=_csv(truth, TRUTH_COLUMNS) if truth else [],
+        example=_csv(example, EXAMPLE_COLUMNS) if example else [],
     )
 
 

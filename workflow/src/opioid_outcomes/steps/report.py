@@ -32,6 +32,7 @@ def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str
             estimates=inputs["estimates"],
             displays=[inputs[name] for name in DISPLAYS if name in inputs],
             truth=inputs.get("truth"),
+            example=inputs.get("example"),
         )
     )
     for path in outputs["figures"]:

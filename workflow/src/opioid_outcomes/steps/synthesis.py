@@ -15,7 +15,8 @@ from opioid_outcomes.synthesis import cohorts
 def synthesize_estimates(inputs: dict[str, list[Path]], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """All estimates of all cohorts in one table; pooled rows last, unless the cohorts share people."""
     _require_somebody(inputs["attrition"])
-    estimates = pl.concat([pl.read_parquet(path) for path in (*inputs["mortality"], *inputs["hyperalgesia"])])
+    parts = [path for kind in ("trajectories", "mortality", "hyperalgesia") for path in inputs[kind]]
+    estimates = pl.concat([pl.read_parquet(path) for path in parts])
     pooled = cohorts.pooled_rows(estimates, settings["study"])
     if not settings["synthesis"]["pool"]:
         pooled = pooled.clear()

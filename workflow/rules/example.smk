@@ -1,0 +1,11 @@
+rule explain_exposure:
+    input:
+        own=own_files("explain_exposure", None),
+    output:
+        example=f"{REPORTS}/figures/exposure_example.csv",
+    log:
+        f"{LOGS}/explain_exposure.log",
+    params:
+        step=for_step("explain_exposure"),
+    script:
+        STEP
