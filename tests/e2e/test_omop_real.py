@@ -137,7 +137,8 @@ def test_pain_scores_without_a_number_are_rejected_by_row() -> None:
 )
 def test_opioids_are_found(source: str, opioid_fills: int, opioid_users: int, rejected: int) -> None:
     ingested = read(source).ingested
-    fills = products.resolve(ingested.tables["dispensings"], products.dictionary()).filter("opioid")
+    resolved = products.resolve(ingested.tables["dispensings"], products.dictionary())
+    fills = resolved.fills.join(resolved.products.filter("opioid"), on="product_row")
     assert fills.height == opioid_fills
     assert fills["person_id"].n_unique() == opioid_users
     assert fills["strength"].null_count() == 0

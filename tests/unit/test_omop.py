@@ -276,7 +276,7 @@ def test_a_combination_is_an_opioid_by_its_strength_or_by_its_ancestors(tmp_path
         found = omop.read(write(tmp_path / table, rest | {"CONCEPT": concepts, table: rows}))
         fill = raws(found)["drug_exposure", "dispensings"].frame.head(1).with_columns(release=pl.lit(None, pl.String))
         resolved = products.resolve(fill.with_columns(indication=pl.lit(None, pl.String)), products.dictionary())
-        assert resolved.select("ingredient", "opioid").row(0) == ("oxycodone", True)
+        assert resolved.products.select("ingredient", "opioid").row(0) == ("oxycodone", True)
 
 
 def test_a_source_ndc_codes_what_the_vocabulary_does_not_know(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ def fills(*rows: dict) -> pl.DataFrame:
 
 
 def resolve(*rows: dict, dictionary: str | None = None) -> list[dict]:
-    return products.resolve(fills(*rows), products.dictionary(dictionary)).to_dicts()
+    """Each row with its product."""
+    found = products.resolve(fills(*rows), products.dictionary(dictionary))
+    return found.fills.join(found.products, on="product_row", how="left", maintain_order="left").to_dicts()
 
 
 def own_dictionary(path: Path, rows: str) -> str:
@@ -91,7 +93,36 @@ def test_one_row_in_one_row_out_in_order() -> None:
         {"product_name": name, "quantity": float(i)} for i, name in enumerate(["tramadol 50 MG", "x", "codeine"] * 5)
     ]
     assert [row["quantity"] for row in resolve(*rows)] == [float(i) for i in range(15)]
-    assert products.resolve(fills(), products.dictionary()).is_empty()
+    empty = products.resolve(fills(), products.dictionary())
+    assert empty.fills.is_empty()
+    assert empty.products.is_empty()
+
+
+def test_a_product_is_worked_out_once_whatever_the_order_of_rows() -> None:
+    names = ["tramadol 50 MG", None, "codeine 30 MG", "x"] * 25
+    rows = [{"product_name": name, "strength": 5.0 if i % 8 == 0 else None} for i, name in enumerate(names)]
+    ahead = products.resolve(fills(*rows), products.dictionary())
+    back = products.resolve(fills(*rows[::-1]), products.dictionary())
+    assert ahead.products.height == 5
+    assert ahead.products.equals(back.products)
+    assert ahead.products["product_row"].to_list() == list(range(5))
+    assert ahead.fills["product_row"].to_list() == back.fills["product_row"].to_list()[::-1]
+    told = ahead.products.select("product_name", "ingredient", "strength").rows()
+    assert [told[row] for row in ahead.fills["product_row"].head(4)] == [
+        ("tramadol 50 MG", "tramadol", 5), (None, None, None), ("codeine 30 MG", "codeine", 30), ("x", None, None),
+    ]  # fmt: skip
+
+
+def test_dispensings_that_say_nothing_of_a_product_are_one_product() -> None:
+    found = products.resolve(fills({}, {"person_id": 2}), products.dictionary())
+    assert found.fills["product_row"].to_list() == [0, 0]
+    assert found.products.select("opioid", "recognised", "product").rows() == [(False, False, None)]
+
+
+def test_upper_ends_of_ranges_go_along_where_they_are_recorded() -> None:
+    row = fills({"quantity": 1.0}).with_columns(quantity_to=pl.lit(2.0))
+    [fill] = products.resolve(row, products.dictionary()).fills.to_dicts()
+    assert (fill["quantity"], fill["quantity_to"], fill["strength_to"], fill["days_supply_to"]) == (1, 2, None, None)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +137,8 @@ def test_one_row_in_one_row_out_in_order() -> None:
     ],
 )  # fmt: skip
 def test_product_key_is_ingredient_strength_in_mg_route_release(row: dict, key: str) -> None:
-    resolved = products.resolve(fills(row), products.dictionary())
-    assert resolved.select(products.product_key()).item() == key
+    [found] = resolve(row)
+    assert found["product"] == key
 
 
 @pytest.mark.parametrize(
@@ -213,7 +244,7 @@ def test_a_row_of_a_dictionary_may_be_there_twice(tmp_path: Path) -> None:
     ],
 )
 def test_fills_kept_apart_and_why(row: dict, reason: str | None) -> None:
-    resolved = products.resolve(fills(row), products.dictionary())
+    resolved = products.resolve(fills(row), products.dictionary()).products
     found = set_apart.classify(resolved, "opioid_use_disorder")
     assert found.get_column("reason").item() == reason
     assert found.get_column("analgesic").item() == (reason is None)
@@ -221,4 +252,4 @@ def test_fills_kept_apart_and_why(row: dict, reason: str | None) -> None:
 
 def test_sublingual_buprenorphine_without_indication_may_be_declared_for_pain() -> None:
     resolved = products.resolve(fills({"product_name": "buprenorphine 8 MG Sublingual Tablet"}), products.dictionary())
-    assert set_apart.classify(resolved, "pain").get_column("analgesic").item() == 1
+    assert set_apart.classify(resolved.products, "pain").get_column("analgesic").item() == 1

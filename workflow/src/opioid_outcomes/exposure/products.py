@@ -5,7 +5,7 @@ Spec: CONTRACT 7 (Vocabularies, Stockpiling: product key). Only opioids are reso
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +17,12 @@ from opioid_outcomes.errors import Problems
 from opioid_outcomes.exposure import product_names
 
 DICTIONARY = ("code", "vocabulary", "ingredient", "route", "release", "strength", "strength_unit")
+# What makes a product as recorded, in the order in which products are sorted
+IDENTITY = (
+    "code", "vocabulary", "product_name", "ingredient", "route", "release", "strength", "strength_unit", "indication",
+)  # fmt: skip
+FILL = ("person_id", "date", "quantity", "days_supply")
+RANGE_ENDS = ("strength_to", "quantity_to", "days_supply_to")
 WORD = r"\p{L}{3}"  # a product name without one is a code
 PARSED = {
     "ingredient": pl.String(), "route": pl.String(), "release": pl.String(), "strength": pl.Float64(),
@@ -37,28 +43,73 @@ def dictionary(path: str | None = None) -> pl.DataFrame:
     return pl.concat(tables, how="diagonal").unique(["code", "vocabulary"], keep="first", maintain_order=True)
 
 
-def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
-    """The same rows with ingredient, route, release, strength, strength_unit and indication filled in.
+@dataclass(frozen=True)
+class Resolved:
+    """Fills, and the distinct products they are of.
 
-    Whatever is given stands; what is missing comes from the code, then from the product's name. Adds ``form`` (from the
-    name), ``opioid`` (true, false) and ``recognised`` (false: neither an ingredient nor a name to tell by). A strength
-    in mcg/h makes a product without a route a patch.
-    Ingredients of opioids become their plain names ("oxycodone hydrochloride" -> oxycodone).
-    Work is on unique names and codes: O(n) with a regular expression per unique name.
+    fills: one row per dispensing, in its order: person_id, date, quantity, days_supply, strength_to, quantity_to,
+    days_supply_to (upper ends of recorded ranges, null where there is none), product_row.
+    products: one row per distinct product as recorded, row i being product_row i: product_row, code, vocabulary,
+    product_name as recorded; ingredient, route, release, strength, strength_unit, indication, form as resolved; opioid,
+    recognised (false: neither an ingredient nor a name to tell by), product (the stockpiling key).
     """
-    fills = dispensings.with_columns(_plain_code()).join(
+
+    fills: pl.DataFrame
+    products: pl.DataFrame
+
+
+def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> Resolved:
+    """What product each dispensing is of: canonical dispensings and ``dictionary()`` to fills and products.
+
+    Whatever is given stands; what is missing comes from the code, then from the product's name. A strength in mcg/h
+    makes a product without a route a patch. Ingredients of opioids become their plain names ("oxycodone hydrochloride"
+    -> oxycodone). Products are sorted as recorded, so that the order of dispensings does not matter.
+    Cost: one hash of the identifying columns that hold anything, O(dispensings); the rest is O(distinct products).
+    """
+    recorded, product_row = _distinct(dispensings)
+    fills = dispensings.select(
+        *FILL, *(name if name in dispensings.columns else pl.lit(None, pl.Float64).alias(name) for name in RANGE_ENDS)
+    ).with_columns(product_row)
+    return Resolved(fills, _resolved(recorded, codes))
+
+
+def _distinct(dispensings: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """The distinct products, sorted, and the product_row of each dispensing.
+
+    Rows are grouped by a 64-bit hash, which is then proved right by comparing every row with its product.
+    """
+    held = [name for name in IDENTITY if dispensings.get_column(name).null_count() < dispensings.height]
+    if not held:
+        rows = pl.repeat(0, dispensings.height, dtype=pl.UInt32, eager=True).alias("product_row")
+        return dispensings.head(1).select(IDENTITY), rows
+    recorded = dispensings.select(held)
+    hashes = recorded.hash_rows().alias("hash").to_frame()
+    firsts = hashes.with_row_index("first").group_by("hash").agg(pl.col("first").min())
+    products = firsts.with_columns(dispensings.get_column(name).gather(firsts["first"]) for name in IDENTITY)
+    products = products.sort(IDENTITY).with_row_index("product_row")
+    found = hashes.join(products.select("hash", "product_row"), on="hash", how="left", maintain_order="left")
+    product_row = found.get_column("product_row")
+    for name in held:
+        if not recorded.get_column(name).eq_missing(products.get_column(name).gather(product_row)).all():
+            raise RuntimeError("two products share a hash")
+    return products.select(IDENTITY), product_row
+
+
+def _resolved(recorded: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
+    """Distinct products as recorded to ``Resolved.products``."""
+    found = recorded.with_columns(_plain_code()).join(
         codes.rename({name: f"{name}_code" for name in (*DICTIONARY[2:], "indication")}),
         on=["code", "vocabulary"], how="left", maintain_order="left",
     )  # fmt: skip
-    fills = fills.with_columns(pl.coalesce("ingredient", "ingredient_code"), code=dispensings.get_column("code"))
-    fills = _join_parsed(_join_parsed(fills, "ingredient"), "product_name")
+    found = found.with_columns(pl.coalesce("ingredient", "ingredient_code"), code=recorded.get_column("code"))
+    found = _join_parsed(_join_parsed(found, "ingredient"), "product_name")
     sources = ["code", "ingredient", "product_name"]
     patch = pl.when(pl.col("strength_unit") == "mcg/h").then(pl.lit("transdermal"))  # only patches have one per hour
     given_strength = pl.col("strength").is_not_null()
     code_strength = pl.col("strength_code").is_not_null()
     from_name = pl.col("ingredient").is_null()  # a name decides only where no ingredient is given
     opioid = pl.coalesce("ingredient_ingredient", pl.when(from_name).then("ingredient_product_name"))
-    return fills.with_columns(
+    return found.with_columns(
         pl.coalesce("ingredient_ingredient", "ingredient", "ingredient_product_name").alias("ingredient"),
         *_first_said(["route", "release", "indication"], sources),
         *(
@@ -71,9 +122,9 @@ def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
         form="form_product_name",
         opioid=opioid.is_not_null(),
         recognised=pl.col("ingredient").is_not_null() | pl.col("product_name").str.contains(WORD).fill_null(False),
-    ).select(
-        *dispensings.columns, "form", "opioid", "recognised"
-    ).with_columns(pl.coalesce("route", patch))  # fmt: skip
+    ).with_columns(pl.coalesce("route", patch)).with_columns(product_key()).with_row_index("product_row").select(
+        "product_row", *IDENTITY, "form", "opioid", "recognised", "product"
+    )  # fmt: skip
 
 
 def _first_said(names: list[str], sources: list[str]) -> list[pl.Expr]:

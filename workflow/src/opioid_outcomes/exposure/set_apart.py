@@ -1,4 +1,4 @@
-"""Which fills of an opioid are analgesic exposure, and why the others are kept apart.
+"""Which products of an opioid are analgesic exposure, and why the others are kept apart.
 
 Spec: ANALYSES 2 (Not analgesic exposure), CONTRACT 7 (Factors, Vocabularies).
 """
@@ -15,9 +15,9 @@ OUD = "opioid_use_disorder"
 
 
 def classify(
-    fills: pl.DataFrame, sublingual_without_indication: Literal["opioid_use_disorder", "pain"]
+    products: pl.DataFrame, sublingual_without_indication: Literal["opioid_use_disorder", "pain"]
 ) -> pl.DataFrame:
-    """Adds analgesic (1 enters daily dose, 0 kept apart) and reason (null where analgesic).
+    """Adds analgesic (1 enters daily dose, 0 kept apart) and reason (null where analgesic) to ``Resolved.products``.
 
     Reasons, the first that holds: opioid_use_disorder (recorded, or told by the code, by naloxone beside buprenorphine
     or by the brand; or sublingual buprenorphine and buprenorphine implants without an indication, unless the config
@@ -43,7 +43,7 @@ def classify(
         .otherwise(pl.coalesce(recorded, "of_drug"))
     )
     return (
-        fills.join(drugs, on="ingredient", how="left", maintain_order="left")
+        products.join(drugs, on="ingredient", how="left", maintain_order="left")
         .with_columns(reason=reason)
         .with_columns(analgesic=pl.col("reason").is_null().cast(pl.Int64))
         .drop("of_drug")
