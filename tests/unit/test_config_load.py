@@ -140,7 +140,12 @@ WRONG = [
     ("disclosure: {profile: cms}", ["`cms` is not one of its choices", "'cms11'"]),
     ("population: {chronic_pain_codes: chronic_pian}", ["neither shipped nor a file", "chronic_pain"]),
     ("population: {exclude: [cancer, no/such.csv]}", ["`no/such.csv` is neither shipped nor a file", "cancer"]),
-    ("exposure: {mme_factors: heal}", ["`heal`", "cdc_2022"]),
+    ("exposure: {mme_factors: cdc_2018}", ["`cdc_2018`", "cdc_2022"]),
+    ("exposure: {long_term_definition: d60}", ["`d60` is not one of its choices"]),
+    ("exposure: {days_supply: {repair: [person_unit]}}", ["`person_unit` is not one of its choices", "person_units"]),
+    ("exposure: {strength: {repair: [usual_product, usual_product]}}", ["lists something twice"]),
+    ("exposure: {events: {min_fall: 1.5}}", ["min_fall: is out of range"]),
+    ("trajectories: {curve: cubic}", ["`cubic` is not one of its choices"]),
     ("exposure: {drug_dictionary: none.csv}", ["there is no file `none.csv`"]),
     ("privacy: {waive: [{table: person, column: x, reason: y}]}", ["there is no table `person`", "`persons`"]),
     (
@@ -163,7 +168,9 @@ def test_each_mistake_is_one_message(tmp_path: Path, text: str, says: list[str])
 DAY_KEYS = [
     "population.diagnosis_window_days", "population.lookback_days", "population.max_followup_days",
     "exposure.gap_days", "exposure.carry_over_days", "exposure.stockpile_cap_days", "exposure.report_valid_days",
-    "exposure.days_supply.max", "hyperalgesia.escalation.stable_days", "hyperalgesia.escalation.grace_days",
+    "exposure.days_supply.max", "exposure.washout_days", "exposure.definition_window_days",
+    "exposure.events.prior_days", "exposure.events.next_days", "exposure.events.taper_days",
+    "exposure.events.discontinuation_days", "hyperalgesia.escalation.stable_days", "hyperalgesia.escalation.grace_days",
     "hyperalgesia.windows_days", "mortality.horizons_days",
 ]  # fmt: skip
 
@@ -194,13 +201,12 @@ def test_no_key_of_days_is_without_bounds() -> None:
         for key, _, field in fields(Config.model_validate({"cohorts": {"a": {"path": "x"}}}))
         if "days" in str(key[-1]) and not isinstance(field.default_factory, type)
     }
-    reserved = {"exposure.washout_days", "mortality.lags_days"}
+    reserved = {"mortality.lags_days"}
     assert set(declared) - reserved == set(DAY_KEYS) - {"exposure.days_supply.max"}
     assert all('"maximum": 36525' in declared[key] for key in set(declared) - reserved)
 
 
 LATER = [
-    "exposure: {stays: extend}", "exposure: {long_term_definition: d60}", "exposure: {washout_days: 365}",
     "covariates: {missing: mi}", "mortality: {weights: iptw}", "mortality: {lags_days: [0, 30]}",
     "mortality: {comparators: [nsaid]}", "mortality: {comparators: [non_user, nsaid]}",
     "mortality: {truncation: [1, 99]}", "mortality: {negative_controls: [fracture]}",

@@ -14,8 +14,9 @@ from opioid_outcomes.config.slices import SLICES, WHOLE, person_columns, slice_o
 from opioid_outcomes.provenance import canonical_json
 
 COHORT_STEPS = [
-    "simulate_cohort", "ingest_cohort", "derive_exposure", "build_cohort", "describe_trajectories",
-    "estimate_mortality", "estimate_hyperalgesia",
+    "simulate_cohort", "ingest_cohort", "derive_exposure", "describe_episodes", "define_doses", "find_dose_events",
+    "build_cohort", "describe_trajectories", "classify_trajectories", "estimate_trajectories", "estimate_mortality",
+    "estimate_hyperalgesia",
 ]  # fmt: skip
 
 
@@ -51,18 +52,23 @@ def test_swapping_two_values_changes_the_slice() -> None:
         ("report", {"formats": ["html"]}, set()),
         ("study", {"title": "new"}, set()),
         ("disclosure", {"profile": "none", "reason": "public"}, set()),
-        ("exposure", {"gap_days": 7}, {"describe_episodes"}),
+        ("exposure", {"gap_days": 7}, {"describe_episodes", "explain_exposure"}),
         (
             "exposure", {"dose_bands": [50]},
-            {"build_cohort", "describe_trajectories"},
+            {"build_cohort", "describe_trajectories", "explain_exposure"},
         ),
+        ("exposure", {"threshold_rule": "above"}, {"define_doses", "explain_exposure"}),
+        ("exposure", {"events": {"min_mme": 10}}, {"find_dose_events", "explain_exposure"}),
+        ("exposure", {"long_term_definition": "d180"}, {"estimate_trajectories", "explain_exposure"}),
+        ("study", {"seed": 1}, {"classify_trajectories"}),
+        ("trajectories", {"starts": 5}, {"classify_trajectories", "estimate_trajectories"}),
         ("quality", {"max_rejected_share": 0.5}, {"ingest_cohort"}),
         ("mortality", {"analyses": ["rate"]}, {"estimate_mortality"}),
         ("synthesis", {"pool": False}, {"synthesize_estimates"}),
         ("hyperalgesia", {"step_mme": 10}, {"estimate_hyperalgesia"}),
         (
             "covariates", {"baseline": ["sex", "age"]},
-            {"build_cohort", "estimate_mortality", "estimate_hyperalgesia"},
+            {"build_cohort", "estimate_trajectories", "estimate_mortality", "estimate_hyperalgesia"},
         ),
     ],
 )  # fmt: skip

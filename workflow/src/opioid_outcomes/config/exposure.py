@@ -67,12 +67,12 @@ class DoseEvents(Section):
     min_rise: float = key(0.2, "Escalation: smallest relative rise of the mean daily dose.", gt=0, le=10)
     min_mme: float = key(5, "Escalation: smallest absolute rise, MME/day.", ge=0, le=1000)
     prior_days: int = key(
-        90, "Days before an event whose mean dose, stable within 20 %, it is judged by.", ge=30, le=730
+        90, "Days before an event whose mean dose, stable within 20 %, it is judged by.", ge=30, le=MAX_DAYS
     )
-    next_days: int = key(30, "Days after a rise whose mean dose is compared.", ge=7, le=365)
+    next_days: int = key(30, "Days after a rise whose mean dose is compared.", ge=7, le=MAX_DAYS)
     min_fall: float = key(0.15, "Taper: smallest relative fall of the mean daily dose.", gt=0, lt=1)
-    taper_days: int = key(60, "Taper: days over which the fall is measured, and again sustained.", ge=14, le=365)
-    discontinuation_days: int = key(90, "Days without supply after which therapy counts as stopped.", ge=1, le=730)
+    taper_days: int = key(60, "Taper: days over which the fall is measured, and again sustained.", ge=14, le=MAX_DAYS)
+    discontinuation_days: int = key(90, "Days without supply after which therapy counts as stopped.", ge=1, le=MAX_DAYS)
     high_dose_mme: float = key(90, "Daily dose from which on it is high, MME/day.", gt=0, le=10_000)
 
 
