@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import report_exposure
 
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS, FIGURES
 from opioid_outcomes.contracts.estimates import SCHEMA, Estimate, frame
+from opioid_outcomes.workflow_plan import RELEASED_DISPLAYS
 
 RULE = "Counts of 1 to 10 people are not shown (<11); other counts and person-years are rounded to 5."
 COHORTS = ("clinic", "claims")
@@ -221,7 +223,7 @@ def _displays(cohort: str) -> dict[str, list[dict[str, Any]]]:
             for rise in [peak * math.exp(month / 2) if month < 0 else after + (peak - after) * math.exp(-month / 2)]
             for mean in [5 + rise]
         ]  # fmt: skip
-    return made
+    return made | report_exposure.rows()
 
 
 def outputs(folder: Path) -> dict[str, Any]:
@@ -248,8 +250,8 @@ def _truth() -> pl.DataFrame:
 
 def write(folder: Path, *, profile: str = "cms11", empty: bool = False) -> dict[str, Any]:
     """Write the folder and return the step's ``inputs``. ``empty``: a study in which nothing may be shown."""
-    tables, figures = folder / "tables", folder / "figures"
-    for path in (tables, figures):
+    tables = folder / "tables"
+    for path in (tables, folder / "figures"):
         path.mkdir(parents=True)
     about = {
         name: {
@@ -279,8 +281,7 @@ def write(folder: Path, *, profile: str = "cms11", empty: bool = False) -> dict[
         rows = [{"cohort": cohort, **row} for cohort in COHORTS for row in made[cohort].get(name, [])]
         columns = ["cohort", *display.columns, "suppressed", *(["deviation"] if name == "survival" else [])]
         written = pl.DataFrame([] if empty else rows, schema=columns if empty else None, infer_schema_length=None)
-        where = figures if name in ("survival", "dose_distribution", "dose_trajectory", "pain_escalation") else tables
-        written.select(columns).write_csv(where / f"{name}.csv")
+        written.select(columns).write_csv(folder / RELEASED_DISPLAYS[name])
     if not empty:
         _truth().write_csv(tables / "truth.csv")
     inputs = {name: folder / f"{name}.json" for name in ("release", "manifest")}

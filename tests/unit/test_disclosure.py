@@ -327,3 +327,152 @@ def test_two_small_rates_that_are_few_together_take_a_third_with_them() -> None:
     shown = estimates.released(rates({name: (deaths, 50.0 * deaths + 300) for name, deaths in groups.items()}), CMS11)
     hidden = shown.filter(pl.col("gate").str.starts_with("not evaluable: withheld"), scale="rate_per_1000py")
     assert set(hidden["contrast"]) == {"treatment", "unknown", "on"}
+
+
+def released(name: str, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    return displays.released(frame, DISPLAYS[name], CMS11).to_dicts()
+
+
+def thresholds(persons: int, over_50: int, over_90: int) -> dict[str, object]:
+    return {
+        "definition": 2, "factors": "cdc_2022", "persons": persons, "over_50": over_50, "over_90": over_90,
+        "share_50": over_50 / persons, "share_90": over_90 / persons, "median_mme": 41.23456,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown", "suppressed"),
+    [
+        ((1903, 402, 121), (1905, 400, 120), 0),
+        ((1903, 402, 0), (1905, 400, 0), 0),
+        ((1903, 402, 7), (1905, 400, None), 1),  # the few are hidden, and the row stays
+        ((1903, 402, 397), (1905, 400, None), 2),  # 5 people are above 50 and not above 90
+        ((1903, 1898, 402), (1905, None, 400), 2),  # 5 people never are above 50
+        ((1903, 1903, 1898), (1905, 1905, None), 2),
+        ((1903, 9, 4), (1905, None, None), 1),
+        ((9, 0, 0), (None, None, None), 1),
+    ],
+)
+def test_people_over_50_and_not_over_90_are_a_group_too(
+    counts: tuple[int, int, int], shown: tuple[int | None, ...], suppressed: int
+) -> None:
+    row = released("mme_thresholds", [thresholds(*counts)])[0]
+    assert (row["persons"], row["over_50"], row["over_90"]) == shown
+    assert row["suppressed"] == suppressed
+    assert [row[name] is None for name in ("share_50", "share_90")] == [part is None for part in shown[1:]]
+    assert (row["median_mme"] is None) == (shown[0] is None)
+
+
+def test_shares_of_thresholds_do_not_give_the_exact_counts_back() -> None:
+    row = released("mme_thresholds", [thresholds(1903, 402, 121)])[0]
+    assert (row["share_50"], row["share_90"]) == (round(400 / 1905, 3), round(120 / 1905, 3))
+
+
+def test_a_share_of_a_family_comes_from_its_rounded_total() -> None:
+    persons = {"off": 603, "<20": 201, "20-49": 96}
+    rows: list[dict[str, object]] = [
+        {"month": 0, "band": band, "persons": count, "share": count / 900} for band, count in persons.items()
+    ]
+    shown = released("dose_bands", rows)
+    assert [row["share"] for row in shown] == [round(605 / 900, 3), round(200 / 900, 3), round(95 / 900, 3)]
+
+
+def test_a_band_hidden_alone_takes_the_next_smallest_of_its_month_only() -> None:
+    bands = ("off", "20-49", ">=90", "unknown")
+    rows: list[dict[str, object]] = [
+        {"month": month, "band": band, "persons": count, "share": count / sum(counts)}
+        for month, counts in enumerate([(600, 200, 96, 4), (600, 200, 96, 40)])
+        for band, count in zip(bands, counts, strict=True)
+    ]
+    assert [row["suppressed"] for row in released("dose_bands", rows)] == [0, 0, 2, 1, 0, 0, 0, 0]
+
+
+def repairs(persons: tuple[int, int], repaired: int, over_90: int = 60) -> list[dict[str, object]]:
+    return [
+        {"fills_used": used, "persons": count, "person_years": 1003.2, "mean_mme": 50.0, "share_50": 0.4,
+         "share_90": 0.1, "persons_repaired": behind, "persons_50": 300, "persons_90": over_90}
+        for used, count, behind in (("all", persons[0], persons[0]), ("without repaired", persons[1], repaired))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("persons", "repaired", "suppressed"),
+    [
+        ((1900, 1880), 60, [0, 0]),
+        ((1900, 1896), 60, [0, 2]),  # 4 people have repaired fills only
+        ((1900, 1900), 9, [0, 2]),  # the rows differ by the days of 9 people
+        ((1900, 1900), 0, [0, 0]),
+        ((1900, 1889), 11, [0, 0]),
+    ],
+)
+def test_rows_that_differ_by_a_few_people_are_not_shown_side_by_side(
+    persons: tuple[int, int], repaired: int, suppressed: list[int]
+) -> None:
+    shown = released("repair_sensitivity", repairs(persons, repaired))
+    assert [row["suppressed"] for row in shown] == suppressed
+    assert [row["mean_mme"] is None for row in shown] == [flag > 0 for flag in suppressed]
+
+
+def test_a_share_of_days_that_few_people_contribute_goes_alone() -> None:
+    row = released("repair_sensitivity", repairs((1900, 1880), 60, over_90=3))[0]
+    assert (row["share_90"], row["share_50"], row["persons"]) == (None, 0.4, 1900)
+    assert "persons_90" not in row
+
+
+def test_observed_means_of_few_members_go_and_the_class_s_curve_stays() -> None:
+    rows: list[dict[str, object]] = [
+        {"class": number, "month": month, "persons": people, "mean": 40.0, "ci_low": 38.0, "ci_high": 42.0,
+         "observed": 41.0, "share": people / 1000, "persons_observed": people if month == 0 else 10}
+        for number, people in ((1, 700), (2, 300))
+        for month in (0, 1)
+    ]  # fmt: skip
+    shown = released("trajectory_classes", rows)
+    assert [row["observed"] for row in shown] == [41.0, None, 41.0, None]
+    assert [row["mean"] for row in shown] == [40.0] * 4
+
+
+def test_the_number_behind_a_model_cannot_be_had_from_its_bic_and_likelihood() -> None:
+    parameters, persons, likelihood = 11, 1483, -23456.789
+    bic = -2 * likelihood + parameters * np.log(persons)
+    row: dict[str, object] = {
+        "classes": 2, "chosen": 1, "why": "", "persons": persons, "smallest_class": 400, "log_likelihood": likelihood,
+        "bic": bic, "entropy": 0.9, "mean_posterior": 0.95, "smallest_share": 400 / persons,
+    }  # fmt: skip
+    shown = released("trajectory_models", [row])[0]
+    assert (shown["log_likelihood"], shown["bic"]) == (-23457.0, round(bic))
+    guesses = [  # every number of people that agrees with what is told
+        n for n in range(1000, 2000) if abs(-2 * -23457 + parameters * np.log(n) - round(bic)) <= 2 * 0.5 + 0.5
+    ]
+    assert len(guesses) > 100
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ((900, 300, 120), (900, 300, 120)),
+        ((900, 300, 4), (900, 300, None)),
+        ((900, 300, 292), (900, 300, None)),  # 8 have days of both and not the measure
+        ((900, 896, 896), (900, None, None)),  # 4 have no day of both: neither count may tell
+        ((900, 6, 0), (900, None, None)),
+    ],
+)
+def test_concurrent_use_tells_no_few_within_or_beside_it(
+    counts: tuple[int, int, int], shown: tuple[int | None, ...]
+) -> None:
+    persons, with_class, cob = counts
+    values = {"share_with": with_class / persons, "share_of_days": 0.12}
+    counted = {"class": "benzodiazepine", "persons": persons, "with_class": with_class, "cob": cob}
+    row = released("concurrent_use", [counted | values])[0]
+    assert (row["persons"], row["with_class"], row["cob"]) == shown
+    assert (row["share_of_days"] is None) == (shown[1] is None)
+
+
+def test_a_long_gap_of_few_people_goes_with_the_next_fewest() -> None:
+    rows: list[dict[str, object]] = [
+        {"gap_days_from": low, "gap_days_to": high, "gaps": gaps, "persons": gaps - 2, "share": gaps / 1012}
+        for low, high, gaps in ((1, 7, 700), (8, 14, 250), (15, 30, 50), (366, None, 12))
+    ]
+    shown = released("gap_distribution", rows)
+    assert [row["suppressed"] for row in shown] == [0, 0, 2, 1]  # 12 gaps of 10 people
+    assert [row["gaps"] for row in shown] == [700, 250, None, None]

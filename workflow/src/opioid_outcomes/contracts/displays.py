@@ -15,11 +15,17 @@ class Display:
     """One display.
 
     ``kind`` picks the disclosure rule: cells (row by row), ledger (cell by cell), a survival curve, or attrition.
+    ``numbers``: the keys that are numbers; the others are texts.
     ``families``: keys within which rows add up to a total that is known, so that one hidden row would be a subtraction
-    away. ``shares``: a value, and the counts of which it may be the share. ``quantiles``: values that rest on few
-    people, shown only with twice the threshold behind them. ``behind``: a further count, never published, of the
-    people behind the values; default the last of ``counts``. ``base``: a count that is the same in all rows of a group
-    but for people whose value is missing, the count of people behind a row that may equal it, and the group's key.
+    away. ``nested``: of two counts the second is a part of the first, so that their difference is a group too.
+    ``parts``: a count with the values that rest on it alone: where it is small, only these go and the row stays; it
+    need not be published. ``inside``: a key and two of its values, the people of the second being among those of the
+    first, so that rows differ by a group. ``shares``: a value, and the counts of which it may be the share; without a
+    second count, of the total of the first family. ``quantiles``: values that rest on few people, shown only with
+    twice the threshold behind them. ``whole``: values told as whole numbers, because finer ones give a count back.
+    ``behind``: the count of the people behind the values, published or not; default the last of ``counts``.
+    ``base``: a count that is the same in all rows of a group but for people whose value is missing, the count of people
+    behind a row that may equal it, and the group's key.
     """
 
     name: str
@@ -29,9 +35,14 @@ class Display:
     description: str
     kind: Literal["cells", "ledger", "curve", "attrition"] = "cells"
     person_years: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
     families: tuple[tuple[str, ...], ...] = ()
-    shares: tuple[tuple[str, str, str], ...] = ()
+    nested: tuple[tuple[str, str], ...] = ()
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    inside: tuple[str, str, str] | None = None
+    shares: tuple[tuple[str, str, str | None], ...] = ()
     quantiles: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
     behind: str | None = None
     base: tuple[str, str, str] | None = None
 
@@ -39,13 +50,82 @@ class Display:
     def columns(self) -> tuple[str, ...]:
         return (*self.keys, *self.counts, *self.person_years, *self.values)
 
+    @property
+    def unpublished(self) -> tuple[str, ...]:
+        """Counts that disclosure judges by and that never leave."""
+        judged = dict.fromkeys([*([self.behind] if self.behind else []), *(count for count, _ in self.parts)])
+        return tuple(name for name in judged if name not in self.counts)
+
+
+# Rows of other definitions, factor tables or numbers of classes differ by people too; there, as between linked tables,
+# rounding protects (DISCLOSURE, Out 2), which shares must not undo: they come from the rounded counts.
+EXPOSURE = (
+    Display(
+        "repair_sensitivity", ("fills_used",), ("persons",), ("mean_mme", "share_50", "share_90"),
+        "days with supply from all fills and without repaired ones; shares are of days at a known dose, at 50 and 90"
+        " MME/day and above; persons_repaired (on the row of all fills: persons), persons_50 and persons_90 are those"
+        " behind a row's difference from the other and behind its shares",
+        person_years=("person_years",), inside=("fills_used", "all", "without repaired"), behind="persons_repaired",
+        parts=(("persons_50", ("share_50",)), ("persons_90", ("share_90",))),
+    ),
+    Display(
+        "gap_distribution", ("gap_days_from", "gap_days_to"), ("gaps", "persons"), ("share",),
+        "days between one stretch of supply and the next; gap_days_to is empty in the last row",
+        numbers=("gap_days_from", "gap_days_to"), families=((),), shares=(("share", "gaps", None),),
+    ),
+    Display(
+        "mme_thresholds", ("definition", "factors"), ("persons", "over_50", "over_90"),
+        ("share_50", "share_90", "median_mme"),
+        "persons whose dose reaches 50 and 90 MME/day in any window, by HEAL definition and factor table; median of"
+        " each person's highest window",
+        numbers=("definition",), behind="persons",
+        nested=(("persons", "over_50"), ("over_50", "over_90"), ("persons", "over_90")),
+        parts=(("over_50", ("share_50",)), ("over_90", ("share_90",))),
+        shares=(("share_50", "over_50", "persons"), ("share_90", "over_90", "persons")), quantiles=("median_mme",),
+    ),
+    Display(
+        "dose_events", ("event",), ("persons", "events"), ("median_change",),
+        "changes of dose; median relative change of mean dose over the event", behind="persons",
+        quantiles=("median_change",),
+    ),
+    Display(
+        "long_term", ("definition",), ("persons", "met"), ("share",),
+        "persons with analgesic fills who ever meet each definition of long-term therapy", behind="persons",
+        nested=(("persons", "met"),), parts=(("met", ("share",)),), shares=(("share", "met", "persons"),),
+    ),
+    Display(
+        "concurrent_use", ("class",), ("persons", "with_class", "cob"), ("share_with", "share_of_days"),
+        "persons with days on opioids, of these with a day or more of both, and with the measure of concurrent use met",
+        behind="persons", nested=(("persons", "with_class"), ("with_class", "cob"), ("persons", "cob")),
+        parts=(("with_class", ("share_with", "share_of_days")), ("cob", ())),
+        shares=(("share_with", "with_class", "persons"),),
+    ),
+    Display(
+        "dose_bands", ("month", "band"), ("persons",), ("share",),
+        "status or dose band on the first day of each 30-day month since entry, among those followed",
+        numbers=("month",), families=(("month",),), shares=(("share", "persons", None),),
+    ),
+    Display(
+        "trajectory_models", ("classes", "chosen", "why"), ("persons", "smallest_class"),
+        ("log_likelihood", "bic", "entropy", "mean_posterior", "smallest_share"),
+        "latent class models of monthly dose, by number of classes", numbers=("classes", "chosen"),
+        shares=(("smallest_share", "smallest_class", "persons"),), whole=("log_likelihood", "bic"),
+    ),
+    Display(
+        "trajectory_classes", ("class", "month"), ("persons",), ("mean", "ci_low", "ci_high", "observed", "share"),
+        "curves of the latent classes with pointwise 95 % limits; persons and share: of the class, whatever the month;"
+        " observed: mean of its members' doses, of the persons_observed that month",
+        numbers=("class", "month"), families=(("month",),), parts=(("persons_observed", ("observed",)),),
+        shares=(("share", "persons", None),),
+    ),
+)  # fmt: skip
 
 DISPLAYS: dict[str, Display] = {
     display.name: display
     for display in (
         Display(
             "attrition", ("step", "rule"), ("persons_kept", "persons_dropped"), (),
-            "from raw persons to the analysed cohort", kind="attrition",
+            "from raw persons to the analysed cohort", kind="attrition", numbers=("step",),
         ),
         Display(
             "quality", ("table", "into"), ("rows_in", "canonical", "rejected", "merged", "not_selected"), (),
@@ -61,13 +141,14 @@ DISPLAYS: dict[str, Display] = {
             ("mean", "sd", "share", "smd"),
             "covariates by exposure; smd is set on the rows of the exposed group",
             families=(("variable", "statistic", "group"), ("variable", "statistic", "level")),
-            shares=(("share", "persons", "of_persons"),), base=("of_persons", "persons", "group"),
+            nested=(("of_persons", "persons"),), shares=(("share", "persons", "of_persons"),),
+            base=("of_persons", "persons", "group"),
         ),
         Display(
             "survival", ("exposure", "group", "day"), ("at_risk", "entered", "events", "left"),
             ("survival", "ci_low", "ci_high", "weighted"),
             "survival by current or baseline exposure; entered, events, left are cumulative; weighted: 1 if the"
-            " people are", kind="curve",
+            " people are", kind="curve", numbers=("day",),
         ),
         Display(
             "dose_distribution", ("dose_band",), ("persons",), ("share_of_time",),
@@ -77,18 +158,20 @@ DISPLAYS: dict[str, Display] = {
             "dose_trajectory", ("month",), ("persons", "persons_on"),
             ("share_on", "p25", "median", "p75", "mean"),
             "monthly mean MME/day among people on opioids, by month since entry",
-            quantiles=("p25", "median", "p75"), behind="persons_with_dose",
+            numbers=("month",), nested=(("persons", "persons_on"),), quantiles=("p25", "median", "p75"),
+            behind="persons_with_dose",
             shares=(("share_on", "persons_on", "persons"),),
         ),
         Display(
             "pain_escalation", ("arm", "month"), ("persons",), ("mean", "ci_low", "ci_high"),
-            "mean pain by 30-day month before and after the decision, by arm",
+            "mean pain by 30-day month before and after the decision, by arm", numbers=("month",),
         ),
+        *EXPOSURE,
     )
 }  # fmt: skip
 
 # The figures the report draws, by the names of their files.
 FIGURES = (
-    "attrition", "dose_distribution", "dose_trajectory", "survival", "hazard_ratios", "pain_escalation",
-    "escalation_contrasts",
+    "attrition", "mme_thresholds", "dose_distribution", "dose_trajectory", "dose_bands", "gap_distribution",
+    "trajectory_classes", "exposure_example", "survival", "hazard_ratios", "pain_escalation", "escalation_contrasts",
 )  # fmt: skip

@@ -22,7 +22,7 @@ def released(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
 
     suppressed: 1 where cells were blanked because a count is small, 2 where only to protect another row, else 0.
     """
-    frame = frame.select(*contract.columns, *([contract.behind] if contract.behind else []))
+    frame = frame.select(*contract.columns, *contract.unpublished)
     match contract.kind:
         case "curve":
             return curves.rounded(frame, profile)
@@ -35,23 +35,55 @@ def released(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
 
 
 def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
-    """Row by row: any small count, or a small remainder of a count in the next, takes the row's values with it."""
+    """Row by row: any small count, or a small remainder of a count in the next, takes the row's values with it.
+
+    A count declared as a part takes only its own values.
+    """
     if contract.base and profile.base > 1:
         frame = _with_few_missing_as_none(frame, *contract.base, profile)
-    behind = contract.behind or contract.counts[-1]
-    hidden = pl.any_horizontal(profile.small(name) for name in {*contract.counts, behind})
-    for whole, part in _nested(contract):
-        hidden |= (pl.col(whole) - pl.col(part)).is_between(1, profile.threshold - 1).fill_null(value=False)
-    small = pl.any_horizontal(profile.small(name) for name in contract.counts)
-    frame = frame.with_columns(hidden=hidden, small=small)
+    parts = [count for count, _ in contract.parts]
+    judged = dict.fromkeys([*contract.counts, contract.behind or contract.counts[-1], *parts])
+    goes = {name: profile.small(name) | _small_remainder(contract, name, profile) for name in judged}
+    frame = frame.with_columns(
+        *(goes[name].alias(f"hidden {name}") for name in parts),
+        hidden=pl.any_horizontal(rule for name, rule in goes.items() if name not in parts)
+        | _few_between_rows(frame, contract, profile),
+        small=pl.any_horizontal(profile.small(name) for name in contract.counts),
+    )
     if profile.base > 1:
         frame = _rounded(_never_one_alone(frame, contract), contract, profile)
-    blank = (*contract.counts, *contract.person_years, *contract.values)
-    return (
-        frame.with_columns(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in blank)
-        .with_columns(suppressed=pl.when(~pl.col("hidden")).then(0).when("small").then(1).otherwise(2).cast(pl.Int8))
-        .select(*contract.columns, "suppressed")
-    )
+    return _blanked(frame, contract)
+
+
+def _blanked(frame: pl.DataFrame, contract: Display) -> pl.DataFrame:
+    """Without what is hidden: the row, or a part of it."""
+    rows = (*contract.counts, *contract.person_years, *contract.values)
+    goes = dict.fromkeys(rows, pl.col("hidden"))
+    for count, values in contract.parts:
+        goes |= {name: goes[name] | pl.col(f"hidden {count}") for name in (count, *values) if name in rows}
+    any_hidden = pl.any_horizontal("hidden", *(f"hidden {count}" for count, _ in contract.parts))
+    return frame.with_columns(
+        *(pl.when(rule).then(None).otherwise(pl.col(name)).alias(name) for name, rule in goes.items()),
+        suppressed=pl.when(~any_hidden).then(0).when("small").then(1).otherwise(2).cast(pl.Int8),
+    ).select(*contract.columns, "suppressed")
+
+
+def _small_remainder(contract: Display, part: str, profile: Profile) -> pl.Expr:
+    """Whether a count leaves but a few of a larger one of which it is a part."""
+    apart = [pl.col(whole) - pl.col(part) for whole, inner in contract.nested if inner == part]
+    few = [rest.is_between(1, profile.threshold - 1).fill_null(value=False) for rest in apart]
+    return pl.any_horizontal(few) if few else pl.lit(False)
+
+
+def _few_between_rows(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Expr:
+    """Whether a row is that of people all but a few of whom another row counts too: it goes."""
+    if contract.inside is None:
+        return pl.lit(False)
+    key, outer, inner = contract.inside
+    size = contract.counts[0]
+    of_outer = frame.filter(pl.col(key) == outer).get_column(size).sum()
+    few = (of_outer - pl.col(size)).is_between(1, profile.threshold - 1)
+    return ((pl.col(key) == inner) & few).fill_null(value=False)
 
 
 def _with_few_missing_as_none(frame: pl.DataFrame, whole: str, part: str, key: str, profile: Profile) -> pl.DataFrame:
@@ -67,8 +99,13 @@ def _with_few_missing_as_none(frame: pl.DataFrame, whole: str, part: str, key: s
 
 def _rounded(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
     """Counts rounded; shares of one count in another from the rounded ones; quantiles only with enough behind."""
+    total = contract.families[0] if contract.families else ()
+    for share, part, whole in contract.shares:
+        among = pl.col(whole) if whole else pl.col(part).sum().over([pl.col(name) for name in total] or [pl.lit(1)])
+        frame = frame.with_columns(among.alias(f"whole of {share}"))
     plain = {
-        share: (pl.col(share) - pl.col(part) / pl.col(whole)).abs() < SAME for share, part, whole in contract.shares
+        share: (pl.col(share) - pl.col(part) / pl.col(f"whole of {share}")).abs() < SAME
+        for share, part, _ in contract.shares
     }
     few = pl.col(contract.behind or contract.counts[-1]) < 2 * profile.threshold
     frame = frame.with_columns(
@@ -77,18 +114,13 @@ def _rounded(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
     ).with_columns(
         *(profile.rounded(name).alias(name) for name in contract.counts),
         *(profile.rounded(name).cast(pl.Float64).alias(name) for name in contract.person_years),
+        *(profile.rounded(f"whole of {share}") for share, _, _ in contract.shares),
     )
     frame = frame.with_columns(
-        pl.when(f"plain {share}").then(pl.col(part) / pl.col(whole)).otherwise(pl.col(share)).alias(share)
-        for share, part, whole in contract.shares
+        pl.when(f"plain {share}").then(pl.col(part) / pl.col(f"whole of {share}")).otherwise(share).alias(share)
+        for share, part, _ in contract.shares
     )
-    return frame.with_columns(pl.col(name).round(DECIMALS) for name in contract.values)
-
-
-def _nested(contract: Display) -> list[tuple[str, str]]:
-    """Counts of which the second is a part of the first, so that their difference is a group too."""
-    pairs = (("of_persons", "persons"), ("persons", "persons_on"))
-    return [pair for pair in pairs if set(pair) <= set(contract.counts)]
+    return frame.with_columns(pl.col(name).round(0 if name in contract.whole else DECIMALS) for name in contract.values)
 
 
 def _never_one_alone(frame: pl.DataFrame, contract: Display) -> pl.DataFrame:

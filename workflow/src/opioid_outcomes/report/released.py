@@ -23,10 +23,6 @@ TRUTH_COLUMNS = {
 EXAMPLE_COLUMNS = {
     "lane": pl.String(), "label": pl.String(), "start": pl.Float64(), "stop": pl.Float64(), "value": pl.Float64(),
 }  # fmt: skip
-TEXT_KEYS = {
-    "rule", "table", "into", "item", "label", "variable", "level", "statistic", "group", "exposure", "dose_band", "arm",
-    "band", "event", "definition", "factors", "class", "fills_used", "why",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,8 @@ def _display(path: Path) -> list[dict[str, Any]]:
     display = DISPLAYS[path.stem]
     schema: dict[str, pl.DataType] = {"cohort": pl.String(), "suppressed": pl.Int64(), "deviation": pl.Float64()}
     for name in display.columns:
-        schema[name] = pl.String() if name in TEXT_KEYS else pl.Float64()
+        is_text = name in display.keys and name not in display.numbers
+        schema[name] = pl.String() if is_text else pl.Float64()
     return _csv(path, schema)
 
 
