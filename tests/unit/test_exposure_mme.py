@@ -5,8 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from opioid_outcomes.config import shipped
 from opioid_outcomes.errors import UserError
-from opioid_outcomes.exposure import mme
+from opioid_outcomes.exposure import mme, mme_tables
+from opioid_outcomes.exposure.product_names import ingredients
 
 SCHEMA = {
     "ingredient": pl.String, "route": pl.String, "form": pl.String, "strength": pl.Float64, "strength_unit": pl.String,
@@ -24,34 +26,115 @@ def dose(
     route: str | None = "oral",
     form: str | None = None,
     analgesic: int = 1,
-    table: pl.DataFrame | None = None,
+    table: pl.DataFrame | str = "cdc_2022",
 ) -> tuple[float | None, str | None]:
     reason = None if analgesic else "cough"
     row = (ingredient, route, form, strength, unit, quantity, days, analgesic, reason)
     fills = pl.LazyFrame([row], schema=SCHEMA, orient="row")
-    factors = mme.factors("cdc_2022") if table is None else table
+    factors = mme.factors(table) if isinstance(table, str) else table
     return mme.attach(fills, factors).select("mme_per_day", "reason").collect().row(0)
 
 
+# MME of 1 mg a day by each table (METHODS B1; PEERS A; Von Korff 2008): None is no factor, and that is not 0.
+TABLES = ("cdc_2022", "cdc_2016_tiers", "cdc_2016_flat", "heal", "consort_2008")
+PER_MG = {
+    #                 2022  tiers  flat  heal  consort
+    "codeine":        (0.15, 0.15, 0.15, 0.15, 0.15),
+    "dihydrocodeine": (0.25, 0.25, 0.25, 0.25, 0.25),
+    "hydrocodone":    (1.00, 1.00, 1.00, 1.00, 1.00),
+    "hydromorphone":  (5.00, 4.00, 4.00, 5.00, 4.00),
+    "levorphanol":    (11.0, 11.0, 11.0, 11.0, 11.0),
+    "meperidine":     (0.10, 0.10, 0.10, 0.10, 0.10),
+    "methadone":      (4.70, 4.00, 3.00, 4.70, 3.00),
+    "morphine":       (1.00, 1.00, 1.00, 1.00, 1.00),
+    "opium":          (1.00, 1.00, 1.00, 1.00, None),
+    "oxycodone":      (1.50, 1.50, 1.50, 1.50, 1.50),
+    "oxymorphone":    (3.00, 3.00, 3.00, 3.00, 3.00),
+    "pentazocine":    (0.37, 0.37, 0.37, 0.37, 0.37),
+    "propoxyphene":   (None, None, None, None, 0.23),
+    "tapentadol":     (0.40, 0.40, 0.40, 0.30, None),
+    "tramadol":       (0.20, 0.10, 0.10, 0.20, 0.10),
+    "nalbuphine":     (None, None, None, None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("column", range(len(TABLES)), ids=TABLES)
+@pytest.mark.parametrize("ingredient", PER_MG)
+def test_one_milligram_a_day(ingredient: str, column: int) -> None:
+    per_mg = PER_MG[ingredient][column]
+    expected = (None, "no_factor") if per_mg is None else (pytest.approx(per_mg, rel=1e-12), None)
+    assert dose(ingredient, 1, "mg", 30, 30, table=TABLES[column]) == expected
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_ten_fentanyl_patches_of_25_for_30_days_are_60(table: str) -> None:
+    """METHODS B1: 25 x (10/30) x 7.2 = 25 x 2.4 = 60, by every table: 7.2 a patch is 2.4 a day of wear."""
+    assert dose("fentanyl", 25, "mcg/h", 10, 30, route="transdermal", table=table) == (pytest.approx(60), None)
+
+
 @pytest.mark.parametrize(
-    ("ingredient", "per_mg"),
+    ("table", "expected"),
+    [("cdc_2016_tiers", 240), ("cdc_2022", 141), ("heal", 141), ("cdc_2016_flat", 90), ("consort_2008", 90)],
+)
+def test_methadone_30_mg_a_day(table: str, expected: float) -> None:
+    assert dose("methadone", 10, "mg", 90, 30, table=table) == (pytest.approx(expected, rel=1e-12), None)
+
+
+# mg of methadone in a day: MME. Tiers are (0, 20] x 4, (20, 40] x 8, (40, 60] x 10, above x 12, with no gap between
+# them: 20.5 mg falls in the second.
+TIERED = {
+    0: 0, 0.5: 2, 1: 4, 20: 80, 20.01: 160.08, 20.5: 164, 30: 240, 40: 320, 40.5: 405, 60: 600, 60.5: 726, 61: 732,
+    100: 1200, 20.000000001: 80.000000004,  # 20 mg, but for the rounding of a sum
+}  # fmt: skip
+
+
+def test_methadone_by_the_total_of_the_day() -> None:
+    tiers = mme.tiers(mme.factors("cdc_2016_tiers"))
+    assert tiers is not None
+    assert tiers.rows() == [("methadone", 0, 4), ("methadone", 20, 8), ("methadone", 40, 10), ("methadone", 60, 12)]
+    mg = pl.Series("mg", [*TIERED, None], dtype=pl.Float64)
+    found = mg.to_frame().select(mme.mme_of_tiered(pl.col("mg"), tiers)).to_series().to_list()
+    assert found == [*(pytest.approx(value, rel=1e-12) for value in TIERED.values()), None]
+
+
+@pytest.mark.parametrize("table", [name for name in TABLES if name != "cdc_2016_tiers"])
+def test_other_tables_have_no_tiers(table: str) -> None:
+    assert mme.tiers(mme.factors(table)) is None
+
+
+def test_a_fill_of_methadone_goes_along_with_its_milligrams_so_that_the_days_total_can_decide() -> None:
+    """Twice 10 mg and 15 mg a day: 40 and 60 MME alone; together 25 mg, so 200."""
+    table = mme.factors("cdc_2016_tiers")
+    rows = [
+        (name, "oral", None, strength, "mg", 60.0, 30.0, apart, reason)
+        for name, strength, apart, reason in [
+            ("methadone", 5.0, 1, None), ("methadone", 7.5, 1, None), ("morphine", 10.0, 1, None),
+            ("methadone", 10.0, 0, "opioid_use_disorder"),
+        ]
+    ]  # fmt: skip
+    found = mme.attach(pl.LazyFrame(rows, schema=SCHEMA, orient="row"), table).collect()
+    assert found.select("mme_per_day", "tiered_mg_per_day").rows() == [(40, 10), (60, 15), (20, None), (None, None)]
+    tiers = mme.tiers(table)
+    assert tiers is not None
+    total = found.select(mme.mme_of_tiered(pl.col("tiered_mg_per_day").sum(), tiers)).item()
+    assert total == 200
+
+
+@pytest.mark.parametrize(
+    ("fill", "cdc", "heal"),
     [
-        ("codeine", 0.15), ("hydrocodone", 1), ("hydromorphone", 5), ("methadone", 4.7), ("morphine", 1),
-        ("oxycodone", 1.5), ("oxymorphone", 3), ("tapentadol", 0.4), ("tramadol", 0.2),
-        ("dihydrocodeine", 0.25), ("levorphanol", 11), ("meperidine", 0.1), ("pentazocine", 0.37), ("opium", 1),
+        ({"strength": 8, "unit": "mg", "route": "sublingual", "quantity": 30}, None, 8 * 38.8),
+        ({"strength": 300, "unit": "mcg", "route": "buccal", "quantity": 60}, None, 600 * 0.039),
+        ({"strength": 0.3, "unit": "mg", "route": "buccal", "quantity": 60}, None, 600 * 0.039),
+        # four patches of 10 mcg/h for 28 days, each worn 7: 10 x 2.2
+        ({"strength": 10, "unit": "mcg/h", "route": "transdermal", "quantity": 4, "days": 28}, None, 22),
     ],
-)  # fmt: skip
-def test_one_milligram_a_day(ingredient: str, per_mg: float) -> None:
-    assert dose(ingredient, 1, "mg", 30, 30) == (pytest.approx(per_mg, rel=1e-12), None)
-
-
-def test_ten_fentanyl_patches_of_25_for_30_days_are_60() -> None:
-    """METHODS B1: 25 x (10/30) x 7.2 = 25 x 2.4 = 60."""
-    assert dose("fentanyl", 25, "mcg/h", 10, 30, route="transdermal") == (pytest.approx(60, rel=1e-12), None)
-
-
-def test_methadone_30_mg_a_day_is_141() -> None:
-    assert dose("methadone", 10, "mg", 90, 30) == (pytest.approx(141, rel=1e-12), None)
+)
+def test_buprenorphine_is_missing_by_the_cdc_and_known_by_heal(fill: dict, cdc: None, heal: float) -> None:
+    fill = {"ingredient": "buprenorphine", "days": 30, **fill}
+    for table in TABLES:
+        expected = (pytest.approx(heal, rel=1e-12), None) if table == "heal" else (cdc, "buprenorphine")
+        assert dose(**fill, table=table) == expected
 
 
 def test_oxycodone_er_30_mg_sixty_for_thirty_days_and_5_mg_fourteen_for_seven() -> None:
@@ -88,6 +171,8 @@ def test_liquids_are_milligrams_per_millilitre_times_millilitres() -> None:
         ({"ingredient": "buprenorphine", "strength": 10, "unit": "mcg/h", "route": "transdermal"}, "buprenorphine"),
         ({"ingredient": "morphine", "strength": None, "unit": None}, "strength_unknown"),
         ({"ingredient": "morphine", "strength": 10, "unit": None}, "strength_unknown"),
+        ({"ingredient": "morphine", "strength": 0, "unit": "mg"}, "strength_unknown"),
+        ({"ingredient": "morphine", "strength": -5, "unit": "mg"}, "strength_unknown"),
         ({"ingredient": "morphine", "strength": 10, "unit": "mg", "quantity": None}, "quantity_unknown"),
         ({"ingredient": "morphine", "strength": 10, "unit": "mg", "days": None}, "no_days_supply"),
         ({"ingredient": "morphine", "strength": 1e9, "unit": "mg"}, "implausible_dose"),
@@ -161,7 +246,10 @@ def test_a_factor_that_no_fill_could_use_is_refused_with_the_nearest_name(tmp_pa
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("cdc_2019", "one of cdc_2022, or the path of a .csv"), ("nowhere.csv", "no such file")],
+    [
+        ("cdc_2019", "one of cdc_2016_flat, cdc_2016_tiers, cdc_2022, consort_2008, heal, or the path of a .csv"),
+        ("nowhere.csv", "no such file"),
+    ],
 )
 def test_a_table_that_is_not_there(name: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
@@ -180,12 +268,81 @@ def test_a_file_that_is_no_factor_table(tmp_path: Path, content: bytes, told: st
         mme.factors(str(path))
 
 
-def test_shipped_factors_have_a_source_and_name_known_opioids() -> None:
-    from opioid_outcomes.exposure.product_names import ingredients
-
-    table = mme.factors("cdc_2022")
+@pytest.mark.parametrize("name", TABLES)
+def test_shipped_factors_have_a_source_and_name_known_opioids(name: str) -> None:
+    table = mme.factors(name)
     assert table.get_column("source").null_count() == 0
     assert set(table.get_column("ingredient")) <= set(ingredients().values())
-    assert not table.select("ingredient", "route", "form").is_duplicated().any()
-    assert set(table.get_column("unit")) <= set(mme.UNITS)
-    assert "buprenorphine" not in table.get_column("ingredient")
+    assert not table.select("ingredient", "route", "form", "above").is_duplicated().any()
+    assert set(table.get_column("unit")) <= set(mme_tables.UNITS)
+    assert ("buprenorphine" in table.get_column("ingredient")) == (name == "heal")
+    mme_tables._check(table.with_columns(pl.col("above", "factor").cast(pl.String)), name)
+
+
+def test_every_shipped_table_is_tested_here() -> None:
+    assert set(shipped.mme_factors()) == set(TABLES)
+
+
+TIERED_HEADER = "ingredient,route,form,unit,above,factor,source\n"
+
+
+def test_a_users_table_may_have_tiers(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(TIERED_HEADER + "methadone,oral,,mg,0,3,a\nmethadone,oral,,mg,30,9,a\nmethadone,rectal,,mg,,5,a\n")
+    table = mme.factors(str(path))
+    found = [dose("methadone", mg, "mg", 30, 30, table=table)[0] for mg in (30, 31)]
+    assert found == [pytest.approx(90), pytest.approx(279)]
+    assert dose("methadone", 31, "mg", 30, 30, route="rectal", table=table) == (pytest.approx(155), None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("methadone,,,mg,20,8,a\nmethadone,,,mg,40,10,a\n", "tiers do not start at 0 in data rows 1, 2"),
+        ("methadone,,,mg,0,8,a\nmethadone,,,mg,40,10,a\nmethadone,,,mg,20,9,a\n", "tiers do not rise in data rows 3"),
+        ("methadone,,,mg,0,8,a\nmethadone,,,mg,0,10,a\n", "the product is there twice in data rows 1, 2"),
+        ("methadone,,,mg,0,8,a\nmethadone,,,mg,,10,a\n", "rows with and without above in data rows 1, 2"),
+        ("methadone,,,mcg,0,8,a\n", "tiers are not in mg in data rows 1"),
+        ("methadone,,,mg,0,8,a\nmethadone,,,mg,lots,9,a\n", "above is no number in data rows 2"),
+        ("methadone,,,mg,-5,8,a\n", "above is no number in data rows 1"),
+        ("methadone,,,mg,0,8,a\ncodeine,,,mg,0,8,a\n", "tiers of another product in data rows 2"),
+        ("methadone,oral,,mg,0,8,a\nmethadone,rectal,,mg,0,8,a\n", "tiers of another product in data rows 2"),
+    ],
+)
+def test_tiers_that_leave_a_gap_or_contradict_each_other_are_refused(tmp_path: Path, rows: str, told: str) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(TIERED_HEADER + rows)
+    with pytest.raises(UserError, match=told):
+        mme.factors(str(path))
+
+
+def test_the_same_fills_by_another_table() -> None:
+    """Clean fills carry doses and reasons of one table; those of the other take their place."""
+    rows = [
+        ("buprenorphine", "transdermal", None, 10.0, "mcg/h", 4.0, 28.0, 1, None),
+        ("tapentadol", "oral", None, 50.0, "mg", 60.0, 30.0, 1, None),
+    ]
+    clean = mme.attach(pl.LazyFrame(rows, schema=SCHEMA, orient="row"), mme.factors("cdc_2022"))
+    assert clean.collect().select("mme_per_day", "reason").rows() == [(None, "buprenorphine"), (40, None)]
+    other = mme.attach(clean, mme.factors("heal")).collect()
+    assert other.get_column("mme_per_day").to_list() == [pytest.approx(22), pytest.approx(30)]
+    assert other.get_column("reason").null_count() == 2
+
+
+def test_mme_of_one_unit_of_a_product() -> None:
+    """A tablet, a mL, a patch (all its 3 days), a tablet with tiers, and what has none."""
+    rows = [
+        ("oxycodone", "oral", None, 5.0, "mg", 7.5, None, None),
+        ("morphine", "oral", "solution", 2.0, "mg/mL", 2.0, None, None),
+        ("fentanyl", "transdermal", "patch", 25.0, "mcg/h", 180.0, None, None),
+        ("methadone", "oral", "tablet", 10.0, "mg", None, 10.0, None),
+        ("buprenorphine", "transdermal", "patch", 10.0, "mcg/h", None, None, "buprenorphine"),
+        ("nalbuphine", "oral", None, 10.0, "mg", None, None, "no_factor"),
+        ("gabapentin", "oral", None, 300.0, "mg", None, None, "no_factor"),
+        ("methadone", "oral", None, None, None, None, None, "strength_unknown"),
+    ]
+    schema = {name: SCHEMA[name] for name in mme.KIND}
+    products = pl.DataFrame([row[:5] for row in rows], schema=schema, orient="row")
+    found = mme.per_unit(products, mme.factors("cdc_2016_tiers"))
+    assert found.select(mme.KIND).equals(products)
+    assert found.select(mme.OF_UNIT).rows() == [row[5:] for row in rows]

@@ -23,7 +23,8 @@ Kind = tuple[str, Callable[[str], pl.DataFrame], dict]
 KINDS: list[Kind] = [
     (CODES, codelists.load, {"vocabulary": "ICD10CM", "code_prefix": "M54"}),
     (FACTORS, mme.factors,
-     {"ingredient": "morphine", "route": None, "form": None, "unit": "mg", "factor": 1, "source": "B\u00fcrgi"}),
+     {"ingredient": "morphine", "route": None, "form": None, "unit": "mg", "above": None, "factor": 1,
+      "source": "B\u00fcrgi"}),
     (PRODUCTS, lambda path: products.dictionary(path).head(1),
      {"code": "12", "vocabulary": "NDC", "ingredient": "oxycodone", "route": "oral", "release": None, "strength": 5,
       "strength_unit": "mg", "indication": None}),

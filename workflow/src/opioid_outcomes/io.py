@@ -74,11 +74,12 @@ def read_table(path: Path) -> pl.DataFrame:
     return frame.with_columns(pl.col(name).cast(pl.Int32) for name, dtype in frame.schema.items() if dtype == pl.Date)
 
 
-def read_text_table(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
+def read_text_table(path: Path, columns: tuple[str, ...] = (), *, optional: tuple[str, ...] = ()) -> pl.DataFrame:
     """A small delimited table, shipped or the user's own: code lists, factors, products. Every column is text.
 
     Read as CONTRACT 7 (Text) has it, lines that begin with # left out: column names in lower case, blanks around values
-    trimmed, missing values null. ``columns`` alone are kept if given. UserError if it cannot be read so.
+    trimmed, missing values null. ``columns`` alone are kept if given, and the ``optional`` ones that are there.
+    UserError if it cannot be read so.
     """
     if not path.is_file():
         raise UserError(Problem("no such file", str(path), "give the path of a CSV file"))
@@ -87,7 +88,8 @@ def read_text_table(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
     missing, needed = [name for name in columns if name not in names], ", ".join(columns)
     if missing:
         raise UserError(Problem(f"lacks the columns {', '.join(missing)}", str(path), f"needed: {needed}"))
-    twice = sorted({name for name in columns or names if names.count(name) > 1})
+    kept = (*columns, *(name for name in optional if name in names)) if columns else tuple(names)
+    twice = sorted({name for name in kept if names.count(name) > 1})
     if twice:
         raise UserError(Problem(f"two columns are called {twice[0]}", str(path), "rename one of them"))
     try:
@@ -96,7 +98,7 @@ def read_text_table(path: Path, columns: tuple[str, ...] = ()) -> pl.DataFrame:
         raise UserError(Problem("cannot be read as a CSV file", str(path), "save it as CSV in UTF-8")) from None
     frame.columns = names
     trimmed = pl.col(pl.String).str.strip_chars()
-    return frame.select(columns or names).select(pl.when(~trimmed.is_in(list(MISSING))).then(trimmed))
+    return frame.select(kept).select(pl.when(~trimmed.is_in(list(MISSING))).then(trimmed))
 
 
 def encoding_warnings(own_tables: Iterable[str | None]) -> list[str]:

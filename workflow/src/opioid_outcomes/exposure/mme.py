@@ -1,133 +1,133 @@
 """Morphine milligram equivalents of a fill: strength x quantity / days_supply x factor.
 
-Spec: ANALYSES 2 (Dose), CONTRACT 7 (Factors), METHODS B1.
+Spec: ANALYSES 2 (Dose), CONTRACT 7 (Factors), METHODS B1. Factor tables, users' among them: exposure/mme_tables.py.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 
-from opioid_outcomes import io
-from opioid_outcomes.config import shipped
-from opioid_outcomes.contracts.canonical import ROUTES
-from opioid_outcomes.errors import Problem, Problems, UserError
-from opioid_outcomes.exposure import product_names
+from opioid_outcomes.exposure.distinct import distinct
+from opioid_outcomes.exposure.mme_tables import factors, tiers
 
-COLUMNS = ("ingredient", "route", "form", "unit", "factor", "source")
-LABELS = COLUMNS[:4]  # read in any letter case
-UNITS = ("mg", "mcg", "mcg/h")
+__all__ = ["attach", "factors", "mme_of_tiered", "per_day", "per_unit", "tiers"]
+
 # Days one patch is worn: fentanyl 72 h, buprenorphine 7 days (US prescribing information; CONTRACT 7).
 WEAR_DAYS = {"fentanyl": 3.0, "buprenorphine": 7.0}
-SHOWN_ROWS = 5  # with a mistake
 MAX_MME_PER_DAY = 100_000.0  # no person takes it: a mistake of quantity or strength, so the dose is unknown
+TIER_TOLERANCE_MG = 1e-6  # a sum of doses that misses 20 mg by rounding is 20 mg: beyond it the factor doubles
+KIND = ("ingredient", "route", "form", "strength", "strength_unit")  # what the MME of a unit depends on
+OF_UNIT = ("mme_per_unit", "tiered_mg_per_unit", "no_dose")
 
 
-def factors(name_or_path: str) -> pl.DataFrame:
-    """A factor table: a shipped name (``cdc_2022``) or the path of a CSV with the same columns.
+def per_unit(products: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Adds the MME of one unit (tablet, mL, spray; a patch: its whole wear time) to products.
 
-    Columns ingredient, route, form (null: any), unit (mg, mcg, mcg/h: what the factor multiplies), factor, source.
-    Raises UserError naming every mistake of a user's table by data row.
+    ``products``: ingredient, route, form, strength, strength_unit. Adds mme_per_unit; tiered_mg_per_unit, which takes
+    its place where the factor depends on the day's total (mme_per_unit is null there); and no_dose, null or why there
+    is neither: buprenorphine (on, dose missing by definition), no_factor, strength_unknown. The factor with the
+    product's own route and form goes before one for any. A strength of 0 or less is unknown. O(n).
     """
-    if name_or_path in shipped.mme_factors():
-        table = io.read_text_table(shipped.DATA / "mme" / f"{name_or_path}.csv")
-    elif name_or_path.lower().endswith(".csv") or Path(name_or_path).is_file():
-        table = io.read_text_table(Path(name_or_path), COLUMNS).with_columns(pl.col(LABELS).str.to_lowercase())
-        _check(table, name_or_path)
-    else:
-        known = ", ".join(shipped.mme_factors())
-        where = f"exposure.mme_factors: {name_or_path}"
-        raise UserError(Problem("no such factor table", where, f"one of {known}, or the path of a .csv"))
-    return table.with_columns(pl.col("factor").cast(pl.Float64))
-
-
-def attach(fills: pl.LazyFrame, table: pl.DataFrame) -> pl.LazyFrame:
-    """Adds mme_per_day, and fills ``reason`` where it stays unknown.
-
-    ``fills``: ingredient, route, form, strength, strength_unit, quantity, days_supply, analgesic, reason. MME/day =
-    strength x quantity / days_supply x factor; patches: mcg/h x factor x quantity x days of wear / days_supply. The
-    factor with the fill's own route and form goes before one for any. Fills kept apart (analgesic 0) get none.
-    Reasons: no_days_supply (no interval either), buprenorphine (on, dose missing by definition), no_factor,
-    strength_unknown, quantity_unknown, implausible_dose. O(n).
-    """
-    patch = pl.col("strength_unit") == "mcg/h"
+    found = _with_factor(products, table)
+    strength = pl.when(pl.col("strength") > 0).then("strength")
     wear = pl.col("ingredient").replace_strict(WEAR_DAYS, default=None, return_dtype=pl.Float64)
-    in_mg = pl.when(pl.col("strength_unit") == "mcg").then(pl.col("strength") / 1000).otherwise("strength")
+    in_mg = pl.when(pl.col("strength_unit") == "mcg").then(strength / 1000).otherwise(strength)
     units = (
-        pl.when(patch)
-        .then(pl.when(pl.col("factor_unit") == "mcg/h").then(pl.col("strength") * wear))
+        pl.when(pl.col("strength_unit") == "mcg/h")
+        .then(pl.when(pl.col("factor_unit") == "mcg/h").then(strength * wear))
         .when(pl.col("factor_unit") == "mg")
         .then(in_mg)
         .when(pl.col("factor_unit") == "mcg")
         .then(in_mg * 1000)
     )
-    strength_known = pl.col("strength").is_not_null() & pl.col("strength_unit").is_not_null()
-    mme = units * pl.col("quantity") / pl.col("days_supply") * pl.col("factor")
-    unknown = (
-        pl.when(pl.col("days_supply").is_null())
-        .then(pl.lit("no_days_supply"))
-        .when(pl.col("factor").is_null() & (pl.col("ingredient") == "buprenorphine"))
+    no_dose = (
+        pl.when(pl.col("factor").is_null() & (pl.col("ingredient") == "buprenorphine"))
         .then(pl.lit("buprenorphine"))
         .when(pl.col("factor").is_null())
         .then(pl.lit("no_factor"))
-        .when(~strength_known)
+        .when(strength.is_null() | pl.col("strength_unit").is_null())
         .then(pl.lit("strength_unknown"))
         .when(units.is_null())  # a factor per mg for a strength per hour, or the reverse
         .then(pl.lit("no_factor"))
+    )
+    return (
+        found.with_columns(no_dose=no_dose)
+        .with_columns(
+            mme_per_unit=pl.when(pl.col("no_dose").is_null() & ~pl.col("tiered")).then(units * pl.col("factor")),
+            tiered_mg_per_unit=pl.when(pl.col("no_dose").is_null() & pl.col("tiered")).then(units),
+        )
+        .select(*products.columns, *OF_UNIT)
+    )
+
+
+def per_day(fills: pl.LazyFrame, tiers: pl.DataFrame | None) -> pl.LazyFrame:
+    """Adds mme_per_day and tiered_mg_per_day, and fills ``reason`` where the dose stays unknown.
+
+    ``fills``: mme_per_unit, tiered_mg_per_unit, no_dose (``per_unit``), quantity, days_supply, analgesic, reason.
+    Reasons: no_days_supply (no interval either), those of ``per_unit``, quantity_unknown, implausible_dose. Fills kept
+    apart (analgesic 0) get no dose and keep their reason. With tiers, mme_per_day is that of the fill's own mg alone.
+    """
+    per_day = pl.col("quantity") / pl.col("days_supply")
+    mme = pl.col("mme_per_unit") * per_day
+    tiered_mg = pl.col("tiered_mg_per_unit") * per_day
+    if tiers is not None:
+        mme = pl.coalesce(mme, mme_of_tiered(tiered_mg, tiers))
+    unknown = (
+        pl.when(pl.col("days_supply").is_null())
+        .then(pl.lit("no_days_supply"))
+        .when(pl.col("no_dose").is_not_null())
+        .then("no_dose")
         .when(pl.col("quantity").is_null())
         .then(pl.lit("quantity_unknown"))
         .when(mme > MAX_MME_PER_DAY)
         .then(pl.lit("implausible_dose"))
     )
-    apart = pl.col("analgesic") == 0
-    return (
-        _with_factor(fills, table)
-        .with_columns(mme_per_day=mme, reason=pl.when(apart).then("reason").otherwise(unknown))
-        .with_columns(mme_per_day=pl.when(pl.col("reason").is_null()).then("mme_per_day"))
-        .drop("factor", "factor_unit")
+    reason = pl.when(pl.col("analgesic") == 0).then("reason").otherwise(unknown)
+    known = pl.col("reason").is_null()
+    return fills.with_columns(mme_per_day=mme, tiered_mg_per_day=tiered_mg, reason=reason).with_columns(
+        pl.when(known).then("mme_per_day"), pl.when(known).then("tiered_mg_per_day")
     )
 
 
-def _with_factor(fills: pl.LazyFrame, table: pl.DataFrame) -> pl.LazyFrame:
-    """Adds factor and factor_unit of the most specific row: route and form, route, form, any."""
-    rows = table.lazy().select("ingredient", "route", "form", "factor", factor_unit="unit")
-    kinds = fills.select("ingredient", "route", "form").unique()
+def attach(fills: pl.LazyFrame, table: pl.DataFrame) -> pl.LazyFrame:
+    """Adds mme_per_day and tiered_mg_per_day by a factor table, and ``reason`` where the dose stays unknown.
+
+    ``fills``: ingredient, route, form, strength, strength_unit, quantity, days_supply, analgesic, reason; so another
+    table can be put on clean fills too. MME/day = strength x quantity / days_supply x factor; patches: mcg/h x factor x
+    quantity x days of wear / days_supply. See ``per_unit`` and ``per_day``. O(n), by the distinct kinds of product.
+    """
+    rows = fills.collect()
+    kinds, kind = distinct(rows, KIND)
+    of_unit = per_unit(kinds, table)
+    units = [of_unit.get_column(name).gather(kind) for name in OF_UNIT]
+    return per_day(rows.with_columns(units).lazy(), tiers(table)).drop(OF_UNIT)
+
+
+def mme_of_tiered(mg: pl.Expr, tiers: pl.DataFrame) -> pl.Expr:
+    """MME/day of a day's total mg of the tiered ingredient: the whole total times the factor of the tier it is in.
+
+    Tiers are half-open from below, (0, 20] x 4, (20, 40] x 8, ... (METHODS B1), so 20.5 mg is in the second.
+    """
+    factor = pl.lit(None, pl.Float64)
+    for above, of_tier in tiers.sort("above").select("above", "factor").iter_rows():
+        factor = pl.when(mg > above + (TIER_TOLERANCE_MG if above else 0)).then(of_tier).otherwise(factor)
+    return pl.when(mg == 0).then(0.0).otherwise(mg * factor)
+
+
+def _with_factor(products: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Adds factor, factor_unit and tiered of the most specific row: route and form, route, form, any."""
+    key = ["ingredient", "route", "form"]
+    rows = table.select(*key, "factor", pl.col("above").is_not_null().alias("tiered"), factor_unit="unit")
     matches = (
-        kinds.join(rows, on="ingredient", how="inner", suffix="_of_row")
+        products.select(key)
+        .unique()
+        .join(rows, on="ingredient", how="inner", suffix="_of_row")
         .filter(
             pl.col("route_of_row").is_null() | (pl.col("route_of_row") == pl.col("route")),
             pl.col("form_of_row").is_null() | (pl.col("form_of_row") == pl.col("form")),
         )
-        .sort(pl.col("route_of_row").is_null(), pl.col("form_of_row").is_null())
-        .unique(["ingredient", "route", "form"], keep="first", maintain_order=True)
-        .select("ingredient", "route", "form", "factor", "factor_unit")
+        .sort(pl.col("route_of_row").is_null(), pl.col("form_of_row").is_null(), maintain_order=True)
+        .unique(key, keep="first", maintain_order=True)
+        .select(*key, "factor", "factor_unit", "tiered")
     )
-    return fills.join(matches, on=["ingredient", "route", "form"], how="left", nulls_equal=True, maintain_order="left")
-
-
-def _check(table: pl.DataFrame, path: str) -> None:
-    problems = Problems()
-    number = pl.col("factor").cast(pl.Float64, strict=False)
-    plausible = (number.is_finite() & (number >= 0)).fill_null(False)
-    rules = (
-        ("ingredient is missing", pl.col("ingredient").is_null(), "name the ingredient"),
-        ("route is not known", ~pl.col("route").is_in(ROUTES), f"empty for any, or one of {', '.join(ROUTES)}"),
-        ("unit is not known", ~pl.col("unit").is_in(UNITS).fill_null(False), f"one of {', '.join(UNITS)}"),
-        ("factor is no number", ~plausible, "a number, 0 or more"),
-        ("the product is there twice", pl.struct("ingredient", "route", "form").is_duplicated(), "keep one row"),
-    )
-    numbered = table.with_row_index("row", 1)
-    for what, broken, fix in rules:
-        rows = numbered.filter(broken.fill_null(False)).get_column("row").to_list()
-        if rows:
-            listed = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
-            problems.add(f"{what} in data rows {listed}", where=path, fix=fix)
-    strangers = numbered.filter(~pl.col("ingredient").is_in(list(product_names.ingredients().values())))
-    for row, name in strangers.select("row", "ingredient").head(SHOWN_ROWS).iter_rows():
-        nearest = product_names.nearest_ingredient(name)
-        fix = f"write {nearest} if that is meant" if nearest else "write the plain name of an opioid, or drop the row"
-        problems.add(f"ingredient is no known opioid in data row {row}", where=path, fix=fix)
-    if table.is_empty():
-        problems.add("holds no factors", where=path, fix="add rows, or use cdc_2022")
-    problems.raise_if_any()
+    return products.join(matches, on=key, how="left", nulls_equal=True, maintain_order="left")

@@ -15,6 +15,7 @@ from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import DRUG_VOCABULARIES, RELEASES, ROUTES, STRENGTH_UNITS
 from opioid_outcomes.errors import Problems
 from opioid_outcomes.exposure import product_names
+from opioid_outcomes.exposure.distinct import distinct
 
 DICTIONARY = ("code", "vocabulary", "ingredient", "route", "release", "strength", "strength_unit")
 # What makes a product as recorded, in the order in which products are sorted
@@ -66,33 +67,11 @@ def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> Resolved:
     -> oxycodone). Products are sorted as recorded, so that the order of dispensings does not matter.
     Cost: one hash of the identifying columns that hold anything, O(dispensings); the rest is O(distinct products).
     """
-    recorded, product_row = _distinct(dispensings)
+    recorded, product_row = distinct(dispensings, IDENTITY)
     fills = dispensings.select(
         *FILL, *(name if name in dispensings.columns else pl.lit(None, pl.Float64).alias(name) for name in RANGE_ENDS)
-    ).with_columns(product_row)
+    ).with_columns(product_row=product_row)
     return Resolved(fills, _resolved(recorded, codes))
-
-
-def _distinct(dispensings: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """The distinct products, sorted, and the product_row of each dispensing.
-
-    Rows are grouped by a 64-bit hash, which is then proved right by comparing every row with its product.
-    """
-    held = [name for name in IDENTITY if dispensings.get_column(name).null_count() < dispensings.height]
-    if not held:
-        rows = pl.repeat(0, dispensings.height, dtype=pl.UInt32, eager=True).alias("product_row")
-        return dispensings.head(1).select(IDENTITY), rows
-    recorded = dispensings.select(held)
-    hashes = recorded.hash_rows().alias("hash").to_frame()
-    firsts = hashes.with_row_index("first").group_by("hash").agg(pl.col("first").min())
-    products = firsts.with_columns(dispensings.get_column(name).gather(firsts["first"]) for name in IDENTITY)
-    products = products.sort(IDENTITY).with_row_index("product_row")
-    found = hashes.join(products.select("hash", "product_row"), on="hash", how="left", maintain_order="left")
-    product_row = found.get_column("product_row")
-    for name in held:
-        if not recorded.get_column(name).eq_missing(products.get_column(name).gather(product_row)).all():
-            raise RuntimeError("two products share a hash")
-    return products.select(IDENTITY), product_row
 
 
 def _resolved(recorded: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
