@@ -1,0 +1,183 @@
+"""Inpatient stays: supply is not used up in hospital. What a person came in with lasts longer by the stay.
+
+Spec: CONTRACT 7 (Stays), METHODS B4 (immeasurable time: Suissa 2008, doi:10.1093/aje/kwn134).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from opioid_outcomes.exposure.stretches import Array
+
+
+def merge(stays: pl.DataFrame) -> pl.DataFrame:
+    """person_id, start, end (half-open), sorted: touching or overlapping stays are one, empty ones are dropped.
+
+    ``stays``: person_id, start (admission), end (discharge). O(n log n).
+    """
+    kept = stays.filter(pl.col("start") < pl.col("end")).sort("person_id", "start", "end")
+    ended = pl.col("end").to_physical().cum_max().shift().over("person_id")
+    return (
+        kept.with_columns(stay=(pl.col("start").to_physical() > ended).fill_null(True).cum_sum())
+        .group_by("stay", maintain_order=True)
+        .agg(pl.col("person_id", "start").first(), pl.col("end").max())
+        .drop("stay")
+    )
+
+
+def extend(supply: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
+    """Supply that is consumed only outside stays [start, end).
+
+    ``supply``: rows of ``daily_dose.supplies``, after stockpiling; ``stays``: person_id, start, end, days in the same
+    type. Returns the same columns, sorted by person, product and start; a row that a stay interrupts is cut into pieces:
+    before the stay, held during it (at the dose of the admission day, repaired = 1) and after it. Held is the row of a
+    product that is consumed, or due, on the admission day. What first falls due later in the stay starts at discharge.
+    Of one product one row follows the other, so that what is left and what is new are not taken together.
+
+    ``end`` and ``known_end`` move by the stays, from the admission on: before it nobody knows of the stay. dropped_days
+    stay with the first piece of a row. Nothing moves for people without stays.
+
+    In the clock of days outside stays a row starts at U = max(u(start), E of the row before) and is consumed at
+    E = U + n, n whole days; with C the running sum of n that is E_i = C_i + cummax(u(start_i) - C_(i-1)).
+    Cost: O(n) of the supply, and binary searches for the rows of people with stays.
+    """
+    merged = merge(stays)
+    if merged.is_empty() or supply.is_empty():
+        return supply
+    changes = supply["person_id"].ne_missing(supply["person_id"].shift())
+    person = changes.cast(pl.Int64).cum_sum().to_numpy() - 1
+    codes = supply.select("person_id").filter(changes).with_row_index("person")
+    known = merged.join(codes, on="person_id", how="inner", maintain_order="left")
+    if known.is_empty():
+        return supply
+    clock = _Clock.of(known)
+    concerned = np.isin(person, clock.person)
+    rows = _Rows.of(supply.filter(pl.Series(concerned)), person[concerned], clock)
+    counts = np.ones(supply.height, dtype=np.int64)
+    counts[concerned] = rows.pieces
+    return _pieces(supply, np.repeat(np.arange(supply.height), counts), concerned, rows, clock)
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Stays, sorted by person and start, and the clock of days outside them, which stands still during a stay."""
+
+    person: Array
+    start: Array
+    end: Array
+    passed: Array  # days in stays of everybody before each one; one more entry than stays
+    stopped: Array  # reading of the person's clock at admission, and until discharge
+
+    @classmethod
+    def of(cls, stays: pl.DataFrame) -> _Clock:
+        person = stays["person"].to_numpy().astype(np.int64)
+        start, end = (stays[name].to_physical().to_numpy().astype(np.int64) for name in ("start", "end"))
+        passed = np.append(0, np.cumsum(end - start))
+        first = np.searchsorted(person, person)
+        return cls(person, start, end, passed, start - (passed[:-1] - passed[first]))
+
+    def stays_before(self, person: Array, day: Array, of: Array) -> Array:
+        """Number of the first stay of the person, or of the next person, whose ``of`` is on ``day`` or later."""
+        low = min(int(day.min(initial=0)), int(of.min(initial=0)))
+        width = max(int(day.max(initial=0)), int(of.max(initial=0))) - low + 1
+        return np.searchsorted(self.person * width + (of - low), person * width + (day - low))
+
+    def in_stays(self, person: Array, stays: Array) -> Array:
+        """Days of the person in stays before number ``stays``."""
+        return self.passed[stays] - self.passed[np.searchsorted(self.person, person)]
+
+    def reading(self, person: Array, day: Array) -> Array:
+        """Days outside stays before ``day``."""
+        later = self.stays_before(person, day, self.start)  # stays that begin on the day have not stopped the clock
+        last = np.maximum(later - 1, 0)
+        inside = np.where((later > 0) & (self.person[last] == person), np.maximum(self.end[last] - day, 0), 0)
+        return day - self.in_stays(person, later) + inside
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of supply of people with stays: when they are consumed, and the stays that interrupt them."""
+
+    person: Array
+    date: Array  # start as in ``supply``
+    begin: Array  # first and last moment of consumption, by the clock
+    finish: Array
+    first_stay: Array  # the stays that interrupt it are first_stay, first_stay + 1, ...
+    interruptions: Array
+    held_first: Array  # due on an admission day: there is nothing before the first stay
+
+    @classmethod
+    def of(cls, supply: pl.DataFrame, person: Array, clock: _Clock) -> _Rows:
+        date, stop = (supply[name].to_physical().to_numpy().astype(np.int64) for name in ("start", "stop"))
+        days = stop - date
+        begin = _queue(_groups(supply), clock.reading(person, date), days)
+        finish = begin + days
+        first = clock.stays_before(person, begin, clock.stopped)
+        at = np.minimum(first, len(clock.person) - 1)
+        due = (first < len(clock.person)) & (clock.person[at] == person) & (clock.stopped[at] == begin)
+        on_admission = due & (date <= clock.start[at])
+        first = first + (due & ~on_admission)
+        interruptions = np.maximum(clock.stays_before(person, finish, clock.stopped) - first, 0)
+        return cls(person, date, begin, finish, first, interruptions, on_admission & (interruptions > 0))
+
+    @property
+    def pieces(self) -> Array:
+        return 1 + 2 * self.interruptions - self.held_first
+
+
+def _groups(supply: pl.DataFrame) -> Array:
+    """Number of each row's person and product."""
+    names = ("person_id", "product")
+    changes = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names)
+    return supply.select(changes.cast(pl.Int64).cum_sum()).to_series().to_numpy()
+
+
+def _queue(group: Array, ready: Array, days: Array) -> Array:
+    """When each begins, of those that wait for each other within their group: one running maximum for all groups."""
+    before = np.cumsum(days) - days
+    lead = ready - before
+    low = lead.min(initial=0)
+    lift = group * (lead.max(initial=0) - low + 1)  # above all that came before, so that no maximum passes on
+    return np.maximum.accumulate(lead - low + lift) - lift + low + before
+
+
+def _pieces(supply: pl.DataFrame, index: Array, concerned: Array, rows: _Rows, clock: _Clock) -> pl.DataFrame:
+    """Rows ``index`` of ``supply``, those of ``concerned`` people moved and cut into before, held, after, held, ..."""
+    of = np.repeat(np.arange(len(rows.person)), rows.pieces)
+    number = np.arange(len(of)) - np.repeat(np.cumsum(rows.pieces) - rows.pieces, rows.pieces) + rows.held_first[of]
+    held = number % 2 == 1
+    stay = rows.first_stay[of] + number // 2  # the one that holds it, or that ends it, if it is not the last piece
+    resumed = (number > 0) & ~held
+    last = number == 2 * rows.interruptions[of]
+    # after a stay the number of the next; known_end counts the stays up to and with the one that holds it
+    moved = clock.in_stays(rows.person[of], stay)
+    counted = moved + np.where(held, _at(clock.end - clock.start, stay), 0)
+    from_clock = np.where(resumed, _at(clock.stopped, stay - 1), rows.begin[of])
+    to_clock = np.where(last, rows.finish[of], _at(clock.stopped, stay))
+    shift = rows.begin[of] - rows.date[of] + counted
+
+    pieces = supply[index]
+    there = pl.Series(np.flatnonzero(concerned[index]))
+    start = np.where(held, _at(clock.start, stay), from_clock + moved)
+    stop = np.where(held, _at(clock.end, stay), to_clock + moved)
+    repaired, dropped = pieces["repaired"][there].to_numpy(), pieces["dropped_days"][there].to_numpy()
+    new = {
+        "start": start,
+        "stop": stop,
+        "known_end": pieces["known_end"].to_physical()[there].to_numpy() + shift,
+        "end": pieces["end"][there].to_numpy() + shift,
+        "repaired": np.where(held, 1, repaired),
+        "dropped_days": np.where(number == rows.held_first[of], dropped, 0),
+    }
+    return pieces.with_columns(
+        pieces[name].to_physical().scatter(there, values.astype(pieces[name].to_physical().to_numpy().dtype))
+        .cast(pieces.schema[name]).alias(name)
+        for name, values in new.items()
+    )  # fmt: skip
+
+
+def _at(values: Array, index: Array) -> Array:
+    return values[np.clip(index, 0, len(values) - 1)]
