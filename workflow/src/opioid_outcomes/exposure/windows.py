@@ -1,0 +1,90 @@
+"""Sums over any window of days of a person, and the first day on which conditions on such sums hold.
+
+Sums are whole numbers and exact: doses count in millionths of an MME. A window's sum is the difference of two running
+sums, so its cost does not depend on the window's length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from opioid_outcomes.exposure.stretches import Array, distinct_days, latest
+
+PARTS_PER_MME = 10**6
+NEVER = np.iinfo(np.int64).max
+
+
+class Accrual:
+    """Running sums of quantities that are constant over stretches of days.
+
+    ``person`` (codes 0, 1, ...), ``start``, ``stop``: half-open stretches sorted by person and start, which do not
+    overlap; ``per_day``: what accrues on each day of a stretch, whole numbers, one array per quantity. Days outside the
+    stretches accrue nothing. A person's sums must stay below 2^63. O(n) to build, O(m log n) to ask.
+    """
+
+    def __init__(self, person: Array, start: Array, stop: Array, **per_day: Array) -> None:
+        self.person, self.start, self.stop = (array.astype(np.int64) for array in (person, start, stop))
+        self.rate = {name: rate.astype(np.int64) for name, rate in per_day.items()}
+        length = self.stop - self.start
+        first = np.searchsorted(self.person, self.person)  # of the same person
+        self.before: dict[str, Array] = {}
+        for name, rate in self.rate.items():
+            # over all people the sum may wrap around 2^64; within one it does not, and the difference is exact
+            accrued = np.cumsum(rate * length) - rate * length
+            self.before[name] = accrued - accrued[first]
+
+    def row(self, person: Array, day: Array) -> Array:
+        """The person's latest stretch that begins on or before ``day``; -1 if there is none."""
+        return latest(person, day, self.person, self.start)
+
+    def until(self, person: Array, day: Array) -> dict[str, Array]:
+        """What each person has accrued on all days before ``day``."""
+        if not len(self.person):
+            return {name: np.zeros(len(person), dtype=np.int64) for name in self.rate}
+        row = self.row(person, day)
+        elapsed = np.minimum(day, self.stop[row]) - self.start[row]
+        return {
+            name: np.where(row < 0, 0, self.before[name][row] + rate[row] * elapsed) for name, rate in self.rate.items()
+        }
+
+    def between(self, person: Array, start: Array, stop: Array) -> dict[str, Array]:
+        """What each person accrues on the days [start, stop)."""
+        low, high = self.until(person, start), self.until(person, stop)
+        return {name: high[name] - low[name] for name in self.rate}
+
+
+def days_of(person: Array, day: Array, **per_day: Array) -> Accrual:
+    """Accrual of what falls on single days (dispensings): one row per person and day, sorted."""
+    return Accrual(person, day, day + 1, **per_day)
+
+
+def first_met(
+    knots: list[tuple[Array, Array]], conditions: Callable[[Array, Array], list[Array]], people: int
+) -> Array:
+    """Each person's first day on which every condition is 0 or more; ``NEVER`` where there is none.
+
+    ``conditions(person, day)`` gives whole numbers that change linearly with the day between two ``knots`` (person,
+    day) of a person; nothing is met before a person's first knot or after the last. On a piece between knots each
+    condition holds from, or up to, a day that is a division, so no day is walked. O(k log k) for k knots.
+    """
+    person, day = distinct_days(knots)
+    result = np.full(people, NEVER)
+    if not len(person):
+        return result
+    same = np.append(person[1:] == person[:-1], False)
+    length = np.where(same, np.append(day[1:], 0) - day, 1)
+    low, high = np.zeros(len(day), dtype=np.int64), length - 1
+    for now, then in zip(conditions(person, day), conditions(person, day + 1), strict=True):
+        slope = then - now
+        rising, falling = slope > 0, slope < 0
+        reached = -(now // np.where(rising, slope, 1))  # the days until it is 0 or more
+        low = np.maximum(low, np.where(now >= 0, 0, np.where(rising, reached, length)))
+        kept = np.where(now >= 0, now // np.where(falling, -slope, 1), -1)
+        high = np.minimum(high, np.where(falling, kept, high))
+    met = low <= high
+    who, when = person[met], (day + low)[met]
+    leading = np.diff(who, prepend=-1) != 0
+    result[who[leading]] = when[leading]
+    return result
