@@ -63,6 +63,7 @@ SLICES: dict[str, tuple[str, ...]] = {
         "covariates.missing",
         "exposure.long_term_definition",
         "exposure.mme_factors",
+        "exposure.events.discontinuation_days",
     ),
     "estimate_mortality": ("mortality", "covariates.baseline", "covariates.missing"),
     "estimate_hyperalgesia": ("hyperalgesia", "covariates.baseline", "covariates.missing"),

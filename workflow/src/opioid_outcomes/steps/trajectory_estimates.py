@@ -1,0 +1,51 @@
+"""Stage ``estimate_trajectories``: drift of dose, what follows a taper, and what goes with class and long-term use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from opioid_outcomes import io
+from opioid_outcomes.config.covariates import Covariates
+from opioid_outcomes.config.trajectories import Trajectories
+from opioid_outcomes.contracts import estimates
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.trajectories.drift import drift
+from opioid_outcomes.trajectories.long_term_use import long_term_use
+from opioid_outcomes.trajectories.odds import Missing
+from opioid_outcomes.trajectories.predictors import class_membership
+from opioid_outcomes.trajectories.taper import taper
+
+TABLES = (
+    "trajectories", "person_time", "cohort", "panel", "dose_events", "long_term", "daily_dose", "observation",
+)  # fmt: skip
+
+
+def estimate_trajectories(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
+    """Writes the estimates of one cohort; returns one line for the terminal, in counts."""
+    tables = {name: io.read_table(inputs[name]) for name in TABLES}
+    chosen, covariates = Trajectories(**settings["trajectories"]), Covariates(**settings["covariates"])
+    missing: Missing = "complete" if covariates.missing == "complete" else "indicator"
+    exposure = settings["exposure"]
+    factors = Path(exposure["mme_factors"]).name  # a user's own table is told by its file name, never its folder
+    rows: list[Estimate] = []
+    if "drift" in chosen.analyses:
+        rows += drift(tables["person_time"], tables["panel"], months=chosen.months, factors=factors)
+    if "taper" in chosen.analyses:
+        rows += taper(
+            tables["dose_events"], tables["cohort"], tables["daily_dose"], tables["observation"],
+            stop_days=exposure["events"]["discontinuation_days"], factors=factors,
+        )  # fmt: skip
+    if "predictors" in chosen.analyses:
+        rows += class_membership(
+            tables["trajectories"], tables["cohort"], covariates.baseline, missing=missing, months=chosen.months,
+            factors=factors,
+        )  # fmt: skip
+        rows += long_term_use(
+            tables["person_time"], tables["cohort"], tables["long_term"], covariates.baseline,
+            definition=exposure["long_term_definition"], missing=missing, factors=factors,
+        )  # fmt: skip
+    table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
+    io.write_frame(table, outputs["estimates"])
+    evaluable = sum(row.gate == "pass" for row in rows)
+    return f"{evaluable} of {len(rows)} estimates evaluable"

@@ -1,0 +1,152 @@
+"""What goes with an outcome: log odds ratios of baseline covariates in one regression, a term each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from opioid_outcomes.survival import design_matrix
+from opioid_outcomes.survival.multinomial import NoEstimate, fit
+from opioid_outcomes.survival.risk_sets import Floats
+
+Missing = Literal["indicator", "complete"]
+Bools = npt.NDArray[np.bool_]
+# Levels carried by fewer people are one level: their labels could be one person's (CONTRACT 7, Messages)
+FEWEST_WITH_LABEL = 11
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Term:
+    """One column of the regression: a level of a covariate against its most frequent one, or one unit of a number.
+
+    ``level``: who of the people kept has the level, None for numbers. ``refusal``: why there is no number; else
+    ``log_or`` and ``se``, one value per class but the first.
+    """
+
+    covariate: str
+    contrast: str
+    level: Bools | None = None
+    refusal: str | None = None
+    log_or: Floats | None = None
+    se: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Terms in the order of the covariates; ``kept``: who of the people is in the model; ``notes``: what was done."""
+
+    terms: tuple[Term, ...]
+    kept: Bools
+    notes: tuple[str, ...]
+
+
+def regress(people: pl.DataFrame, classes: Floats, covariates: Sequence[str], *, missing: Missing) -> Regression:
+    """Log odds of each class against the first on all covariates together; one row of ``people`` per person.
+
+    classes: (people, K) weights of each person in each class. Standard errors are robust, clustered by person. A column
+    that does not vary, or that others tell already, is refused and leaves the model. With two classes, people of a
+    level in which only one of them occurs leave it too: their log odds are infinite, so everybody else's estimates are
+    those without them, exactly. Any other separation refuses every term. Cost: that of ``multinomial.fit``.
+    """
+    absent = [name for name in covariates if people[name].null_count() == people.height]
+    present = [name for name in covariates if name not in absent]
+    frame = people.with_columns(_common_levels(people, name) for name in present)
+    design = design_matrix.build(frame, present, missing=missing)
+    frame = frame.filter(pl.Series(design.keep))
+    terms, inside, told = _solve(design.x, classes[design.keep], _terms(frame, present, design))
+    refused = dict.fromkeys(absent, "missing for everybody")
+    refused |= dict.fromkeys(design.constant, "the same in everybody")
+    terms += [Term(name, name, refusal=why) for name, why in refused.items()]
+    notes = [note for note in design.notes if not note.startswith("not varying")] + told
+    if missing == "indicator" and any(people[name].null_count() for name in present):
+        notes.append("missing covariates as a category of their own")
+    kept = design.keep.copy()
+    kept[design.keep] = inside
+    return Regression(tuple(sorted(terms, key=lambda term: list(covariates).index(term.covariate))), kept, tuple(notes))
+
+
+def _common_levels(people: pl.DataFrame, name: str) -> pl.Expr:
+    """A category with its rare levels made one."""
+    if people.schema[name].is_numeric():
+        return pl.col(name)
+    text = pl.col(name).cast(pl.String)
+    return pl.when(text.is_null() | (pl.len().over(name) >= FEWEST_WITH_LABEL)).then(text).otherwise(pl.lit(OTHER))
+
+
+def _terms(frame: pl.DataFrame, covariates: Sequence[str], design: design_matrix.Design) -> list[Term]:
+    """A term per column of the design, in its order."""
+    terms = []
+    for name in covariates:
+        column = frame[name]
+        columns = [each for each in design.names if each in (name, f"{name} missing") or each.startswith(f"{name}=")]
+        if column.dtype.is_numeric():
+            binary = column.drop_nulls().is_in([0, 1]).all()
+            for each in columns:
+                if each != name:
+                    terms.append(Term(name, f"{name}: missing vs known", column.is_null().to_numpy()))
+                elif binary:
+                    terms.append(Term(name, f"{name}: 1 vs 0", (column == 1).fill_null(value=False).to_numpy()))
+                else:
+                    terms.append(Term(name, f"{name} per unit"))
+            continue
+        text = column.cast(pl.String).fill_null(design_matrix.MISSING)
+        levels = [each.removeprefix(f"{name}=") for each in columns]
+        reference = next((level for level in text.unique(maintain_order=True) if level not in levels), "")
+        terms += [Term(name, f"{name}: {level} vs {reference}", (text == level).to_numpy()) for level in levels]
+    return terms
+
+
+def _solve(x: Floats, classes: Floats, terms: list[Term]) -> tuple[list[Term], Bools, list[str]]:
+    """The terms with their numbers or why not; who is in the model; what was done."""
+    inside, separated = _told_by_both(classes, terms)
+    terms = [replace(term, refusal="separation") if term.covariate in separated else term for term in terms]
+    active = list(range(len(terms)))
+    while active:
+        try:
+            found = fit(x[inside][:, active], classes[inside], names=[str(j) for j in active])
+        except NoEstimate as failure:
+            gone = [int(name) for name in failure.columns] if failure.reason != "empty class" else []
+            concerned = ", ".join(dict.fromkeys(terms[j].covariate for j in gone))
+            why = f"{failure.reason} ({concerned})" if concerned else failure.reason
+            if failure.reason == "collinear":
+                gone = gone[-1:]
+            elif failure.reason != "no variation":
+                gone = active
+            terms = [
+                replace(term, refusal=why) if j in gone and term.refusal is None else term
+                for j, term in enumerate(terms)
+            ]
+            active = [j for j in active if j not in gone]
+            continue
+        for place, j in enumerate(active, start=1):
+            if terms[j].refusal is None:
+                terms[j] = replace(terms[j], log_or=found.params[:, place], se=found.robust_se[:, place])
+        break
+    terms = [term if term.level is None else replace(term, level=term.level[inside]) for term in terms]
+    return terms, inside, [f"one outcome only in a category of {name}, left out" for name in separated]
+
+
+def _told_by_both(classes: Floats, terms: list[Term]) -> tuple[Bools, list[str]]:
+    """Who is in no level with one of two classes only, and the covariates of such levels."""
+    inside, separated = np.ones(len(classes), dtype=bool), dict[str, None]()
+    if classes.shape[1] != 2:
+        return inside, []
+    names = list(dict.fromkeys(term.covariate for term in terms if term.level is not None))
+    changed = True
+    while changed:
+        changed = False
+        for name in names:
+            levels = [term.level for term in terms if term.covariate == name and term.level is not None]
+            for level in (*levels, ~np.logical_or.reduce(levels)):
+                there = level & inside
+                if there.any() and (classes[there].sum(axis=0) == 0).any():
+                    inside &= ~level
+                    separated[name] = None
+                    changed = True
+    return inside, list(separated)

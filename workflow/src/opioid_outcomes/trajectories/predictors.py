@@ -1,0 +1,91 @@
+"""``trajectory.predictors``: who gets which course of dose, and who stays on opioids (ANALYSES 1, C9 and C10).
+
+Associations with what was on record before entry, all covariates in one model; not effects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from opioid_outcomes.contracts.estimates import Estimate, smallest
+from opioid_outcomes.trajectories.monthly import MONTH_DAYS
+from opioid_outcomes.trajectories.odds import Bools, Missing, Term, regress
+
+ANALYSIS = "trajectory.predictors"
+Z = 1.959963984540054
+# ANALYSES 4, gates; in words, as gates give no small numbers of people
+FEWEST = 10
+EVERY_COVARIATE = "baseline covariates"
+
+
+def class_membership(
+    trajectories: pl.DataFrame, cohort: pl.DataFrame, covariates: Sequence[str], *, missing: Missing, months: int,
+    factors: str,
+) -> list[Estimate]:  # fmt: skip
+    """Log odds of each latent class of dose course against class 1 (lowest mean dose), a row per covariate and class.
+
+    trajectories: contracts TRAJECTORIES with posterior_1..K; cohort: contracts COHORT with the covariates. Multinomial
+    logistic regression in which each person enters every class with the posterior probability of it; robust standard
+    errors clustered by person, given the classes. Rows that cannot be estimated say why; at least one row.
+    """
+    row = Estimate(
+        analysis=ANALYSIS, method="multinomial", population="people with a course of dose", outcome="class",
+        contrast=EVERY_COVARIATE, scale="log_or", window=f"0-{MONTH_DAYS * months}", gate="not evaluable: not fitted",
+    )  # fmt: skip
+    count = sum(name.startswith("posterior_") for name in trajectories.columns)
+    people = trajectories.join(cohort.select("person_id", *covariates), on="person_id", how="inner").sort("person_id")
+    row = replace(row, persons=people.height)
+    refusal = _no_classes(people, count, covariates)
+    if refusal:
+        return [replace(row, gate=f"not evaluable: {refusal}")]
+    posterior = people.select(f"posterior_{k}" for k in range(1, count + 1)).to_numpy()
+    found = regress(people, posterior, covariates, missing=missing)
+    row = replace(row, persons=int(found.kept.sum()))
+    first = (
+        "each person in every class by posterior probability: uncertain classes draw log odds towards 0",
+        f"standard errors clustered by person take the classes as given; MME by {factors}",
+    )
+    note = describe(first, covariates, found.notes)
+    modal, expected = people["class"].to_numpy()[found.kept], posterior[found.kept].sum(axis=0)
+    rows = []
+    for k in range(2, count + 1):
+        compared = modal == 1, modal == k
+        few = [str(j) for j in (1, k) if expected[j - 1] < FEWEST]
+        gate = f"fewer than ten people expected in class {' and '.join(few)}" if few else None
+        of_class = replace(row, outcome=f"class:{k} vs 1", events=int(compared[1].sum()), note=note)
+        rows += [of_term(of_class, term, k - 2, compared, gate) for term in found.terms]
+    return rows
+
+
+def _no_classes(people: pl.DataFrame, count: int, covariates: Sequence[str]) -> str | None:
+    if people.is_empty():
+        return "nobody has a course of dose"
+    if count < 2:
+        return "one class only"
+    return None if covariates else "no baseline covariates are named"
+
+
+def describe(first: Sequence[str], covariates: Sequence[str], notes: Sequence[str]) -> str:
+    """The note of a row of either analysis."""
+    adjusted = f"association, not effect; all in one model: {', '.join(covariates)}"
+    return "; ".join((*first, adjusted, *notes))
+
+
+def of_term(row: Estimate, term: Term, place: int, outcomes: tuple[Bools, Bools], gate: str | None) -> Estimate:
+    """The row of one term; ``outcomes``: who of the people kept has neither or either of the two outcomes compared."""
+    levels = [np.ones(len(outcomes[0]), dtype=bool)] if term.level is None else [term.level, ~term.level]
+    cells = (int((level & outcome).sum()) for level in levels for outcome in outcomes)
+    row = replace(row, contrast=term.contrast, smallest_cell=smallest(*cells))
+    why = gate or term.refusal
+    if why or term.log_or is None or term.se is None:
+        return replace(row, gate=f"not evaluable: {why}")
+    estimate, se = float(term.log_or[place]), float(term.se[place])
+    return replace(
+        row, estimate=estimate, se=se, ci_low=estimate - Z * se, ci_high=estimate + Z * se, gate="pass",
+        p_value=math.erfc(abs(estimate / se) / math.sqrt(2)) if se > 0 else None,
+    )  # fmt: skip
