@@ -84,6 +84,7 @@ def _typed(table: Table, raw: Raw, source: int, days: Days) -> tuple[pl.DataFram
         for name, column in given.items()
         if column.kind != "id"
     }
+    values |= _ranges(table, frame, values)
     warnings += [
         f"{raw.table}.{name}: whole numbers came as floating ones and were read as whole."
         for name, column in given.items()
@@ -102,6 +103,11 @@ def _typed(table: Table, raw: Raw, source: int, days: Days) -> tuple[pl.DataFram
         for column in table.columns
         for rule, condition in _value_rules(table, column, column.name in given, days)
     ]
+    rules += [
+        pl.when(pl.col(f"= {name}_to") < pl.col(f"= {name}")).then(pl.lit("descending_range"))
+        for name in values
+        if f"{name}_to" in values
+    ]
     judged = pl.concat([frame.drop("row"), out], how="horizontal").with_columns(ids.alias("= person_id"))
     judged = judged.with_columns(rule=pl.coalesce(pl.lit(None, dtype=pl.String), *rules))
     absent = {name: dtype for name, dtype in table.schema().items() if name not in values and name != "person_id"}
@@ -117,6 +123,18 @@ def _typed(table: Table, raw: Raw, source: int, days: Days) -> tuple[pl.DataFram
         *(convert.further(frame[name]) for name in further),
     )
     return _tidied(table, result), warnings
+
+
+def _ranges(table: Table, frame: pl.DataFrame, values: dict[str, pl.Expr]) -> dict[str, pl.Expr]:
+    """Amounts recorded as ranges: the lower end in the amount's column, the upper in its own."""
+    read = {}
+    for name in [name for name in values if f"{name}_to" in table.names]:
+        ends = convert.ranges(frame[name], strength=name == "strength")
+        if ends is not None:
+            upper = values.get(f"{name}_to", pl.lit(None, pl.Float64))
+            read[name] = pl.coalesce(values[name], pl.lit(ends[0]))
+            read[f"{name}_to"] = pl.coalesce(upper, pl.lit(ends[1]))
+    return read
 
 
 def _value_rules(table: Table, column: Column, given: bool, days: Days) -> list[tuple[str, pl.Expr]]:

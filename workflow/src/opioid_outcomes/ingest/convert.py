@@ -12,6 +12,11 @@ from opioid_outcomes.errors import Problem, UserError
 
 EXACT = 2**53  # beyond it a floating number no longer tells whole numbers apart
 ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}($|[T ])"
+# "1-2", "30 to 60", "5 \u2013 10": two plain numbers; a hyphen, an en or em dash, or the word between them
+RANGE = r"^\s*([0-9]+(?:\.[0-9]+)?)\s*(?:-|\u2013|\u2014|(?i:to))\s*([0-9]+(?:\.[0-9]+)?)\s*$"
+# Two strengths further apart are a combination: 5-325 is oxycodone with paracetamol. The closest partners of licensed
+# opioid combinations that rise are 60-300 (codeine with paracetamol), 5 times; 8-2 and 50-0.5 (with naloxone) descend.
+WIDEST_STRENGTH = 4.0
 FLOATING = r"^[+-]?(0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?$"
 
 
@@ -46,6 +51,25 @@ def number(name: str, dtype: pl.DataType) -> pl.Expr:
         return pl.lit(None, dtype=pl.Float64)
     values = values.cast(pl.Float64, strict=False)
     return pl.when(values.is_finite()).then(values)
+
+
+def ranges(values: pl.Series, *, strength: bool = False) -> tuple[pl.Series, pl.Series] | None:
+    """Lower and upper ends of what is recorded as a range of two rising numbers, null elsewhere; None if nothing is.
+
+    Of strengths those with an upper end up to ``WIDEST_STRENGTH`` times the lower: others are combinations.
+    """
+    if values.dtype != pl.String:
+        return None
+    unread = values.str.strip_chars().cast(pl.Float64, strict=False).is_null() & values.is_not_null()
+    if not unread.any():
+        return None
+    text = pl.when(unread).then(values)
+    low, high = (text.str.extract(RANGE, end).cast(pl.Float64) for end in (1, 2))
+    rising = low <= high
+    if strength:
+        rising &= (low > 0) & (high <= WIDEST_STRENGTH * low)
+    found = pl.select(low=pl.when(rising).then(low), high=pl.when(rising).then(high))
+    return (found["low"], found["high"]) if found["low"].count() else None
 
 
 def day(name: str, dtype: pl.DataType, days: Days) -> pl.Expr:
