@@ -1,43 +1,70 @@
 """Fills to daily dose: stockpiling within a product, sums over products, change points of the sum.
 
-Spec: ANALYSES 2 (Dose, Daily dose, Stockpiling), CONTRACT 7 (Days, Stockpiling, daily_dose.parquet).
+Spec: ANALYSES 2 (Dose, Daily dose, Stockpiling), CONTRACT 7 (Days, Stockpiling, Factors, daily_dose.parquet).
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.exposure.stretches import Array, merge_equal
+from opioid_outcomes.exposure import mme, packed, stockpile
+from opioid_outcomes.exposure.packed import BUPRENORPHINE, KNOWN, PARTS, REPAIRED, TIERED, UNKNOWN, Intervals, Sums
+from opioid_outcomes.exposure.stockpile import DAY_TOLERANCE, MAX_MME, Fills, Supply
+from opioid_outcomes.exposure.stretches import Array
 
-DAY_TOLERANCE = 1e-6  # a day counts when wholly before the end; the end is real-valued (CONTRACT 7)
-PARTS_PER_MME = 10**9  # doses are added as whole billionths: their sum returns to exactly 0 when supply ends
-MAX_MME = 1e6  # beyond it the sums of billionths could overflow; no such dose exists
-MAX_DAYS = 1e5  # likewise for days, 32-bit
-VALUES = ["mme", "mme_incomplete", "on_buprenorphine", "repaired"]
+MAX_DAYS = 1e5  # no supply lasts longer; days are 32-bit
+FLAGS = {"repaired": REPAIRED, "is_buprenorphine": BUPRENORPHINE}
+VALUES = ["mme", "mme_incomplete", "on_buprenorphine", "repaired", "tiered_mg"]
 
 
-def build(fills: pl.LazyFrame, stockpile_cap_days: float = 30) -> pl.LazyFrame:
+def build(
+    fills: pl.LazyFrame,
+    stockpile_cap_days: float | None = 30,
+    *,
+    stays: pl.LazyFrame | None = None,
+    tiers: pl.DataFrame | None = None,
+) -> pl.LazyFrame:
     """Daily dose of each person as change points; days without supply are absent.
 
     ``fills``, one row a dispensing: person_id, start (a whole number, a date, or a time of which the date counts),
     days_supply, mme_per_day (null = unknown, which is not zero), product. Optional: units_per_day (tablets, patches, mL
-    a day: what converts left-over days when the dose changes; else mme_per_day), repaired and is_buprenorphine (0/1).
-    Fills without a positive days_supply have no interval and are left out.
+    a day: what converts left-over days when the dose changes; else mme_per_day), repaired and is_buprenorphine (0/1),
+    tiered_mg_per_day (mg a day of the ingredient whose factor depends on the day's total of it).
+    Fills without a positive days_supply have no interval and are left out. ``stockpile_cap_days``: left-over days that
+    pass to the next fill of a product, at most; None: no stockpiling, every fill counts on its own days and overlaps
+    add. ``stays``: person_id, start, end of stays in hospital through which supply is held (``stays.extend``).
+    ``tiers``: the factors of the tiered ingredient (``mme.tiers``); None: mme_per_day counts for it too.
 
     Returns person_id, start, stop (half-open), mme (MME/day, sum of the known parts; null = on, dose unknown),
-    mme_incomplete, on_buprenorphine, repaired (0/1), sorted by person and start, equal neighbours merged.
+    mme_incomplete, on_buprenorphine, repaired (0/1), tiered_mg (mg/day; null = none active, or no tiers), sorted by
+    person and start, equal neighbours merged.
 
     Raises ValueError, naming the column, for a start that is missing or no day, a dose that is negative, not finite or
     above 1e6 MME/day, and a supply above 100,000 days; and for a cap below 0.
-    Cost: O(n log n); 1 M fills take about a second.
     """
-    supply = supplies(fills, stockpile_cap_days)
-    dtype = supply.schema["start"]
-    daily = merge_equal(sum_over_products(supply), VALUES)
-    return daily.lazy().with_columns(pl.col("start", "stop").cast(dtype))
+    _check_cap(stockpile_cap_days)
+    if stays is not None:
+        from opioid_outcomes.exposure.stays import extend
+
+        supply = extend(supplies(fills, stockpile_cap_days), stays.collect())
+        return sum_over_products(supply, tiers).lazy()
+    rows, dtype = _typed(fills, product=stockpile_cap_days is not None)
+    person, ids = packed.person_codes(rows.get_column("person_id"))
+    if stockpile_cap_days is None:
+        parts = packed.sums(_tiered(_intervals(rows, person), tiers))
+    else:
+        arrays = _fills(rows, person, _product_codes(rows)[0])
+        del rows
+
+        def dose(supply: Supply) -> list[Sums]:
+            return packed.sums(_tiered(supply.intervals(), tiers), parallel=False)
+
+        parts = [part for chunk in stockpile.supplies(arrays, stockpile_cap_days, dose) for part in chunk]
+    return _table(parts, ids, dtype, tiers).lazy()
 
 
 def cut(daily: pl.LazyFrame, until: pl.LazyFrame) -> pl.LazyFrame:
@@ -46,12 +73,25 @@ def cut(daily: pl.LazyFrame, until: pl.LazyFrame) -> pl.LazyFrame:
     ``until``: person_id, last (the last day that counts, inclusive: day of death or end of observation). Persons who
     are not in it are left out: nothing of them is observed. O(n).
     """
-    return (
-        daily.join(until.select("person_id", "last"), on="person_id", how="inner", maintain_order="left")
-        .with_columns(stop=pl.min_horizontal("stop", pl.col("last") + _one_day(until)))
-        .filter(pl.col("start") < pl.col("stop"))
-        .drop("last")
+    rows = daily.collect()
+    # daily dose is sorted by person: one look-up a person, not one a row
+    person = rows.get_column("person_id")
+    first = np.flatnonzero(person.ne_missing(person.shift()).to_numpy() | (np.arange(len(person)) == 0))
+    until = until.select("person_id", pl.col("last").to_physical().cast(pl.Int64))
+    last = (
+        rows.lazy()
+        .select(pl.col("person_id").gather(pl.Series(first, dtype=pl.UInt32)))
+        .join(until, on="person_id", how="left", maintain_order="left")
+        .collect()
+        .get_column("last")
+        .fill_null(np.iinfo(np.int32).min)
     )
+    day_after = np.repeat(last.to_numpy() + 1, np.diff(np.append(first, len(person))))
+    start, stop = (rows.get_column(name).to_physical().to_numpy() for name in ("start", "stop"))
+    if (day_after < stop).any():
+        new_stop = pl.Series(np.minimum(stop, day_after), dtype=pl.Int32).cast(rows.schema["stop"])
+        rows = rows.with_columns(new_stop.alias("stop")).filter(pl.Series(start < day_after))
+    return rows.lazy()
 
 
 def last_days(observation: pl.DataFrame, deaths: pl.DataFrame) -> pl.DataFrame:
@@ -65,165 +105,222 @@ def last_days(observation: pl.DataFrame, deaths: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float = 30) -> pl.DataFrame:
+def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float | None = 30) -> pl.DataFrame:
     """One row per person, product and day of dispensing: when its supply ends, after stockpiling.
 
-    Returns person_id, product, start, end (real-valued), known_end (first day not wholly supplied, as known on
-    ``start``), stop (known_end, or the day the next fill of the product takes over), mme_per_day, mme_unknown,
-    repaired, is_buprenorphine and dropped_days (left-over days above the cap), sorted by person, product and start.
+    Returns person_id, product, start, mme_per_day (MME/day of its known fills), mme_unknown, repaired,
+    is_buprenorphine, tiered_mg_per_day, end (real-valued), known_end (first day not wholly supplied, as known on
+    ``start``), stop (known_end, or the day the next fill of the product takes over) and dropped_days (left-over days
+    above the cap), sorted by person, product and start. Without stockpiling (None) there is a row per fill, active to
+    its own end, and known_end is the latest of the product's fills so far.
     """
-    if not stockpile_cap_days >= 0:
+    _check_cap(stockpile_cap_days)
+    rows, dtype = _typed(fills.lazy(), product=True)
+    person, ids = packed.person_codes(rows.get_column("person_id"))
+    codes, products = _product_codes(rows)
+    arrays = _fills(rows, person, codes)
+    del rows
+    parts = stockpile.supplies(arrays, stockpile_cap_days, lambda supply: supply)
+    del arrays
+
+    def column(pick: Callable[[Supply], Array]) -> pl.Series:
+        return pl.Series(np.concatenate([pick(part) for part in parts]))
+
+    flags = column(lambda part: part.fills.flags)
+    known_mg = [part.fills.mg for part in parts if part.fills.mg is not None]
+    no_mg = pl.repeat(None, len(flags), dtype=pl.Float64, eager=True)
+    return pl.DataFrame(
+        {
+            "person_id": ids(column(lambda part: part.fills.person).to_numpy()),
+            "product": products.gather(column(lambda part: part.fills.product).cast(pl.UInt32)),
+            "start": column(lambda part: part.fills.start).cast(dtype),
+            "mme_per_day": column(lambda part: part.fills.mme).fill_nan(None),
+            "mme_unknown": (flags & UNKNOWN) > 0,
+            **{name: ((flags & bit) > 0).cast(pl.Int64) for name, bit in FLAGS.items()},
+            "tiered_mg_per_day": pl.Series(np.concatenate(known_mg)).fill_nan(None) if known_mg else no_mg,
+            "end": column(lambda part: part.end),
+            "known_end": column(lambda part: part.known_end).cast(dtype),
+            "stop": column(lambda part: part.stop).cast(dtype),
+            "dropped_days": column(lambda part: part.dropped),
+        }
+    )
+
+
+def sum_over_products(supply: pl.DataFrame, tiers: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Stretches between change points on which at least one product is active; days as integers.
+
+    ``supply``: rows of ``supplies``, each active from start to stop. Returns person_id, start, stop and ``VALUES``,
+    sorted by person and start, equal neighbours merged.
+    """
+    person, ids = packed.person_codes(supply.get_column("person_id"))
+    dose = supply.get_column("mme_per_day")
+    known, unknown = dose.is_not_null(), supply.get_column("mme_unknown")
+    flags = known.cast(pl.UInt8) * KNOWN + unknown.cast(pl.UInt8) * UNKNOWN
+    for name, bit in FLAGS.items():
+        flags += (supply.get_column(name) > 0).cast(pl.UInt8) * bit
+    start, stop = (supply.get_column(name).to_physical().to_numpy() for name in ("start", "stop"))
+    mg = _known(supply, "tiered_mg_per_day")
+    intervals = Intervals(person, start, stop, _floats(dose), flags.to_numpy(), mg)
+    return _table(packed.sums(_tiered(intervals, tiers)), ids, pl.Int32(), tiers)
+
+
+def _check_cap(stockpile_cap_days: float | None) -> None:
+    if stockpile_cap_days is not None and not stockpile_cap_days >= 0:
         raise ValueError("stockpile_cap_days must be 0 or more")
-    rows = _typed(fills.lazy()).collect()
-    for name, holds, told in (
-        ("start", pl.col("start").is_not_null(), "must not be missing"),
-        ("days_supply", pl.col("days_supply") <= MAX_DAYS, "must be finite and at most 100,000"),
-        ("mme_per_day", pl.col("mme_per_day").is_between(0, MAX_MME), "must be finite, not negative and below 1e6"),
-    ):
-        if not rows.select(holds.all()).item():
-            raise ValueError(f"{name} {told}")
-    merged = _merge_same_day(rows)
-    if not merged.select(pl.col("mme_per_day").is_between(0, MAX_MME).all()).item():
-        raise ValueError("mme_per_day of one product on one day must be below 1e6")
-    start = merged.get_column("start").to_physical().to_numpy().astype(np.float64)
-    same = merged.select(
-        (pl.col("person_id").eq_missing(pl.col("person_id").shift()))
-        & (pl.col("product").eq_missing(pl.col("product").shift()))
-    ).to_series()
-    first = ~same.fill_null(False).to_numpy()
-    if merged.height:
-        first[0] = True
-    length = merged.get_column("days_supply").to_numpy()
-    end, dropped = _stockpile(first, start, length, _ratio(merged.get_column("units_per_day")), stockpile_cap_days)
-    known_end = np.floor(end + DAY_TOLERANCE)
-    taken_over = np.append(np.where(first[1:], np.inf, start[1:]), np.inf)[: len(start)]
-    dtype = merged.schema["start"]
-    return merged.with_columns(
-        pl.Series("end", end),
-        pl.Series("known_end", known_end.astype(np.int32)).cast(dtype),
-        pl.Series("stop", np.minimum(known_end, taken_over).astype(np.int32)).cast(dtype),
-        pl.Series("dropped_days", dropped),
-    )
 
 
-def _one_day(frame: pl.LazyFrame) -> pl.Expr:
-    return pl.duration(days=1) if frame.collect_schema()["last"] == pl.Date else pl.lit(1, pl.Int32)
-
-
-def _typed(fills: pl.LazyFrame) -> pl.LazyFrame:
-    """The fills that have an interval, with every column, in its type."""
-    columns = fills.collect_schema()
-    units = pl.col("units_per_day" if "units_per_day" in columns else "mme_per_day")
-    return fills.filter(pl.col("days_supply").cast(pl.Float64).fill_nan(None) > 0).select(
+def _typed(fills: pl.LazyFrame, *, product: bool) -> tuple[pl.DataFrame, pl.DataType]:
+    """The fills that have an interval, with the columns there are, in their types and checked; the type of a day."""
+    schema = fills.collect_schema()
+    dtype = pl.Date() if schema["start"] in (pl.Date, pl.Datetime) else pl.Int32()
+    numbers = ("days_supply", "mme_per_day", *(("units_per_day",) if product else ()), "tiered_mg_per_day")
+    rows = fills.select(
         "person_id",
-        pl.col("product").cast(pl.String).fill_null(""),
-        _day(columns["start"]),
-        pl.col("days_supply").cast(pl.Float64),
-        pl.col("mme_per_day").cast(pl.Float64),
-        units.cast(pl.Float64).alias("units_per_day"),
+        _day(schema["start"]),
+        *(pl.col(name).cast(pl.Float64) for name in numbers if name in schema),
+        *((pl.col(name).cast(pl.Int64) > 0).fill_null(False) for name in FLAGS if name in schema),
+        *(("product",) if product else ()),
+    ).collect()
+    lasts = pl.col("days_supply").fill_nan(None) > 0
+    if not rows.select(lasts.all() & lasts.is_not_null().all()).item():
+        rows = rows.filter(lasts)
+    rules = [
+        (pl.col("start").is_not_null(), "start must not be missing"),
+        (pl.col("days_supply") <= MAX_DAYS, "days_supply must be finite and at most 100,000"),
         *(
-            (pl.col(name).cast(pl.Int64).fill_null(0) if name in columns else pl.lit(0, pl.Int64)).alias(name)
-            for name in ("repaired", "is_buprenorphine")
+            (pl.col(name).is_between(0, MAX_MME), f"{name} must be finite, not negative and below 1e6")
+            for name in ("mme_per_day", "tiered_mg_per_day")
+            if name in schema
         ),
-    )
+    ]
+    for holds, told in rules:
+        if not rows.select(holds.all()).item():
+            raise ValueError(told)
+    return rows, dtype
 
 
 def _day(dtype: pl.DataType) -> pl.Expr:
-    """``start`` as a date or a whole number; a time of day is dropped."""
+    """``start`` as a whole number of days; a time of day is dropped."""
     if dtype == pl.Datetime:
-        return pl.col("start").dt.date()
+        return pl.col("start").dt.date().to_physical()
     if dtype != pl.Date and not dtype.is_integer() and dtype != pl.Null:
         raise ValueError("start must be a date or a whole number")
-    return pl.col("start").cast(pl.Date() if dtype == pl.Date else pl.Int32())
+    return pl.col("start").to_physical().cast(pl.Int32)
 
 
-def _merge_same_day(rows: pl.DataFrame) -> pl.DataFrame:
-    """Fills of one product on one day are one fill: quantities add, days_supply is the longest."""
-    longest = pl.col("days_supply").max()
-    return (
-        # sorted on everything that is summed, so that sums do not depend on the order of the input
-        rows.sort("person_id", "product", "start", "days_supply", "mme_per_day", "units_per_day")
-        .group_by("person_id", "product", "start", maintain_order=True)
-        .agg(
-            days_supply=longest,
-            mme_per_day=pl.when(pl.col("mme_per_day").count() > 0).then(
-                (pl.col("mme_per_day") * pl.col("days_supply")).sum() / longest
-            ),
-            mme_unknown=pl.col("mme_per_day").is_null().any(),
-            units_per_day=pl.when(~pl.col("units_per_day").is_null().any()).then(
-                (pl.col("units_per_day") * pl.col("days_supply")).sum() / longest
-            ),
-            repaired=pl.col("repaired").max(),
-            is_buprenorphine=pl.col("is_buprenorphine").max(),
-        )
+def _floats(column: pl.Series) -> Array:
+    """Missing is NaN."""
+    return column.fill_null(np.nan).to_numpy() if column.null_count() else column.to_numpy()
+
+
+def _known(rows: pl.DataFrame, name: str) -> Array | None:
+    """A column of which something is known, missing as NaN; else None."""
+    if name not in rows.columns or rows.get_column(name).null_count() == rows.height:
+        return None
+    return _floats(rows.get_column(name))
+
+
+def _flags(rows: pl.DataFrame) -> Array | None:
+    """``packed`` flags of fills; None where all are known doses and no more."""
+    carried = {name: bit for name, bit in FLAGS.items() if name in rows.columns and rows.get_column(name).any()}
+    dose = rows.get_column("mme_per_day")
+    if not carried and not dose.null_count():
+        return None
+    flags = np.where(dose.is_null().to_numpy(), np.uint8(UNKNOWN), np.uint8(KNOWN))
+    for name, bit in carried.items():
+        flags |= rows.get_column(name).to_numpy() * np.uint8(bit)
+    return flags
+
+
+def _intervals(rows: pl.DataFrame, person: Array) -> Intervals:
+    """Each fill on its own days."""
+    whole_days = (pl.col("days_supply") + DAY_TOLERANCE).floor().cast(pl.Int32)
+    stop = rows.select(pl.col("start") + whole_days).to_series().to_numpy()
+    mg = _known(rows, "tiered_mg_per_day")
+    return Intervals(
+        person, rows.get_column("start").to_numpy(), stop, _floats(rows.get_column("mme_per_day")), _flags(rows), mg
     )
 
 
-def _ratio(units: pl.Series) -> Array:
-    """Old over new units per day, by which left-over days stretch or shrink; 1 where either is unknown."""
-    new = units.to_numpy().astype(np.float64)
-    old = np.append(np.nan, new[:-1])[: len(new)]
-    known = (old > 0) & (new > 0)
-    return np.divide(old, new, out=np.ones_like(new), where=known)
-
-
-def _stockpile(first: Array, start: Array, length: Array, ratio: Array, cap: float) -> tuple[Array, Array]:
-    """End of each supply and the left-over days dropped by the cap.
-
-    An early refill takes over on its date; left-over days of the running supply (at most the cap, applied first),
-    times old over new units per day, are added to its end. A recursion along the fills of a person and product,
-    walked by fill number: all second fills, all third fills, ...
-    """
-    end = start + length
-    dropped = np.zeros_like(end)
-    rows = np.arange(len(end))
-    number = rows - np.maximum.accumulate(np.where(first, rows, 0))
-    by_number = np.argsort(number, kind="stable")
-    bounds = np.searchsorted(number[by_number], np.arange(1, number.max(initial=0) + 2))
-    for low, high in pairwise(bounds):
-        fill = by_number[low:high]
-        left = np.maximum(end[fill - 1] - start[fill], 0.0)
-        carried = np.minimum(left, cap)
-        end[fill] += carried * ratio[fill]
-        dropped[fill] = left - carried
-    return end, dropped
-
-
-def sum_over_products(supply: pl.DataFrame) -> pl.DataFrame:
-    """Stretches between change points on which at least one product is active; days as integers.
-
-    ``supply``: rows of ``supplies``, each active from start to stop. Returns person_id, start, stop and ``VALUES``.
-    """
-    active = supply.filter(pl.col("start") < pl.col("stop")).select(
-        "person_id",
-        pl.col("start", "stop").to_physical(),
-        dose=(pl.col("mme_per_day").fill_null(0) * PARTS_PER_MME).round().cast(pl.Int64),
-        active=pl.lit(1, pl.Int64),
-        known=pl.col("mme_per_day").is_not_null().cast(pl.Int64),
-        unknown=pl.col("mme_unknown").cast(pl.Int64),
-        buprenorphine=pl.col("is_buprenorphine"),
-        repaired=pl.col("repaired"),
+def _fills(rows: pl.DataFrame, person: Array, product: Array) -> Fills:
+    flags = _flags(rows)
+    units = rows.get_column("units_per_day") if "units_per_day" in rows.columns else None
+    return Fills(
+        person=person,
+        product=product,
+        start=rows.get_column("start").to_numpy(),
+        days=rows.get_column("days_supply").to_numpy(),
+        mme=_floats(rows.get_column("mme_per_day")),
+        flags=np.full(rows.height, KNOWN, np.uint8) if flags is None else flags,
+        units=None if units is None else _floats(units),
+        mg=_known(rows, "tiered_mg_per_day"),
     )
-    counts = ["dose", "active", "known", "unknown", "buprenorphine", "repaired"]
-    begin = active.select("person_id", pl.col("start").alias("day"), *counts)
-    finish = active.select("person_id", pl.col("stop").alias("day"), *(-pl.col(name) for name in counts))
-    points = (
-        pl.concat([begin, finish])
-        .group_by("person_id", "day")
-        .agg(pl.col(counts).sum())
-        .sort("person_id", "day")
-        # whole numbers that return to 0 with every person: one running sum needs no window
-        .with_columns(pl.col(counts).cum_sum(), stop=pl.col("day").shift(-1))
-        .filter(pl.col("active") > 0)
+
+
+def _product_codes(rows: pl.DataFrame) -> tuple[Array, pl.Series]:
+    """Codes that rise with the names of products, and the names; a missing name is an empty one."""
+    column = rows.get_column("product")
+    if column.dtype not in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String).cast(pl.Categorical)
+    kinds = column.unique()
+    code_of = pl.DataFrame({"kind": kinds.to_physical(), "name": kinds.cast(pl.String).fill_null("")})
+    names = code_of.get_column("name").unique().sort()
+    rank = names.search_sorted(code_of.get_column("name")).to_numpy().astype(np.int32)
+    kind = code_of.get_column("kind").cast(pl.Int64).fill_null(-1).to_numpy()
+    codes = np.empty(int(kind.max(initial=-1)) + 2, np.int32)  # the last one is that of -1, missing
+    codes[kind] = rank
+    physical = column.to_physical()
+    return codes[
+        physical.cast(pl.Int64).fill_null(-1).to_numpy() if physical.null_count() else physical.to_numpy()
+    ], names
+
+
+def _tiered(intervals: Intervals, tiers: pl.DataFrame | None) -> Intervals:
+    """Where mg of the tiered ingredient is known, the dose follows from the day's total mg: mme is not added."""
+    if tiers is None or intervals.mg is None:
+        return replace(intervals, mg=None)
+    known = ~np.isnan(intervals.mg)
+    flags = np.uint8(KNOWN) if intervals.flags is None else intervals.flags
+    return replace(
+        intervals,
+        mme=np.where(known, 0, intervals.mme),
+        flags=np.where(known, flags | np.uint8(KNOWN | TIERED), flags),
     )
+
+
+def _table(
+    parts: list[Sums], ids: Callable[[Array], pl.Series], dtype: pl.DataType, tiers: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Daily dose of sums; ``parts`` is emptied column by column, so that nothing is held twice."""
+
+    def column(name: str, kind: type) -> Array:
+        return np.concatenate([vars(part).pop(name) for part in parts]) if parts else np.empty(0, kind)
+
+    table = pl.DataFrame([ids(column("person", np.int64)).alias("person_id")])
+    for name in ("start", "stop"):
+        table = table.with_columns(pl.Series(name, column(name, np.int32)).cast(dtype))
+    flags, dose = column("flags", np.uint8), column("dose", np.int64)
+    tiered_mg = pl.lit(None, pl.Float64)
+    if tiers is not None and parts and parts[0].mg is not None:
+        mg = np.where(flags & TIERED, column("mg", np.int64) / PARTS, np.nan)
+        tiered = pl.Series(mg).fill_nan(None).to_frame("mg").select("mg", mme=mme.mme_of_tiered(pl.col("mg"), tiers))
+        tiered_mg = pl.lit(tiered.get_column("mg"))
+        dose += np.floor(tiered.get_column("mme").fill_null(0).to_numpy() * PARTS + 0.5).astype(np.int64)
     # NumPy divides as IEEE does, so that 60 MME come back as 60; polars multiplies by the reciprocal
-    dose = pl.Series(points.get_column("dose").to_numpy() / PARTS_PER_MME)
-    return points.select(
-        "person_id",
-        pl.col("day").alias("start"),
-        "stop",
-        mme=pl.when(pl.col("known") > 0).then(dose),
-        mme_incomplete=(pl.col("unknown") > 0).cast(pl.Int64),
-        on_buprenorphine=(pl.col("buprenorphine") > 0).cast(pl.Int64),
-        repaired=(pl.col("repaired") > 0).cast(pl.Int64),
+    known = pl.Series(dose / PARTS)
+    if not (flags & KNOWN).all():
+        known = known.set(pl.Series(flags & KNOWN == 0), None)
+    del dose
+    return table.with_columns(
+        known.alias("mme"),
+        _marked(flags, UNKNOWN).alias("mme_incomplete"),
+        _marked(flags, BUPRENORPHINE).alias("on_buprenorphine"),
+        _marked(flags, REPAIRED).alias("repaired"),
+        tiered_mg.alias("tiered_mg"),
     )
+
+
+def _marked(flags: Array, bit: int) -> pl.Expr:
+    """1 where the bit is set, else 0; where it never is, a constant takes no memory."""
+    marked = (flags & bit) > 0
+    return pl.lit(pl.Series(marked).cast(pl.Int64)) if marked.any() else pl.lit(0, pl.Int64)

@@ -1,0 +1,216 @@
+"""Supply of one product after stockpiling (CONTRACT 7): same-day fills are one, left-over days pass to the next fill.
+
+Person, product, day and row are packed in one 64-bit integer and sorted once; what follows is worked out on chunks of
+whole persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from opioid_outcomes.exposure import packed
+from opioid_outcomes.exposure.packed import UNKNOWN, Intervals, bits, differs
+from opioid_outcomes.exposure.stretches import Array
+
+DAY_TOLERANCE = 1e-6  # a day counts when wholly before the end; the end is real-valued (CONTRACT 7)
+MAX_MME = 1e6  # beyond it the sums of billionths could overflow; no such dose exists
+LAST_DAY = 2.0**31 - 1  # an end beyond what a day can hold is that day
+CHUNK = 2**18  # fills at a time: fewer rounds of the walk than smaller chunks, yet no second copy of the table
+
+
+@dataclass(frozen=True)
+class Fills:
+    """One row a fill, in any order. ``person``, ``product``: codes that rise with the names; NaN = unknown.
+
+    ``units``: units a day (None: ``mme`` counts); ``flags``: bits of ``packed`` (``KNOWN`` and ``UNKNOWN`` by mme);
+    ``mg``: mg a day of the ingredient whose factor depends on the day's total (None: there is none).
+    """
+
+    person: Array
+    product: Array
+    start: Array
+    days: Array
+    mme: Array
+    flags: Array
+    units: Array | None
+    mg: Array | None
+
+    def take(self, rows: Array) -> Fills:
+        parts: list[Any] = [None if part is None else part.take(rows) for part in vars(self).values()]
+        return Fills(*parts)
+
+
+@dataclass(frozen=True)
+class Supply:
+    """One row a supply, by person, product and start: ``fills`` after the merge, and what became of them."""
+
+    fills: Fills
+    end: Array
+    known_end: Array
+    stop: Array
+    dropped: Array
+
+    def intervals(self) -> Intervals:
+        """What counts on each day: supplies of one product that go on at one dose are one interval."""
+        rows = np.flatnonzero(self.fills.start < self.stop)
+        fills, stop = self.fills.take(rows), self.stop[rows]
+        if not len(rows):
+            return Intervals(fills.person, fills.start, stop, fills.mme, fills.flags, fills.mg)
+        begins = differs(fills.person) | differs(fills.product) | differs(fills.flags)
+        begins[1:] |= fills.start[1:] != stop[:-1]
+        for amount in (fills.mme,) if fills.mg is None else (fills.mme, fills.mg):
+            begins |= differs(np.nan_to_num(amount, nan=-1.0))
+        first = np.flatnonzero(begins)
+        kept = fills.take(first)
+        ends = np.append(first[1:], len(stop)) - 1
+        return Intervals(kept.person, kept.start, stop[ends], kept.mme, kept.flags, kept.mg)
+
+
+def supplies(fills: Fills, cap_days: float | None, work: Callable[[Supply], Any]) -> list[Any]:
+    """``work`` of the supplies of every chunk of whole persons, in order; ``cap_days`` None: no stockpiling.
+
+    O(n log n); beside the fills, one 64-bit integer a row is held.
+    """
+    if not len(fills.person):
+        return [work(_supply(fills, cap_days))]
+    low = int(fills.start.min())
+    day_bits, row_bits = bits(int(fills.start.max()) - low), bits(len(fills.person) - 1)
+    product_bits = bits(int(fills.product.max()))
+    layout = _Layout(low, product_bits, day_bits, row_bits)
+    found: list[Any] = []
+    for first, block in packed.person_blocks(fills.person, product_bits + day_bits + row_bits):
+        found += _block(fills if isinstance(block, slice) else fills.take(block), first, layout, cap_days, work)
+    return found
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Key = person - first | product | day - low | row, from the highest bits to the lowest."""
+
+    low: int
+    product_bits: int
+    day_bits: int
+    row_bits: int
+
+
+def _block(
+    fills: Fills, first: int, layout: _Layout, cap_days: float | None, work: Callable[[Supply], Any]
+) -> list[Any]:
+    keys = np.empty(len(fills.person), np.int64)
+
+    def pack(rows: slice) -> None:
+        key = fills.person[rows].astype(np.int64) - first
+        key <<= layout.product_bits
+        key |= fills.product[rows]
+        key <<= layout.day_bits
+        key += fills.start[rows] - layout.low
+        key <<= layout.row_bits
+        keys[rows] = key | np.arange(rows.start, rows.stop)
+
+    def unpack(chunk: slice) -> Any:
+        rows = keys[chunk] & ((1 << layout.row_bits) - 1)
+        return work(_supply(fills.take(rows), cap_days))
+
+    packed.each(pack, packed.slices(len(keys)))
+    keys.sort()
+    person_shift = layout.product_bits + layout.day_bits + layout.row_bits
+    return packed.each(unpack, packed.whole_groups(keys, person_shift, CHUNK))
+
+
+def _supply(fills: Fills, cap_days: float | None) -> Supply:
+    """``fills`` sorted by person, product and start."""
+    item = differs(fills.person) | differs(fills.product)
+    alone = item | differs(fills.start)
+    if not alone.all():
+        fills = _same_day(fills, alone, merge=cap_days is not None)
+        item = differs(fills.person) | differs(fills.product)
+    end = fills.start + fills.days
+    dropped = np.zeros_like(end)
+    if cap_days is not None:
+        _pass_on(fills, item, end, dropped, cap_days)
+    stop = np.minimum(np.floor(end + DAY_TOLERANCE), LAST_DAY).astype(np.int32)
+    if cap_days is None:
+        # fills of one product overlap: its supply ends with the fill that lasts longest, of those so far
+        number = np.cumsum(item) << 32
+        return Supply(fills, end, (np.maximum.accumulate(number + stop) - number).astype(np.int32), stop, dropped)
+    taken_over = np.append(np.where(item[1:], np.iinfo(np.int32).max, fills.start[1:]), np.iinfo(np.int32).max)
+    return Supply(fills, end, stop, np.minimum(stop, taken_over[: len(stop)]).astype(np.int32), dropped)
+
+
+def _same_day(fills: Fills, begins: Array, *, merge: bool) -> Fills:
+    """Fills of one product on one day in an order of their own, or as one fill: quantities add, the longest days count.
+
+    Sorted on everything that is summed, so that sums do not depend on the order of the input.
+    """
+    day = np.cumsum(begins) - 1
+    rows = np.flatnonzero(np.bincount(day)[day] > 1)
+    several = fills.take(rows)
+    order = np.lexsort(
+        [part for part in (several.flags, several.mg, several.units, several.mme, several.days) if part is not None]
+        + [day[rows]]
+    )
+    several = several.take(order)
+    if not merge:
+        return _put(fills, rows, several)
+    first = np.flatnonzero(begins[rows])
+    last = np.append(first[1:], len(rows)) - 1
+    longest = several.days[last]
+    merged = replace(
+        several.take(first),
+        days=longest,
+        mme=_per_day(several.mme, several.days, first, longest),
+        units=None if several.units is None else _per_day(several.units, several.days, first, longest, whole=True),
+        mg=None if several.mg is None else _per_day(several.mg, several.days, first, longest),
+        flags=np.bitwise_or.reduceat(several.flags, first),
+    )
+    if not (np.nan_to_num(merged.mme) <= MAX_MME).all():
+        raise ValueError("mme_per_day of one product on one day must be below 1e6")
+    return _put(fills, rows[first], merged).take(np.flatnonzero(begins))
+
+
+def _per_day(amount: Array, days: Array, first: Array, longest: Array, *, whole: bool = False) -> Array:
+    """Known amounts x days, added up, over the longest days; unknown if none (``whole``: or not every one) is known."""
+    known = ~np.isnan(amount)
+    total = np.add.reduceat(np.where(known, amount, 0) * days, first)
+    enough = (np.logical_and if whole else np.logical_or).reduceat(known, first)
+    return np.where(enough, total / longest, np.nan)
+
+
+def _put(fills: Fills, rows: Array, new: Fills) -> Fills:
+    """``fills`` with ``new`` in place of ``rows``; ``fills`` are the caller's own copy."""
+    for into, part in zip(vars(fills).values(), vars(new).values(), strict=True):
+        if into is not None:
+            into[rows] = part
+    return fills
+
+
+def _pass_on(fills: Fills, item: Array, end: Array, dropped: Array, cap_days: float) -> None:
+    """Adds left-over days (at most the cap, applied first), times old over new units a day, to the end of the next.
+
+    Along the fills of a product, end_i = start_i + days_i + min(max(end_(i-1) - start_i, 0), cap) * ratio_i.
+    Ends only ever move back, so the first fills with something left over are found on the ends as dispensed; from them
+    it is walked, all chains at once, as long as something is left. Nothing else is touched.
+    """
+    start = fills.start
+    left_over = np.zeros(len(end), bool)
+    left_over[1:] = ~item[1:] & (end[:-1] > start[1:])
+    at = np.flatnonzero(left_over[1:] & ~left_over[:-1]) + 1
+    units = fills.units
+    while len(at):
+        before = at - 1
+        left = end[before] - start[at]
+        carried = np.minimum(left, cap_days)
+        dropped[at] = left - carried
+        old, new = (_units(fills, rows) if units is None else units[rows] for rows in (before, at))
+        end[at] += carried * np.divide(old, new, out=np.ones_like(new), where=(old > 0) & (new > 0))
+        at = at[at < len(end) - 1] + 1
+        at = at[~item[at] & (end[at - 1] > start[at])]
+
+
+def _units(fills: Fills, rows: Array) -> Array:
+    """MME a day where all of it is known, for units a day."""
+    return np.where(fills.flags[rows] & UNKNOWN, np.nan, fills.mme[rows])
