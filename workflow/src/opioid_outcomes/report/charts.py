@@ -17,13 +17,13 @@ UNEXPOSED_GROUPS = ("off", "non user", "maintain")
 RULE_WIDTH = 62  # characters in a line of the attrition figure
 
 
-def _panels(charts: Sequence[Any]) -> Any:
+def panels(charts: Sequence[Any]) -> Any:
     import altair as alt
 
     return alt.concat(*charts, columns=COLUMNS, spacing=28).resolve_scale(color="shared")
 
 
-def _panel_width(panels: int, margin: int = 60) -> int:
+def panel_width(panels: int, margin: int = 60) -> int:
     return WIDTH - margin if panels == 1 else WIDTH // COLUMNS - margin
 
 
@@ -89,13 +89,13 @@ def survival(by_cohort: dict[str, Rows]) -> Any:
         if present(row["survival"])
     )
     floor = max(0.0, int((lowest - 0.02) * 20) / 20)
-    width = _panel_width(len(by_cohort), 80)
+    width = panel_width(len(by_cohort), 80)
     colour = alt.Color("group:N", title=None, scale=_group_colours(groups), legend=alt.Legend(orient="top"))
     charts = [
         _survival_panel(cohort, rows, groups=groups, floor=floor, width=width, colour=colour)
         for cohort, rows in by_cohort.items()
     ]
-    return _panels(charts)
+    return panels(charts)
 
 
 def exposed_first(groups: Iterable[str]) -> list[str]:
@@ -123,7 +123,7 @@ def _survival_panel(cohort: str, rows: Rows, *, groups: list[str], floor: float,
         for day in risk_times(last)
         if own and day <= own[-1]["day"]
     ]
-    return alt.vconcat(curve, _people_below("at risk", told, groups, _years(last), width), spacing=6)
+    return alt.vconcat(curve, people_below("at risk", told, groups, _years(last), width), spacing=6)
 
 
 def _years(last: float) -> Any:
@@ -156,7 +156,7 @@ def _curves(by_group: dict[str, Rows], last: float, floor: float, colour: Any) -
     return band + line
 
 
-def _people_below(title: str, told: Rows, groups: list[str], scale: Any, width: int) -> Any:
+def people_below(title: str, told: Rows, groups: list[str], scale: Any, width: int) -> Any:
     """A line of counts per group under a plot: ``told`` has group, x on the plot's ``scale``, and label."""
     import altair as alt
 
@@ -198,8 +198,8 @@ def dose_distribution(by_cohort: dict[str, Rows]) -> Any:
         )
         bars = base.mark_bar(color=REFERENCE, size=34)
         labels = base.mark_text(dy=-7).encode(text="label:N")
-        charts.append((bars + labels).properties(title=cohort, width=_panel_width(len(by_cohort)), height=180))
-    return _panels(charts)
+        charts.append((bars + labels).properties(title=cohort, width=panel_width(len(by_cohort)), height=180))
+    return panels(charts)
 
 
 def dose_trajectory(by_cohort: dict[str, Rows]) -> Any:
@@ -207,7 +207,7 @@ def dose_trajectory(by_cohort: dict[str, Rows]) -> Any:
     import altair as alt
 
     charts = []
-    width = _panel_width(len(by_cohort))
+    width = panel_width(len(by_cohort))
     for cohort, rows in by_cohort.items():
         data = [{"month": row["month"], **_numbers(row, ("share_on", "p25", "median", "p75"))} for row in rows]
         base = alt.Chart(values(data)).encode(x=alt.X("month:Q", title="30-day months since entry"))
@@ -225,7 +225,7 @@ def dose_trajectory(by_cohort: dict[str, Rows]) -> Any:
             )
         )
         charts.append(alt.vconcat(top, share.properties(width=width, height=70), spacing=8))
-    return _panels(charts)
+    return panels(charts)
 
 
 def pain_escalation(by_cohort: dict[str, Rows], threshold: int) -> Any:
@@ -233,7 +233,7 @@ def pain_escalation(by_cohort: dict[str, Rows], threshold: int) -> Any:
     import altair as alt
 
     arms = exposed_first(row["arm"] for rows in by_cohort.values() for row in rows)
-    width = _panel_width(len(by_cohort), 80)
+    width = panel_width(len(by_cohort), 80)
     charts = []
     for cohort, rows in by_cohort.items():
         months = [row["month"] for row in rows]
@@ -244,8 +244,8 @@ def pain_escalation(by_cohort: dict[str, Rows], threshold: int) -> Any:
             if row["month"] % 3 == 0
         ]
         course = _pain_course(rows, arms, scale).properties(width=width, height=230, title=cohort)
-        charts.append(alt.vconcat(course, _people_below("people with a score", told, arms, scale, width), spacing=6))
-    return _panels(charts)
+        charts.append(alt.vconcat(course, people_below("people with a score", told, arms, scale, width), spacing=6))
+    return panels(charts)
 
 
 def _pain_course(rows: Rows, arms: list[str], scale: Any) -> Any:

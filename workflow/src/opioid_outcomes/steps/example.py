@@ -1,0 +1,32 @@
+"""How a history is read, shown on a person who never was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes import io
+from opioid_outcomes.config.exposure import Exposure
+from opioid_outcomes.exposure import daily_dose, episodes, example
+from opioid_outcomes.steps.exposure import doses_and_status, opioid_fills
+
+
+def explain_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
+    """Writes the example's timeline, read by the study's own rules. It holds no person: it may leave as it is."""
+    rules = Exposure(**settings["exposure"])
+    lanes = timeline(rules)
+    io.write_frame(lanes, outputs["example"])
+    return f"worked example: {lanes.height} stretches in {lanes['lane'].n_unique()} lanes"
+
+
+def timeline(rules: Exposure) -> pl.DataFrame:
+    """The lanes of ``example.lanes`` under these rules."""
+    history = example.history()
+    last_days = daily_dose.last_days(history["observation"], history["deaths"])
+    _, fills = opioid_fills(history["dispensings"], rules)
+    daily, supply, status = doses_and_status(fills, last_days, rules)
+    merged = episodes.build(daily.lazy(), rules.gap_days).collect()
+    events = pl.DataFrame(schema={"event": pl.String, "date": pl.Int32, "change": pl.Float64})
+    return example.lanes(fills=fills, supply=supply, daily=daily, status=status, episodes=merged, events=events)
