@@ -5,14 +5,71 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from opioid_outcomes import io
-from opioid_outcomes.trajectories.distribution import dose_distribution, dose_trajectory
+from opioid_outcomes.contracts.derived import TRAJECTORIES
+from opioid_outcomes.trajectories import dose_classes
+from opioid_outcomes.trajectories.distribution import dose_bands, dose_distribution, dose_trajectory
+from opioid_outcomes.trajectories.latent_class import observe
+from opioid_outcomes.trajectories.selection import Candidate, select
+
+FEWEST_PERSONS = 50
 
 
 def describe_trajectories(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
-    """Writes the displays dose_distribution and dose_trajectory; returns one line of counts."""
+    """Writes the displays dose_distribution, dose_trajectory and dose_bands; returns one line of counts."""
     person_time = io.read_table(inputs["person_time"])
     distribution, trajectory = dose_distribution(person_time), dose_trajectory(person_time)
     io.write_frame(distribution, outputs["dose_distribution"])
     io.write_frame(trajectory, outputs["dose_trajectory"])
+    io.write_frame(dose_bands(person_time), outputs["dose_bands"])
     return f"dose in {distribution.height} bands, {trajectory.height} months since entry"
+
+
+def classify_trajectories(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
+    """Writes trajectories and the displays trajectory_models and trajectory_classes; returns one line of counts.
+
+    Persons without a day on opioids in the window, or with too few months of known dose, have no course and no class.
+    With fewer than 50 persons with a course, or too few months for a curve, the tables are empty. A class is told from
+    the whole window and is no exposure for what happens inside it.
+    """
+    chosen = settings["trajectories"]
+    person_time = io.read_table(inputs["person_time"])
+    courses = dose_classes.courses(person_time, chosen["months"], chosen["min_months"])
+    months, scale = courses.months, chosen["dose_scale"]
+    candidates: list[Candidate] = []
+    persons = len(courses.person_ids)
+    failure = ""
+    if persons >= FEWEST_PERSONS:
+        dose = dose_classes.to_scale(months["mme"].to_numpy(), scale)
+        try:
+            curves = observe(courses.person, months["month"].to_numpy(), dose, chosen["curve"])
+        except ValueError as error:  # too few distinct months for the curve, or all doses the same
+            failure = str(error)
+        else:
+            candidates = select(curves, chosen["max_classes"], starts=chosen["starts"], seed=settings["study_seed"])
+    best = next((each.fit for each in candidates if each.chosen), None)
+    if best is None:
+        classes = (
+            person_time.select("person_id")
+            .clear()
+            .with_columns(pl.lit(None, pl.Int64).alias("class"), pl.lit(None, pl.Float64).alias("posterior"))
+        )
+        curves_shown = pl.DataFrame(schema=dose_classes.CLASSES)
+    else:
+        classes, curves_shown = (
+            dose_classes.trajectories(best, courses.person_ids),
+            dose_classes.classes_display(best, courses, scale),
+        )
+    io.write_table(classes, outputs["trajectories"], TRAJECTORIES, calendar=False)
+    io.write_frame(dose_classes.models_display(candidates), outputs["models"])
+    io.write_frame(curves_shown, outputs["classes"])
+    left_out = f"{courses.never_on:,} never on opioids, {courses.too_few_months:,} with too few months of known dose"
+    if best is None:
+        why = failure or (
+            f"fewer than {FEWEST_PERSONS} persons with a course of dose" if not candidates else candidates[0].why
+        )
+        return f"no latent classes: {why} ({left_out})"
+    most = ", the most tried" if best.classes == chosen["max_classes"] > 1 else ""
+    return f"{best.classes} latent classes{most}, of {persons:,} courses of dose ({left_out})"

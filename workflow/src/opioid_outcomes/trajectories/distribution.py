@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from opioid_outcomes.trajectories.monthly import followed, monthly_dose
+from opioid_outcomes.trajectories.monthly import MONTH_DAYS, followed, monthly_dose
 
 DAYS_PER_YEAR = 365.25
 
@@ -68,4 +68,33 @@ def dose_trajectory(person_time: pl.DataFrame) -> pl.DataFrame:
             p75="p75",
             mean="mean",
         )
+    )
+
+
+def dose_bands(person_time: pl.DataFrame) -> pl.DataFrame:
+    """Display ``dose_bands``: month, band, persons, share (of those followed) on the first day of each month.
+
+    Month m begins on day 30 m since entry; whoever is followed on that day counts once. band: off; treatment (of opioid
+    use disorder); the bands of dose as ``person_time`` names them, lowest first; unknown (dose or state). Bands without
+    anybody in a month have no row. O(rows x months touched).
+    """
+    band = (
+        pl.when(pl.col("use_state") == "treatment")
+        .then(pl.lit("treatment"))
+        .when(pl.col("dose_band") == "none")
+        .then(pl.lit("off"))
+        .otherwise("dose_band")
+    )
+    others = ["off", "treatment", "unknown"]
+    rank = pl.col("band").replace_strict({"off": 0, "treatment": 1, "unknown": 3}, default=2)
+    first, last = -(-pl.col("start") // MONTH_DAYS), -(-pl.col("stop") // MONTH_DAYS)  # days in [start, stop)
+    return (
+        person_time.select("start", "stop", "mme", band=band)
+        .with_columns(lowest=pl.when(~pl.col("band").is_in(others)).then("mme").min().over("band"))
+        .with_columns(month=pl.int_ranges(first, last, dtype=pl.Int64))
+        .explode("month", empty_as_null=False)
+        .group_by("month", "band", "lowest")
+        .agg(persons=pl.len().cast(pl.Int64))
+        .sort("month", rank, "lowest", "band")
+        .select("month", "band", "persons", share=pl.col("persons") / pl.col("persons").sum().over("month"))
     )
