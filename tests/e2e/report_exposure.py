@@ -60,7 +60,8 @@ def _thresholds() -> Rows:
 def _events() -> Rows:
     known = (
         ("escalation", 610, 820, 0.412), ("maintenance", 1105, 2300, 0.004), ("taper", 350, 415, -0.274),
-        ("rapid_taper", 90, 95, -0.561), ("discontinuation", 505, 590, -1.0), ("high_dose_start", 130, 130, 1.22),
+        ("rapid_taper_weekly", 90, 95, -0.561), ("rapid_taper_monthly", 105, 110, -0.522),
+        ("discontinuation", 505, 590, -1.0), ("high_dose_start", 130, 130, 1.22),
     )  # fmt: skip
     names = ("event", "persons", "events", "median_change")
     return [dict(zip(names, row, strict=True)) for row in known]
@@ -105,10 +106,10 @@ def _models() -> Rows:
         (4, -36688.0, 0.89, 0.95, 0.06), (5, -36590.0, 0.84, 0.91, 0.008), (6, -36571.0, 0.79, 0.68, 0.007),
     ):  # fmt: skip
         chosen = int(classes == 4)
-        why = {4: "lowest BIC that passes", 5: "smallest class below 1 %", 6: "mean posterior below 0.7"}
+        why = {4: "chosen", 5: "a class holds under 1 % of persons", 6: "mean posterior of a class is under 0.7"}
         made.append(
-            {"classes": classes, "chosen": chosen, "why": why.get(classes, "higher BIC"), "persons": 1480,
-             "smallest_class": round(1480 * smallest / 5) * 5, "log_likelihood": likelihood,
+            {"classes": classes, "chosen": chosen, "persons": 1480,
+             "why": why.get(classes, "BIC is larger than with 4"), "smallest_class": round(1480 * smallest / 5) * 5, "log_likelihood": likelihood,
              "bic": -2 * likelihood + classes * 36.5, "entropy": entropy, "mean_posterior": posterior,
              "smallest_share": smallest}
         )  # fmt: skip

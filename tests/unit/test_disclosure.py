@@ -476,3 +476,20 @@ def test_a_long_gap_of_few_people_goes_with_the_next_fewest() -> None:
     shown = released("gap_distribution", rows)
     assert [row["suppressed"] for row in shown] == [0, 0, 2, 1]  # 12 gaps of 10 people
     assert [row["gaps"] for row in shown] == [700, 250, None, None]
+
+
+def test_of_definitions_that_lie_inside_another_none_tells_of_the_few_between() -> None:
+    met = {"d90_in_365": 500, "d180": 300, "svendsen_wide": 296, "fills3": 620, "fills6": 609, "consort": 297}
+    rows: list[dict[str, object]] = [
+        {"definition": name, "persons": 900, "met": count, "share": count / 900} for name, count in met.items()
+    ]
+    hidden = [row["definition"] for row in released("long_term", rows) if row["suppressed"] == 2]
+    assert hidden == ["svendsen_wide"]  # 4 people met d180 only; consort is no part of another
+
+
+def test_rapid_tapers_of_all_but_a_few_who_taper_are_withheld() -> None:
+    rows: list[dict[str, object]] = [
+        {"event": name, "persons": persons, "events": persons + 3, "median_change": -0.3}
+        for name, persons in (("taper", 90), ("rapid_taper_weekly", 40), ("rapid_taper_monthly", 85))
+    ]
+    assert [row["suppressed"] for row in released("dose_events", rows)] == [0, 0, 2]

@@ -15,17 +15,17 @@ class Display:
     """One display.
 
     ``kind`` picks the disclosure rule: cells (row by row), ledger (cell by cell), a survival curve, or attrition.
-    ``numbers``: the keys that are numbers; the others are texts.
-    ``families``: keys within which rows add up to a total that is known, so that one hidden row would be a subtraction
-    away. ``nested``: of two counts the second is a part of the first, so that their difference is a group too.
-    ``parts``: a count with the values that rest on it alone: where it is small, only these go and the row stays; it
-    need not be published. ``inside``: a key and two of its values, the people of the second being among those of the
-    first, so that rows differ by a group. ``shares``: a value, and the counts of which it may be the share; without a
-    second count, of the total of the first family. ``quantiles``: values that rest on few people, shown only with
-    twice the threshold behind them. ``whole``: values told as whole numbers, because finer ones give a count back.
-    ``behind``: the count of the people behind the values, published or not; default the last of ``counts``.
-    ``base``: a count that is the same in all rows of a group but for people whose value is missing, the count of people
-    behind a row that may equal it, and the group's key.
+    ``numbers``: the keys that are numbers; the others are texts. ``families``: keys within which rows add up to a
+    total that is known, so that one hidden row would be a subtraction away. ``nested``: of two counts the second is a
+    part of the first, so that their difference is a group too. ``parts``: a count with the values that rest on it
+    alone: where it is small, only these go and the row stays; it need not be published. ``inside``: a count, and two
+    values of the first key, the people counted in the row of the second being among those in that of the first: rows
+    differ by a group too. ``shares``: a value, and the counts of which it may be the share; without a second count, of
+    the total of the first family. ``quantiles``: values that rest on few people, shown only with twice the threshold
+    behind them. ``whole``: values told as whole numbers, because finer ones give a count back. ``behind``: the count
+    of the people behind the values, published or not; default the last of ``counts``. ``base``: a count that is the
+    same in all rows of a group but for people whose value is missing, the count of people behind a row that may equal
+    it, and the group's key.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Display:
     families: tuple[tuple[str, ...], ...] = ()
     nested: tuple[tuple[str, str], ...] = ()
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    inside: tuple[str, str, str] | None = None
+    inside: tuple[tuple[str, str, str], ...] = ()
     shares: tuple[tuple[str, str, str | None], ...] = ()
     quantiles: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
@@ -57,7 +57,8 @@ class Display:
         return tuple(name for name in judged if name not in self.counts)
 
 
-# Rows of other definitions, factor tables or numbers of classes differ by people too; there, as between linked tables,
+# Rows of other definitions, factor tables or numbers of classes differ by people too; where none is declared ``inside``
+# another, and as between linked tables,
 # rounding protects (DISCLOSURE, Out 2), which shares must not undo: they come from the rounded counts.
 EXPOSURE = (
     Display(
@@ -65,7 +66,7 @@ EXPOSURE = (
         "days with supply from all fills and without repaired ones; shares are of days at a known dose, at 50 and 90"
         " MME/day and above; persons_repaired (on the row of all fills: persons), persons_50 and persons_90 are those"
         " behind a row's difference from the other and behind its shares",
-        person_years=("person_years",), inside=("fills_used", "all", "without repaired"), behind="persons_repaired",
+        person_years=("person_years",), inside=(("persons", "all", "without repaired"),), behind="persons_repaired",
         parts=(("persons_50", ("share_50",)), ("persons_90", ("share_90",))),
     ),
     Display(
@@ -87,11 +88,16 @@ EXPOSURE = (
         "dose_events", ("event",), ("persons", "events"), ("median_change",),
         "changes of dose; median relative change of mean dose over the event", behind="persons",
         quantiles=("median_change",),
+        inside=(("persons", "taper", "rapid_taper_weekly"), ("persons", "taper", "rapid_taper_monthly")),
     ),
     Display(
         "long_term", ("definition",), ("persons", "met"), ("share",),
         "persons with analgesic fills who ever meet each definition of long-term therapy", behind="persons",
         nested=(("persons", "met"),), parts=(("met", ("share",)),), shares=(("share", "met", "persons"),),
+        inside=(
+            ("met", "fills3", "fills6"), ("met", "fills3", "dunn_entry"), ("met", "d90_in_365", "d180"),
+            ("met", "d180", "svendsen_wide"),
+        ),
     ),
     Display(
         "concurrent_use", ("class",), ("persons", "with_class", "cob"), ("share_with", "share_of_days"),

@@ -77,13 +77,12 @@ def _small_remainder(contract: Display, part: str, profile: Profile) -> pl.Expr:
 
 def _few_between_rows(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Expr:
     """Whether a row is that of people all but a few of whom another row counts too: it goes."""
-    if contract.inside is None:
-        return pl.lit(False)
-    key, outer, inner = contract.inside
-    size = contract.counts[0]
-    of_outer = frame.filter(pl.col(key) == outer).get_column(size).sum()
-    few = (of_outer - pl.col(size)).is_between(1, profile.threshold - 1)
-    return ((pl.col(key) == inner) & few).fill_null(value=False)
+    few = pl.lit(False)
+    for count, outer, inner in contract.inside:
+        key = pl.col(contract.keys[0])
+        apart = frame.filter(key == outer).get_column(count).sum() - pl.col(count)
+        few |= (key == inner) & apart.is_between(1, profile.threshold - 1).fill_null(value=False)
+    return few
 
 
 def _with_few_missing_as_none(frame: pl.DataFrame, whole: str, part: str, key: str, profile: Profile) -> pl.DataFrame:
