@@ -192,8 +192,9 @@ def _pass_on(fills: Fills, item: Array, end: Array, dropped: Array, cap_days: fl
     """Adds left-over days (at most the cap, applied first), times old over new units a day, to the end of the next.
 
     Along the fills of a product, end_i = start_i + days_i + min(max(end_(i-1) - start_i, 0), cap) * ratio_i.
-    Ends only ever move back, so the first fills with something left over are found on the ends as dispensed; from them
-    it is walked, all chains at once, as long as something is left. Nothing else is touched.
+    Ends only ever move back, so the fills that begin a chain are found on the ends as dispensed; from them it is walked,
+    all chains at once, as long as something is left. A chain that runs into another walks it again. Nothing else is
+    touched: without overlap nothing is walked.
     """
     start = fills.start
     left_over = np.zeros(len(end), bool)
@@ -206,7 +207,8 @@ def _pass_on(fills: Fills, item: Array, end: Array, dropped: Array, cap_days: fl
         carried = np.minimum(left, cap_days)
         dropped[at] = left - carried
         old, new = (_units(fills, rows) if units is None else units[rows] for rows in (before, at))
-        end[at] += carried * np.divide(old, new, out=np.ones_like(new), where=(old > 0) & (new > 0))
+        ratio = np.divide(old, new, out=np.ones_like(new), where=(old > 0) & (new > 0))
+        end[at] = start[at] + fills.days[at] + carried * ratio
         at = at[at < len(end) - 1] + 1
         at = at[~item[at] & (end[at - 1] > start[at])]
 
