@@ -65,8 +65,8 @@ OPIOIDS = {
     "buprenorphine 2 MG / naloxone 0.5 MG Sublingual Tablet": ("buprenorphine", "sublingual", "IR", 2, "mg", OUD),
     "buprenorphine 8 MG / naloxone 2 MG Oral Strip": ("buprenorphine", "sublingual", "IR", 8, "mg", OUD),
     "buprenorphine / naloxone": ("buprenorphine", None, "IR", None, None, OUD),
-    "Suboxone 8 mg-2 mg film": ("buprenorphine", None, "IR", 8, "mg", OUD),
-    "Subutex 8 mg tablet": ("buprenorphine", "oral", "IR", 8, "mg", OUD),
+    "Suboxone 8 mg-2 mg film": ("buprenorphine", "sublingual", "IR", 8, "mg", OUD),
+    "Subutex 8 mg tablet": ("buprenorphine", "sublingual", "IR", 8, "mg", OUD),
     "Butrans 10 mcg/hour": ("buprenorphine", "transdermal", "ER", 10, "mcg/h", None),
     "Morphine Sulfate 15 MG Oral Capsule [MSIR]": ("morphine", "oral", "IR", 15, "mg", None),
     "Morphine Sulfate 200 MG Extended Release Oral Tablet [MS Contin]": ("morphine", "oral", "ER", 200, "mg", None),
@@ -97,17 +97,81 @@ OPIOIDS = {
     "10 mg oxycodone tablet": ("oxycodone", "oral", "IR", 10, "mg", None),
     # brands alone
     "OxyContin 10 mg tablet": ("oxycodone", "oral", "ER", 10, "mg", None),
-    "MS Contin 15 MG": ("morphine", None, "ER", 15, "mg", None),
+    "MS Contin 15 MG": ("morphine", "oral", "ER", 15, "mg", None),
     "Percocet": ("oxycodone", None, "IR", None, None, None),
-    "PERCOCET 10-325 MG TABLET": ("oxycodone", "oral", "IR", None, None, None),
+    "PERCOCET 10-325 MG TABLET": ("oxycodone", "oral", "IR", 10, "mg", None),
     "Percocet (oxycodone 5 mg / acetaminophen 325 mg) tablet": ("oxycodone", "oral", "IR", 5, "mg", None),
-    "Vicodin ES 7.5/300": ("hydrocodone", None, "IR", None, None, None),
+    "Vicodin ES 7.5/300": ("hydrocodone", None, "IR", 7.5, "mg", None),
     "Norco 325 mg tablet": ("hydrocodone", "oral", "IR", None, None, None),
     "Duragesic 25 mcg/hr": ("fentanyl", "transdermal", "ER", 25, "mcg/h", None),
-    "Co-codamol 30mg/500mg tablets": ("codeine", "oral", "IR", None, None, None),
+    "Co-codamol 30mg/500mg tablets": ("codeine", "oral", "IR", 30, "mg", None),
     "co-codamol 500 mg": ("codeine", None, "IR", None, None, None),
     "Tussionex suspension": ("hydrocodone", "oral", "IR", None, None, "cough"),
     "belladonna / opium 60 MG Rectal Suppository": ("opium", "rectal", "IR", 60, "mg", None),
+    # brands with a partner: the smaller of two strengths, if the larger is one that only the partner has
+    "Ultracet 37.5-325": ("tramadol", None, "IR", 37.5, "mg", None),
+    "LORTAB 7.5-325 MG/15 ML ELIXIR": ("hydrocodone", "oral", "IR", 0.5, "mg/mL", None),
+    "Vicoprofen 200/7.5": ("hydrocodone", None, "IR", 7.5, "mg", None),
+    "Percocet 10-20": ("oxycodone", None, "IR", None, None, None),
+    "Norco 10 mg tablet": ("hydrocodone", "oral", "IR", None, None, None),
+    # brands of one route or one release tell it
+    "Kadian 20 mg": ("morphine", "oral", "ER", 20, "mg", None),
+    "Xtampza 9 mg capsule": ("oxycodone", "oral", "ER", 9, "mg", None),
+    "Belbuca 75 mcg film": ("buprenorphine", "buccal", "IR", 0.075, "mg", None),
+    "Kadian 20 mg rectal": ("morphine", "rectal", "ER", 20, "mg", None),  # what the name says goes first
+    "Abstral 100 mcg": ("fentanyl", "sublingual", "IR", 0.1, "mg", None),
+    "Sublocade 100 MG/0.5 ML": ("buprenorphine", "injection", "ER", 200, "mg/mL", OUD),
+    "Butrans 20": ("buprenorphine", "transdermal", "ER", None, None, None),
+    # buprenorphine and fentanyl are not swallowed
+    "Fentora 200 mcg tablet": ("fentanyl", "buccal", "IR", 0.2, "mg", None),
+    "FENTANYL CITRATE 200 MCG TABLET": ("fentanyl", "buccal", "IR", 0.2, "mg", None),
+    "BUPRENORPHINE HCL 8 MG TABLET": ("buprenorphine", "sublingual", "IR", 8, "mg", None),
+    "BUPRENORPHIN-NALOXON 8-2 MG SL": ("buprenorphine", "sublingual", "IR", 8, "mg", OUD),
+    "buprenorphine 8 MG / naloxone 2 MG Sublingual Film": ("buprenorphine", "sublingual", "IR", 8, "mg", OUD),
+    "Buprenorphine 0.15 MG Buccal Film [Belbuca]": ("buprenorphine", "buccal", "IR", 0.15, "mg", None),
+    # claims: strengths without a unit, names cut off, abbreviations
+    "HYDROCODONE-ACETAMINOPHEN 5-325": ("hydrocodone", None, "IR", 5, "mg", None),
+    "oxycodone-acetaminophen 5-325-10": ("oxycodone", None, "IR", None, None, None),
+    "HYDROCODON-ACETAMINOPHN 10-325": ("hydrocodone", None, "IR", 10, "mg", None),
+    "HYDROCODONE BIT/APAP 7.5-500 TABS": ("hydrocodone", "oral", "IR", 7.5, "mg", None),
+    "OXYCODONE W/APAP 5/325 TAB MCK": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "OXYCODONE HCL 5MG /ACETAMINOPHEN 325MG TAB": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "oxyCODONE-acetaminophen (PERCOCET) 5-325 mg tablet": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "BUTALBITAL-ACETAMINOPHEN-CAFF-CODEINE 50-325-40-30 MG CAPSULE": ("codeine", "oral", "IR", 30, "mg", None),
+    "TRAMADOL-ACETAMINOPHN 37.5-325": ("tramadol", None, "IR", 37.5, "mg", None),
+    "PENTAZOCINE-NALOXONE 50-0.5 MG": ("pentazocine", None, "IR", 50, "mg", None),
+    "ACETAMINOPHEN-COD #3 TABLET": ("codeine", "oral", "IR", 30, "mg", None),
+    "TYLENOL-CODEINE NO.4 TABLET": ("codeine", "oral", "IR", 60, "mg", None),
+    "Tylenol #2": ("codeine", None, "IR", 15, "mg", None),
+    "ACETAMINOPHEN-CODEINE 120-12 MG/5 ML": ("codeine", None, "IR", 2.4, "mg/mL", None),
+    "MORPHINE SULF ER 15 MG TABLET": ("morphine", "oral", "ER", 15, "mg", None),
+    "MORPHINE SULFATE SA 30MG TAB": ("morphine", "oral", "ER", 30, "mg", None),
+    "OXYCODONE HCL CR 20 MG": ("oxycodone", None, "ER", 20, "mg", None),
+    "MORPHINE SULFATE ER12H 60 MG": ("morphine", None, "ER", 60, "mg", None),
+    "oxycodone 5mg tablet every 4 hr": ("oxycodone", "oral", "IR", 5, "mg", None),
+    "tramadol ER 100mg": ("tramadol", None, "ER", 100, "mg", None),
+    "tramadol hcl er (ultram) 100 mg": ("tramadol", None, "ER", 100, "mg", None),
+    "oxycodone 5mg/5ml": ("oxycodone", None, "IR", 1, "mg/mL", None),
+    "OXYCODONE 10 MG/5ML SOLN": ("oxycodone", "oral", "IR", 2, "mg/mL", None),
+    "morphine sulfate 100 mg/5 mL (20 mg/mL)": ("morphine", None, "IR", 20, "mg/mL", None),
+    "morphine 10 MG/0.5ML concentrate": ("morphine", "oral", "IR", 20, "mg/mL", None),
+    "fentanyl 100 MCG/ACT nasal spray": ("fentanyl", "nasal", "IR", 0.1, "mg", None),
+    "Fentanyl 0.1 MG/ACTUAT Mucosal Spray [Subsys]": ("fentanyl", "buccal", "IR", 0.1, "mg", None),
+    "FENTANYL 50 MCG PATCH": ("fentanyl", "transdermal", "ER", 50, "mcg/h", None),
+    "FENTANYL 75 MCG/HR PATCH TD72": ("fentanyl", "transdermal", "ER", 75, "mcg/h", None),
+    "Fentanyl 0.04 MG Transdermal System [Ionsys]": ("fentanyl", "transdermal", "ER", 0.04, "mg", None),
+    "hydromorphone 2 mg/ml inj": ("hydromorphone", "injection", "IR", 2, "mg/mL", None),
+    "HYDROMORPHONE 3 MG SUPP": ("hydromorphone", "rectal", "IR", 3, "mg", None),
+    # other languages
+    "Morphin 10 mg retard": ("morphine", None, "ER", 10, "mg", None),
+    "Codein 30 mg": ("codeine", None, "IR", 30, "mg", None),
+    # two salts of one opioid add up
+    "Aspirin 325 MG / Oxycodone Hydrochloride 4.5 MG / oxycodone terephthalate 0.38 MG Oral Tablet":
+        ("oxycodone", "oral", "IR", 4.88, "mg", None),
+    "bromodiphenhydramine hydrochloride 2.5 MG/ML / Codeine Phosphate 2 MG/ML Oral Solution":
+        ("codeine", "oral", "IR", 2, "mg/mL", "cough"),
+    "Levomethadyl 10 MG/ML Oral Solution": ("levomethadyl", "oral", "IR", 10, "mg/mL", None),
+    "Methadone Hydrochloride 40 MG Tablet for Oral Suspension [Diskets]": ("methadone", "oral", "IR", 40, "mg", None),
 }  # fmt: skip
 
 NOT_OPIOIDS = [
@@ -119,8 +183,30 @@ NOT_OPIOIDS = [
     "Naltrexone hydrochloride 50 MG Oral Tablet",
     "dextromethorphan 3 MG/ML Oral Solution",
     "gabapentin 800 MG Oral Tablet",
+    "cod liver oil 500 MG Oral Capsule",
+    "acetaminophen 500 MG / cod liver oil",
+    "Tylenol 325 mg tablet",
     "",
 ]
+
+FORMS = {
+    "oxycodone hydrochloride 5 MG Oral Tablet": "tablet",
+    "OXYCODONE 5 MG TAB": "tablet",
+    "OXYCODONE 5 MG CAPS": "capsule",
+    "Morphine sulfate 15 MG film-coated tablet": "tablet",
+    "Methadone Hydrochloride 40 MG Tablet for Oral Suspension": "tablet",
+    "Buprenorphine 0.15 MG Buccal Film": "film",
+    "buprenorphine 8 MG / naloxone 2 MG Oral Strip": "film",
+    "Fentanyl 0.1 MG/ACTUAT Mucosal Spray": "spray",
+    "Fentanyl 0.4 MG Oral Lozenge": "lozenge",
+    "72 HR Fentanyl 0.025 MG/HR Transdermal System": "patch",
+    "Morphine Sulfate 2 MG/ML Oral Solution": "solution",
+    "hydrocodone-acetaminophen elixir": "solution",
+    "Morphine Sulfate 2 MG/ML Oral Suspension": "suspension",
+    "Oxycodone 10 MG Rectal Suppository": "suppository",
+    "Buprenorphine 74.2 MG Drug Implant": "implant",
+    "oxycodone": None,
+}
 
 
 @pytest.mark.parametrize("name", OPIOIDS)
@@ -134,3 +220,15 @@ def test_opioid(name: str) -> None:
 @pytest.mark.parametrize("name", NOT_OPIOIDS)
 def test_no_opioid(name: str) -> None:
     assert parse(name) is None
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_form(name: str) -> None:
+    product = parse(name)
+    assert product is not None
+    assert product.form == FORMS[name]
+
+
+@pytest.mark.parametrize("name", OPIOIDS)
+def test_letter_case_and_blanks_say_nothing(name: str) -> None:
+    assert parse(name) == parse(f"  {name.upper()} ") == parse(name.lower().replace(" ", "  "))

@@ -147,7 +147,7 @@ def test_oxycodone_er_30_mg_sixty_for_thirty_days_and_5_mg_fourteen_for_seven() 
     ("route", "form", "per_mcg"),
     [
         ("buccal", "lozenge", 0.13), ("buccal", "tablet", 0.13), ("buccal", None, 0.13), ("sublingual", None, 0.13),
-        ("buccal", "film", 0.18), ("sublingual", "spray", 0.18), ("nasal", "spray", 0.16),
+        ("buccal", "film", 0.18), ("sublingual", "spray", 0.18), ("buccal", "spray", 0.18), ("nasal", "spray", 0.16),
     ],
 )  # fmt: skip
 def test_fentanyl_by_mucosa_is_per_microgram(route: str, form: str | None, per_mcg: float) -> None:

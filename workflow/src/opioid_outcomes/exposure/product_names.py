@@ -2,6 +2,7 @@
 
 Reads RxNorm names ("acetaminophen 325 MG / oxycodone hydrochloride 10 MG Oral Tablet [Percocet]") and the looser ones
 of claims and pharmacies ("OXYCODONE-ACETAMINOPHEN 10-325 MG TABLET"). Names are parsed one by one, so give unique ones.
+Strengths are read in exposure/product_strengths.py.
 """
 
 from __future__ import annotations
@@ -15,15 +16,23 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.config import shipped
+from opioid_outcomes.exposure import product_strengths
 
 # A product is a cough medicine by its partners only with these; others (meperidine and promethazine) stay analgesic.
 OTHER_NAMES = ("also_called", "combinations", "for_use_disorder")  # columns of opioids.csv
 ANTITUSSIVE_OPIOIDS = ("codeine", "dihydrocodeine", "hydrocodone")
 # Buprenorphine with naloxone is licensed for opioid use disorder only (US prescribing information; ATC N07BC51).
-ANTAGONIST = re.compile(r"\bnaloxone\b")
+ANTAGONIST = re.compile(r"\bnaloxone?\b")
+# Claims cut the last letter off, and other languages never had it: "hydrocodon-acetaminophn", "Morphin". Below this
+# length a name without its e would be too short to mean one drug.
+LEAST_WITHOUT_E = 7
+# "acetaminophen-cod #3", "Tylenol #3"
+ABBREVIATED_CODEINE = re.compile(r"(?<=[-/ ])cod\b(?=.*\d)|(?<=\btylenol )(?=(?:#|no\.?) ?[234]\b)")
+CODEINE_PARTNERS = re.compile(r"\b(?:acetaminophen|apap|asa|aspirin|butalbital|tylenol)\b")
+LIKENESS = 0.8  # of misspelt names: below it ibuprofen would be a brand of hydrocodone
 INJECTION = (
-    r"inject\w*|syringes?|auto-injector|cartridges?|intravenous|intramuscular|subcutaneous|epidural|intrathecal"
-    r"|infusion|ampoules?|ampules?|vials?"
+    r"inj|inject\w*|syringes?|auto-injector|cartridges?|intravenous|intramuscular|subcutaneous|epidural|intrathecal"
+    r"|infusion|ampoules?|ampules?|amps?|vials?|iv|pca"
 )
 # The first that matches is the route: "Oral Lozenge" and "Oral Spray" act through the mucosa, not by being swallowed.
 ROUTES = tuple(
@@ -31,44 +40,40 @@ ROUTES = tuple(
     for words, route in (
         (INJECTION, "injection"),
         (r"transdermal|patch|patches", "transdermal"),
-        (r"sublingual|oral spray|oral strips?", "sublingual"),
+        (r"sublingual|subl|sl|oral spray|oral strips?", "sublingual"),
         (r"buccal|lozenges?|mucosal|transmucosal|troches?", "buccal"),
         (r"nasal|intranasal", "nasal"),
-        (r"rectal|suppository|suppositories", "rectal"),
+        (r"rectal|suppository|suppositories|supp", "rectal"),
         (r"implants?", "implant"),
         (r"inhal\w*", "inhaled"),
-        (r"oral|tablets?|tabs?|capsules?|caps?|syrup|elixir|solution|suspension|liquid|tincture", "oral"),
+        (
+            r"oral|tablets?|tabs?|capsules?|caps?|syrup|elixir|solution|soln|suspension|susp|liquid|tincture"
+            r"|concentrate|drops",
+            "oral",
+        ),
     )
 )
 EXTENDED = re.compile(
-    r"\b(?:(?:extended|sustained|controlled|prolonged)[ -]release|er|xr|sr|cr|la|xl|\d+ ?hr?|\w*contin(?:us)?)\b"
+    r"\b(?:(?:extended|sustained|controlled|prolonged|modified|slow)[ -]?rel(?:ease)?"
+    r"|(?:er|xr|sr|cr|la|xl|sa|mr)(?:\d+(?:hr?)?)?|(?:12|24|72|168) ?hr?|retard|\w*contin(?:us)?)\b"
 )
-FORM = re.compile(r"\b(film|spray|lozenge|tablet|capsule|patch|solution|suspension|suppository|implant)")
-MASS = r"(?P<unit>mg|milligrams?|mcg|ug|µg|micrograms?|g|grams?)"
-PER = r"(?: ?/ ?| (?:in|per) )"
-STRENGTH = re.compile(
-    rf"(?P<value>\.?\d[\d.,]*) ?{MASS}\b"
-    rf"(?:{PER}(?P<per>\d[\d.,]*)? ?(?P<of>ml|millilit(?:er|re)s?|hr|h|hours?|actuat|spray|dose|mg|g)\b)?"
-)
-# Of several strengths in a row it cannot be told which is the opioid's: "5-325 mg", "5 mg/325 mg".
-AFTER_ANOTHER = re.compile(r"\d ?(?:mg|mcg)? ?[-/] ?$")
-LIKENESS = 0.8  # of misspelt names: below it ibuprofen would be a brand of hydrocodone
-THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
-# "oxycodone-acetaminophen 10-325 mg", "oxycodone hcl/acetaminophen 5mg-325mg": strengths in the order of ingredients
-LISTED = re.compile(
-    r"^(?P<names>[a-z][a-z ]*(?:[-/][a-z ]+)+?) "
-    r"(?P<values>\d+(?:\.\d+)? ?(?:mg|mcg)?(?: ?[-/] ?\d+(?:\.\d+)?(?![\d.]| ?ml) ?(?:mg|mcg)?)+)(?P<rest>.*)$"
-)
-MILLIGRAMS = {
-    "mg": 1.0,
-    "milligram": 1.0,
-    "mcg": 1e-3,
-    "ug": 1e-3,
-    "µg": 1e-3,
-    "microgram": 1e-3,
-    "g": 1e3,
-    "gram": 1e3,
+NO_FORM = re.compile(r"film[- ]coated|(?<=tablet )for (?:oral )?(?:suspension|solution)")
+# Opioids that nobody swallows: their tablets and films are for the mouth, and act where the generic ones are put (US
+# prescribing information; RxNorm dose forms)
+NOT_SWALLOWED = {"buprenorphine": "sublingual", "fentanyl": "buccal", "sufentanil": "sublingual"}
+FORMS = {
+    "film": r"films?|strips?",
+    "spray": r"sprays?",
+    "lozenge": r"lozenges?|troches?",
+    "tablet": r"tablets?|tabs?",
+    "capsule": r"capsules?|caps?",
+    "patch": r"patch(?:es)?|transdermal system",
+    "solution": r"solutions?|soln|syrup|elixir|liquid|tincture|concentrate|drops",
+    "suspension": r"suspensions?|susp",
+    "suppository": r"suppositor(?:y|ies)|supp",
+    "implant": r"implants?",
 }
+FORM = re.compile(r"\b(?:" + "|".join(f"(?P<{form}>{words})" for form, words in FORMS.items()) + r")\b")
 
 
 @dataclass(frozen=True)
@@ -89,29 +94,51 @@ def parse(name: str) -> Product | None:
 
     Whole words decide (dihydrocodeine is not codeine, ipratropium not opium). Strength is in mg, mcg/h for patches or
     mg/mL for liquids, and belongs to the opioid, not to its partner; where that cannot be told, it is not said. Only
-    patches have a strength per hour.
+    patches have a strength per hour. A brand tells route and release where its name's other words do not.
     """
-    text = " ".join(name.lower().split())
+    text = _plain(name)
     words = list(opioid_words().finditer(text))
     if not words:
         return None
-    found = next((word for word in words if word.group() not in named_in("combinations")), words[0])
-    ingredient = ingredients()[found.group()]
-    combined = found.group() in named_in("combinations")
-    strength, unit = (None, None) if combined else _strength(text, found)
-    route = next((route for pattern, route in ROUTES if pattern.search(text)), None)
+    named = [word for word in words if word.group() not in named_in("combinations")]
+    found = (named or words)[0]
+    ingredient = ingredient_of(found.group())
+    form = _form(text)
+    route = _route(text, ingredient, form, {word.group() for word in words})
+    same = [word for word in named if ingredient_of(word.group()) == ingredient]
+    strength, unit = product_strengths.strength(text, same, ingredient, patch=route == "transdermal")
     route = route or ("transdermal" if unit == "mcg/h" else None)
-    forms = FORM.findall(text.replace("transdermal system", "patch"))
-    extended = route in ("transdermal", "implant") or EXTENDED.search(text)
+    brands = [brand_facts()[word.group()] for word in words if word.group() in brand_facts()]
+    extended = (
+        route in ("transdermal", "implant") or EXTENDED.search(text) or any(release == "ER" for _, release in brands)
+    )
     return Product(
         ingredient,
         route,
         "ER" if extended else "IR",
         strength,
         unit,
-        forms[-1] if forms else None,
+        form,
         _indication(text, ingredient, {word.group() for word in words}),
     )
+
+
+def _plain(name: str) -> str:
+    text = " ".join(name.lower().replace("μ", "µ").split())
+    return ABBREVIATED_CODEINE.sub("codeine ", text) if CODEINE_PARTNERS.search(text) else text
+
+
+def _form(text: str) -> str | None:
+    found = [match.lastgroup for match in FORM.finditer(NO_FORM.sub("", text))]
+    return found[-1] if found else None
+
+
+def _route(text: str, ingredient: str, form: str | None, words: set[str]) -> str | None:
+    route = next((route for pattern, route in ROUTES if pattern.search(text)), None)
+    of_brand = next((brand_facts()[word][0] for word in sorted(words) if word in brand_facts()), None)
+    if ingredient in NOT_SWALLOWED and route in (None, "oral"):
+        route = of_brand or (NOT_SWALLOWED[ingredient] if form in ("tablet", "film") else None)
+    return route or of_brand
 
 
 def _indication(text: str, ingredient: str, words: set[str]) -> str | None:
@@ -125,8 +152,11 @@ def _indication(text: str, ingredient: str, words: set[str]) -> str | None:
 
 @cache
 def opioids() -> pl.DataFrame:
-    """The opioids that are known: ingredient, its other names, and why all its products are kept apart, if they are."""
-    return io.read_text_table(shipped.DATA / "drugs" / "opioids.csv")
+    """The opioids that are known: ingredient, its other names, why all its products are kept apart, if they are, and
+    the largest marketed strength of one unit (largest_mg, largest_mg_per_ml, largest_mcg_per_hour)."""
+    return io.read_text_table(shipped.DATA / "drugs" / "opioids.csv").with_columns(
+        pl.col(r"^largest_.*$").cast(pl.Float64)
+    )
 
 
 @cache
@@ -138,6 +168,18 @@ def ingredients() -> dict[str, str]:
         for ingredient, *others in table.select("ingredient", *OTHER_NAMES).iter_rows()
         for name in (ingredient, *(name for names in others if names for name in names.split("|")))
     }
+
+
+@cache
+def brand_facts() -> dict[str, tuple[str | None, str | None]]:
+    """Brands that are of one route or release only: brand to (route, release); None where it has several."""
+    table = io.read_text_table(shipped.DATA / "drugs" / "brands.csv")
+    return {brand: (route, release) for brand, route, release in table.select("brand", "route", "release").iter_rows()}
+
+
+def ingredient_of(word: str) -> str:
+    """The ingredient of a word that ``opioid_words`` finds."""
+    return ingredients().get(word) or ingredients()[f"{word}e"]
 
 
 def nearest_ingredient(name: str) -> str | None:
@@ -159,57 +201,15 @@ def named_in(column: str) -> frozenset[str]:
 @cache
 def opioid_words() -> re.Pattern[str]:
     """Whole words that name an opioid."""
-    return re.compile(r"\b(?:" + "|".join(sorted(ingredients(), key=len, reverse=True)) + r")\b")
+    generic = set(opioids().get_column("ingredient"))
+    words = sorted(ingredients(), key=len, reverse=True)
+    cut = (word in generic and word.endswith("e") and len(word) >= LEAST_WITHOUT_E for word in words)
+    return re.compile(
+        r"\b(?:" + "|".join(f"{word}?" if last else word for word, last in zip(words, cut, strict=True)) + r")\b"
+    )
 
 
 @cache
 def companion_words() -> re.Pattern[str]:
     words = io.read_text_table(shipped.DATA / "drugs" / "antitussive_companions.csv").get_column("companion")
     return re.compile(r"\b(?:" + "|".join(words) + r")\b")
-
-
-def _strength(text: str, found: re.Match[str]) -> tuple[float | None, str | None]:
-    listed = LISTED.match(text)
-    if listed and found.start() < listed.end("names"):
-        position = len(re.findall(r"[-/]", text[: found.start()]))
-        values = re.findall(r"(\d+(?:\.\d+)?) ?(mg|mcg)?", listed["values"])
-        units = [unit for _, unit in values if unit]
-        if position < len(values) and units:
-            value, unit = values[position]
-            milligrams = float(value) * MILLIGRAMS[unit or units[-1]]
-            volume = re.match(rf"{PER}(\d+(?:\.\d+)?)? ?ml\b", listed["rest"])
-            return (_rounded(milligrams / float(volume[1] or 1)), "mg/mL") if volume else (_rounded(milligrams), "mg")
-    own = text[found.end() :].split(" / ", maxsplit=1)[0]
-    match = STRENGTH.search(own)
-    if match is None:  # "10 mg oxycodone", where the strength stands next to the opioid
-        own = text[: found.start()].rstrip()
-        match = next((match for match in STRENGTH.finditer(own) if match.end() == len(own)), None)
-    if match is None or AFTER_ANOTHER.search(own[: match.start()]):
-        return None, None
-    return _in_contract_units(match)
-
-
-def _in_contract_units(match: re.Match[str]) -> tuple[float | None, str | None]:
-    value, per = _number(match["value"], match["unit"]), _number(match["per"] or "1", "")
-    if value is None or per is None:
-        return None, None
-    milligrams = value * MILLIGRAMS[match["unit"].removesuffix("s")]
-    of = (match["of"] or "").removesuffix("s")
-    if of in ("", "actuat", "spray", "dose"):
-        return _rounded(milligrams), "mg"
-    if of in ("hr", "h", "hour"):
-        return _rounded(milligrams * 1000 / per), "mcg/h"
-    if of.startswith("m") and of != "mg":
-        return _rounded(milligrams / per), "mg/mL"
-    return None, None
-
-
-def _number(text: str, unit: str) -> float | None:
-    """A number, or None where a comma may be a decimal one; no opioid has 1,000 mg a unit, many 1,200 mcg."""
-    if THOUSANDS.fullmatch(text) and unit.startswith(("mc", "ug", "µg", "micro")):
-        return float(text.replace(",", ""))
-    return float(text) if re.fullmatch(r"\d*\.?\d+", text) and float(text) > 0 else None
-
-
-def _rounded(value: float) -> float:
-    return round(value, 9)
