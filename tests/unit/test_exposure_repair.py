@@ -3,7 +3,9 @@
 import polars as pl
 import pytest
 
-from opioid_outcomes.exposure.repair import ENOUGH_PEOPLE, repair
+from opioid_outcomes.config.exposure import Exposure
+from opioid_outcomes.exposure.repair import labels, repair
+from opioid_outcomes.exposure.usual import ENOUGH_PEOPLE, LONGEST_WAIT
 
 Row = tuple[str, str, int, float | None, float | None]
 SCHEMA = {
@@ -11,12 +13,24 @@ SCHEMA = {
 }  # fmt: skip
 
 
-def repaired(rows: list[Row], max_days_supply: float = 365) -> list[tuple]:
-    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    return repair(frame, max_days_supply).select("quantity", "days_supply", "repair").rows()
+def repaired(rows: list[Row], *, unit: str | None = "mg", **exposure: object) -> list[tuple]:
+    """quantity, days_supply and repair of each row, in the order of the rows."""
+    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row").with_row_index("at").sort("person_id", "date")
+    products = frame.select("product").unique().sort("product").with_row_index("product_row")
+    products = products.with_columns(strength_unit=pl.lit(unit, pl.String), form=pl.lit(None, pl.String))
+    fills = frame.join(products, on="product", how="left", maintain_order="left").with_columns(
+        pl.col("person_id").rle_id().alias("person"),
+        repair=pl.lit(0, pl.UInt16),
+        quantity_to=pl.lit(None, pl.Float64),
+        days_supply_to=pl.lit(None, pl.Float64),
+    )
+    rules = Exposure.model_validate(exposure)
+    mended = repair(fills, products, rules)
+    told = mended.with_columns(labels(mended.get_column("repair"), rules.ranges).cast(pl.String))
+    return told.sort("at").select("quantity", "days_supply", "repair").rows()
 
 
-def others(quantity: float | None, days: float, people: int = ENOUGH_PEOPLE, product: str = "a") -> list[Row]:
+def others(quantity: float | None, days: float | None, people: int = ENOUGH_PEOPLE, product: str = "a") -> list[Row]:
     """One fill each, on a day after all others: it does not matter when."""
     return [(f"other {i}", product, 900, quantity, days) for i in range(people)]
 
@@ -74,8 +88,9 @@ def test_nothing_to_learn_from_stays_missing_and_is_never_one() -> None:
 
 
 def test_a_repair_that_is_itself_implausible_is_not_made() -> None:
-    """9,000 tablets at 2 a day would last 12 years; the usual 30 days are the next rule."""
-    assert repaired([*USUAL, ("p", "a", 60, 9000, None)])[-1] == (9000, 30, "person_days")
+    """9,000 tablets at 2 a day would last 12 years; the usual 30 days are the next rule, and 300 a day cannot be."""
+    assert repaired([*USUAL, ("p", "a", 60, 9000, None)])[-1] == (60, 30, "person_days + quantity_person_units")
+    assert repaired([*USUAL, ("p", "a", 60, 900, None)], days_supply={"max": 100})[-1] == (900, 30, "person_days")
 
 
 def test_quantity_zero_is_unknown_not_nothing_taken() -> None:
@@ -86,3 +101,79 @@ def test_plausible_fills_stay_as_recorded() -> None:
     assert repaired(USUAL) == [(quantity, days, None) for *_, quantity, days in USUAL]
     assert repaired([("p", "a", 0, 30, 365), ("p", "a", 0, 30, 30)])[0] == (30, 365, None)
     assert repaired([]) == []
+
+
+@pytest.mark.parametrize("broken", [None, 0.0, -60.0, 3001.0])
+def test_quantity_from_the_persons_own_units_per_day(broken: float | None) -> None:
+    """p takes 2 a day, though everybody else takes 4; more than 100 a day over 30 days cannot be."""
+    assert repaired([*USUAL, ("p", "a", 60, broken, 30)])[-1] == (60, 30, "quantity_person_units")
+    assert repaired([*USUAL, ("p", "a", 60, 3000, 30)])[-1] == (3000, 30, None)
+
+
+def test_quantity_from_the_units_per_day_of_other_people() -> None:
+    own: list[Row] = [("p", "a", 0, None, 10), ("p", "a", 200, 30, 30)]
+    assert repaired([*own, *others(120, 30)])[0] == (40, 10, "quantity_product_units")
+    assert repaired([*own, *others(120, 30, ENOUGH_PEOPLE - 1)])[0] == (None, 10, None)
+
+
+@pytest.mark.parametrize(("unit", "most"), [("mg", 100), ("mcg", 100), (None, 100), ("mg/mL", 1000), ("mcg/h", 10)])
+def test_what_is_believed_a_day_depends_on_the_unit(unit: str | None, most: float) -> None:
+    """A day of 200 mL of a solution is no mistake; a day of 20 patches is."""
+    assert repaired([("p", "a", 0, most * 30, 30)], unit=unit) == [(most * 30, 30, None)]
+    assert repaired([("p", "a", 0, most * 30 + 1, 30)], unit=unit) == [(None, 30, None)]
+
+
+def test_both_missing_take_the_persons_usual_days_and_units() -> None:
+    assert repaired([*USUAL, ("p", "a", 60, None, None)])[-1] == (60, 30, "person_days + quantity_person_units")
+
+
+def test_mended_values_teach_nothing() -> None:
+    """Day 60 is mended to 45 days; the repair of day 90 rests on the two fills as recorded, not on it."""
+    rows: list[Row] = [*USUAL[:2], ("p", "a", 60, 90, None), ("p", "a", 90, None, 10)]
+    assert repaired(rows)[-2:] == [(90, 45, "person_units"), (20, 10, "quantity_person_units")]
+
+
+def waiting(person: str, *days: int) -> list[Row]:
+    return [(person, "a", day, None, None) for day in days]
+
+
+def test_days_supply_from_the_times_between_fills_of_other_people() -> None:
+    """Others wait 21, 22, ... 30 days (each his own median): 80 % of them at most 28.2, by linear interpolation."""
+    rows = [row for i in range(10) for row in waiting(f"other {i}", 0, 21 + i, 2 * (21 + i))]
+    assert repaired([*rows, *waiting("p", 500)])[-1] == (None, pytest.approx(28.2), "waiting_time")
+    half = repaired([*rows, *waiting("p", 500)], days_supply={"waiting_time_quantile": 0.5})[-1]
+    assert half == (None, pytest.approx(25.5), "waiting_time")
+    assert repaired([*rows[3:], *waiting("p", 500)])[-1] == (None, None, None)  # nine others are too few
+    assert repaired([*rows[3:], *waiting("p", 0, 9, 18)])[-1] == (None, None, None)  # and p is no other
+
+
+def test_long_waits_are_stops_and_fills_of_one_day_are_one() -> None:
+    """Of waits of 0, 30 and 181 days only the 30 count, so that the median of each is 30."""
+    rows = [row for i in range(10) for row in waiting(f"other {i}", 0, 0, 30, 30 + LONGEST_WAIT + 1)]
+    assert repaired([*rows, *waiting("p", 500)])[-1] == (None, 30, "waiting_time")
+    rows = [row for i in range(10) for row in waiting(f"other {i}", 0, LONGEST_WAIT)]
+    assert repaired([*rows, *waiting("p", 500)])[-1] == (None, LONGEST_WAIT, "waiting_time")
+
+
+def test_waits_of_a_frequent_visitor_count_once() -> None:
+    rows = [row for i in range(10) for row in waiting(f"other {i}", 0, 30)]
+    often = waiting("often", *range(0, 5000, 5))
+    assert repaired([*rows, *often, *waiting("p", 500)])[-1] == (None, 30, "waiting_time")
+
+
+def test_rules_are_tried_in_the_configured_order() -> None:
+    row: Row = ("p", "a", 60, 90, None)
+    assert repaired([*USUAL, row], days_supply={"repair": ["product_units", "person_units"]})[-1] == (
+        90, 22.5, "product_units",
+    )  # fmt: skip
+    assert repaired([*USUAL, row], days_supply={"repair": ["person_days"]})[-1] == (90, 30, "person_days")
+    assert repaired([*USUAL, row], days_supply={"repair": []})[-1] == (90, None, None)
+    assert repaired([*USUAL, ("p", "a", 60, None, 30)], quantity={"repair": []})[-1] == (None, 30, None)
+    assert repaired([*USUAL, ("p", "a", 60, 90, 30)], quantity={"max_per_day": 2.5})[-1] == (
+        60, 30, "quantity_person_units",
+    )  # fmt: skip
+
+
+def test_a_source_without_quantities_has_nothing_to_learn_from() -> None:
+    rows: list[Row] = [("p", "a", 0, 0, 30), *others(0, 30)]
+    assert repaired(rows) == [(None, 30, None)] * len(rows)

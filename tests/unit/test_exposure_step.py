@@ -13,7 +13,7 @@ from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPI
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.steps.exposure import derive_exposure, describe_episodes
 
-OUTPUTS = ("dispensings_clean", "daily_dose", "episodes", "opioid_status", "ledger")
+OUTPUTS = ("dispensings_clean", "daily_dose", "episodes", "opioid_status", "ledger", "repair_sensitivity")
 OXYCODONE = {"ingredient": "oxycodone", "route": "oral", "strength": 10.0, "strength_unit": "mg", "release": "IR"}
 
 

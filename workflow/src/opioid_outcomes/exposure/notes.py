@@ -8,33 +8,38 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.config.exposure import Exposure
-from opioid_outcomes.counts import share
+from opioid_outcomes.counts import about, share
+from opioid_outcomes.exposure.products import RANGE_ENDS, Resolved
 from opioid_outcomes.exposure.source import SELF_REPORTED, source
 
 MOST = 0.5  # a cost is what most of a table lacks
+SHOWN_FILLS = 11  # a label, or a mean, is shown when at least so many carry it (CONTRACT 7, Messages)
+RANGE_WORDS = {"midpoint": "midpoint", "lower": "lower end", "upper": "upper end"}
 
 
 def notes(
     canonical: dict[str, pl.DataFrame],
-    resolved: pl.DataFrame,
+    resolved: Resolved,
     fills: pl.DataFrame,
     daily: pl.DataFrame,
     rules: Exposure,
 ) -> dict[str, list[str]]:
-    """``warnings`` and ``costs``. resolved: dispensings with their product; fills: DISPENSINGS_CLEAN; daily: doses."""
+    """``warnings`` and ``costs``. resolved: dispensings and products; fills: DISPENSINGS_CLEAN; daily: doses."""
     warnings, costs = _about_source(canonical, fills)
     warnings += io.encoding_warnings([rules.mme_factors, rules.drug_dictionary])
     kept = fills.filter(pl.col("analgesic") == 1)
     if kept.height:
         warnings += _about_doses(kept, daily, rules)
         costs += _missing_doses(kept)
-    unrecognised = resolved.height - int(resolved.get_column("recognised").sum())
+    dispensings = resolved.fills.height
+    known = resolved.products.get_column("recognised").gather(resolved.fills.get_column("product_row"))
+    unrecognised = dispensings - int(known.sum())
     if unrecognised:
         warnings.append(
-            f"Products not recognised: {share(unrecognised, resolved.height)} of dispensings; they count as no opioid. "
+            f"Products not recognised: {share(unrecognised, dispensings)} of dispensings; they count as no opioid. "
             "Few NDC and RxNorm codes are shipped: others need exposure.drug_dictionary."
         )
-    if unrecognised > MOST * resolved.height:
+    if unrecognised > MOST * dispensings:
         costs.append(
             "Most dispensings are of products that are not recognised: who uses opioids is not known, and people "
             "without a recognised opioid count as never users. Give ingredients or product names, or list the codes in "
@@ -63,11 +68,10 @@ def _about_doses(kept: pl.DataFrame, daily: pl.DataFrame, rules: Exposure) -> li
     told = [
         f"MME by the factor table {Path(rules.mme_factors).name}.",
         f"Dose unknown: {share(unknown, kept.height)} of analgesic fills; unknown is not zero.",
+        *_no_factor(kept),
+        *_about_buprenorphine(daily),
+        *_about_repair(kept, daily, rules),
     ]
-    days = daily.select(pl.col("stop") - pl.col("start"), "repaired")
-    total = int(days.get_column("stop").sum())
-    repaired = int(days.filter(pl.col("repaired") == 1).get_column("stop").sum())
-    told.append(f"Repaired days_supply: {share(repaired, total)} of days with supply.")
     endless = kept.get_column("days_supply").null_count()
     if endless:
         told.append(
@@ -75,6 +79,53 @@ def _about_doses(kept: pl.DataFrame, daily: pl.DataFrame, rules: Exposure) -> li
             f"could be told from others; use is unknown for {max(rules.carry_over_days, 1)} days from their date."
         )
     return told
+
+
+def _no_factor(kept: pl.DataFrame) -> list[str]:
+    """The opioids that the factor table does not know, named where enough fills are of them."""
+    missing = kept.filter(pl.col("reason") == "no_factor")
+    if missing.is_empty():
+        return []
+    by_drug = missing.group_by(pl.col("ingredient").cast(pl.String)).agg(pl.len()).sort("len", "ingredient")
+    named = [f"{drug} ({about(fills)})" for drug, fills in by_drug.rows()[::-1] if fills >= SHOWN_FILLS]
+    return [f"Fills of opioids without an MME factor: {', '.join(named) or about(missing.height)}; no dose, not 0."]
+
+
+def _about_buprenorphine(daily: pl.DataFrame) -> list[str]:
+    """The share of days with buprenorphine, and mean doses with and without them."""
+    on, days = pl.col("on_buprenorphine") == 1, pl.col("stop") - pl.col("start")
+    with_it = daily.filter(on)
+    if with_it.is_empty():
+        return []
+    told = f"Buprenorphine is part of {share(*_days(daily, on))} of days with supply"
+    known = daily.filter(pl.col("mme").is_not_null())
+    without = known.filter(~on)
+    people = [part.get_column("person_id").n_unique() for part in (known.filter(on), without)]
+    if min(people) < SHOWN_FILLS:
+        return [f"{told}; where it has no MME factor, its dose is missing, not zero."]
+    means = [part.select((pl.col("mme") * days).sum() / days.sum()).item() for part in (known, without)]
+    return [
+        f"{told}; where it has no MME factor, its dose is missing, not zero. Mean dose over days with a known part: "
+        f"{means[0]:.0f} MME/day, without the days on buprenorphine {means[1]:.0f}."
+    ]
+
+
+def _about_repair(kept: pl.DataFrame, daily: pl.DataFrame, rules: Exposure) -> list[str]:
+    told = [f"Repaired fills: {share(*_days(daily, pl.col('repaired') == 1))} of days with supply rest on them."]
+    if rules.stays == "extend":
+        told[0] = told[0].replace("rest on them.", "rest on them, or on supply held in hospital.")
+    ranged = kept.select(pl.any_horizontal(pl.col(name).is_not_null() for name in RANGE_ENDS).sum()).item()
+    if ranged:
+        stands = "is unknown" if rules.ranges == "set_aside" else f"stands for its {RANGE_WORDS[rules.ranges]}"
+        told.append(f"Ranges as 1-2: {share(ranged, kept.height)} of analgesic fills; each {stands}.")
+    return told
+
+
+def _days(daily: pl.DataFrame, condition: pl.Expr) -> tuple[int, int]:
+    """Days of the stretches for which it holds, and all days."""
+    days = pl.col("stop") - pl.col("start")
+    part, whole = daily.select(days.filter(condition).sum(), all=days.sum()).row(0)
+    return int(part), int(whole)
 
 
 def _missing_doses(kept: pl.DataFrame) -> list[str]:

@@ -1,97 +1,208 @@
 """Repair of quantity and days_supply, by named rules; what cannot be repaired stays unknown.
 
 Spec: ANALYSES 2 (Repair ledger; On depends on fills up to the day only), METHODS B4. Missing is never zero or one.
+No rule looks at a later fill of the same person.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import numpy as np
 import polars as pl
 
-LATEST_FILLS = 3  # of a person: enough to outvote a slip, few enough to follow a change of dose
-ENOUGH_PEOPLE = 10  # other people whose fills tell what is usual of a product
+from opioid_outcomes.config.exposure import Exposure
+from opioid_outcomes.exposure.stretches import Array
+from opioid_outcomes.exposure.usual import Records, waits
+
+RANGED = ("strength", "quantity", "days_supply")
+# Every rule that may mend a fill, in the order in which they are applied: `repair` holds their bits until it is text.
+RULES = (
+    *(f"{name}_range" for name in RANGED),
+    "person_product", "usual_product",
+    "person_units", "product_units", "person_days", "product_days", "waiting_time",
+    "quantity_person_units", "quantity_product_units",
+)  # fmt: skip
+BITS = {rule: np.uint16(1 << place) for place, rule in enumerate(RULES)}
+# Units a day of supply that are believed, in proportion to tablets: mL are ten times as many; nobody changes or wears
+# a tenth as many patches as tablets can be taken.
+LIQUID, PATCH = 10.0, 0.1
+LIQUID_FORMS = ("solution", "suspension")
 
 
-def repair(fills: pl.DataFrame, max_days_supply: float) -> pl.DataFrame:
-    """Fills with plausible quantity and days_supply, and ``repair``: the rule that mended days_supply.
+def repair(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) -> pl.DataFrame:
+    """``fills`` with quantity and days_supply that can be believed, or null, and the rules that mended them.
 
-    A quantity that is missing or 0 is unknown (null). A days_supply that is missing, 0 or above ``max_days_supply`` is
-    replaced by the first of these that lies within 1 and ``max_days_supply``:
-    person_units: quantity / the median units per day of the person's latest fills of the product up to that day;
-    product_units: quantity / the median over other people, at least ``ENOUGH_PEOPLE``, of their median units per day;
-    person_days, product_days: the same medians of days_supply;
-    else it is null: the fill has no interval. So no repair depends on a later fill of the same person. Medians are over
-    fills as recorded. Needs person_id, product, date. O(n log n).
+    fills: person (codes 0, 1, ...), date (day), product_row, quantity, days_supply, quantity_to, days_supply_to (upper
+    ends of recorded ranges) and repair (bits of ``RULES`` that have mended the fill already), sorted by person and
+    date. products: row i is product_row i, with product (the stockpiling key), strength_unit and form.
+
+    A range becomes one number by ``rules.ranges``. A days_supply that is missing, not above 0 or above
+    ``days_supply.max`` is unknown; so is a quantity that is missing, not above 0 or above ``quantity.max_per_day`` a
+    day of supply (``most_per_day``). Unknown ones are replaced by the first of the configured rules that gives a
+    believable value:
+
+    days_supply (1 to max days): person_units, product_units: quantity / the usual units a day; person_days,
+    product_days: the usual days of supply; waiting_time: ``waiting_time_quantile`` of the times between successive
+    fills among other people. It is the empirical variant of the reverse waiting time distribution, in which that
+    quantile of the parametric inter-arrival density is taken (Stovring et al., Pharmacoepidemiol Drug Saf 2016;25:785
+    and 2017;26:1301).
+    quantity: person_units, product_units: days_supply x the usual units a day.
+
+    Usual of a person is the median of the latest ``LATEST_FILLS`` fills of the product on or before the day; usual of
+    the product the median over other people, at least ``ENOUGH_PEOPLE``, of each one's median (``usual.Records``).
+    They are learned from fills as recorded: neither ranges nor repaired ones. days_supply goes first, as quantity
+    needs it. O(n log n) over the products of which something is broken.
     """
-    frame = fills.with_columns(
-        quantity=pl.when(pl.col("quantity") > 0).then("quantity"),
-        days_supply=pl.when(pl.col("days_supply").is_between(0, max_days_supply, closed="right")).then("days_supply"),
-    ).with_row_index("row")
-    missing = pl.col("days_supply").is_null()
-    broken = frame.filter(missing)
-    recorded = (
-        frame.filter(~missing)
-        .join(broken.select("product").unique(), on="product", how="semi")
-        .select("person_id", "product", "date", units=pl.col("quantity") / pl.col("days_supply"), days="days_supply")
-    )
-    for measure in ("units", "days"):
-        known = recorded.drop_nulls(measure)
-        broken = _usual_of_person(broken, known, measure)
-        broken = _usual_of_others(broken, known, measure)
-    candidates = {
-        "person_units": pl.col("quantity") / pl.col("person_units"),
-        "product_units": pl.col("quantity") / pl.col("product_units"),
-        "person_days": pl.col("person_days"),
-        "product_days": pl.col("product_days"),
-    }
-    plausible = {rule: pl.when(value.is_between(1, max_days_supply)).then(value) for rule, value in candidates.items()}
-    mended = broken.select(
-        "row",
-        repair=pl.coalesce(pl.when(value.is_not_null()).then(pl.lit(rule)) for rule, value in plausible.items()),
-        mended=pl.coalesce(plausible.values()),
-    )
-    return (
-        frame.join(mended, on="row", how="left", maintain_order="left")
-        .with_columns(pl.coalesce("days_supply", "mended"))
-        .drop("row", "mended")
+    work = _Work(fills, products, rules)
+    work.read_ranges()
+    work.forget_what_cannot_be()
+    work.mend_days()
+    work.mend_quantity()
+    return fills.with_columns(
+        pl.Series("quantity", work.quantity).fill_nan(None),
+        pl.Series("days_supply", work.days).fill_nan(None),
+        pl.Series("repair", work.repair),
     )
 
 
-def _usual_of_person(broken: pl.DataFrame, known: pl.DataFrame, measure: str) -> pl.DataFrame:
-    """Adds person_<measure>: the median of the person's latest fills of the product on or before the day."""
-    keys = ["person_id", "product"]
-    name = f"person_{measure}"
-    own = known.join(broken.select(keys).unique(), on=keys, how="semi").sort(*keys, "date", measure)
-    so_far = own.select(
-        *keys, "date", pl.col(measure).rolling_median(LATEST_FILLS, min_samples=1).over(keys).alias(name)
+def range_value(low: Array, high: Array, rule: str) -> Array:
+    """The one number that a recorded range stands for; NaN where it is set aside."""
+    known = {"midpoint": (low + high) / 2, "lower": low, "upper": high}
+    return known.get(rule, np.full(len(low), np.nan))
+
+
+def labels(bits: pl.Series, rule_of_ranges: str) -> pl.Series:
+    """The rules of each fill in words, joined by " + "; null as recorded."""
+    names = [f"{name}_{rule_of_ranges}" if name.endswith("_range") else name for name in RULES]
+    found = bits.unique().sort().to_list()
+    texts = [" + ".join(names[i] for i in range(len(RULES)) if code >> i & 1) or None for code in found]
+    return bits.replace_strict(found, texts, return_dtype=pl.Enum(sorted({text for text in texts if text})))
+
+
+def most_per_day(products: pl.DataFrame, max_per_day: float) -> Array:
+    """Units a day of supply up to which a quantity is believed, by product: tablets, mL or patches."""
+    liquid = (pl.col("strength_unit") == "mg/mL") | (
+        pl.col("strength_unit").is_null() & pl.col("form").is_in(LIQUID_FORMS)
     )
-    found = broken.select("row", *keys, "date").sort(*keys, "date", "row").join_asof(
-        so_far, on="date", by=keys, strategy="backward", check_sortedness=False
-    )  # fmt: skip
-    return broken.join(found.select("row", name), on="row", how="left", maintain_order="left")
-
-
-def _usual_of_others(broken: pl.DataFrame, known: pl.DataFrame, measure: str) -> pl.DataFrame:
-    """Adds product_<measure>: the median over other people of each one's median; null if they are too few."""
-    people = (
-        known.group_by("product", "person_id")
-        .agg(pl.col(measure).median())
-        .sort("product", measure, "person_id")
-        .with_row_index("place")
+    factor = (
+        pl.when(liquid.fill_null(False))
+        .then(LIQUID)
+        .when((pl.col("strength_unit") == "mcg/h").fill_null(False))
+        .then(PATCH)
+        .otherwise(1.0)
     )
-    groups = people.group_by("product").agg(first=pl.col("place").min().cast(pl.Int64), people=pl.len().cast(pl.Int64))
-    own = people.select("product", "person_id", own=pl.col("place").cast(pl.Int64))
-    rows = broken.select("row", "product", "person_id").join(groups, on="product", how="left", maintain_order="left")
-    rows = rows.join(own, on=["product", "person_id"], how="left", maintain_order="left")
-    others = pl.col("people") - pl.col("own").is_not_null()
-    rows = rows.with_columns(others=others).filter(pl.col("others") >= ENOUGH_PEOPLE)
-    values = people.get_column(measure).to_numpy()
-    middle = [_without_own(rows, (pl.col("others") - 1) // 2), _without_own(rows, pl.col("others") // 2)]
-    usual = rows.select("row", pl.Series(f"product_{measure}", (values[middle[0]] + values[middle[1]]) / 2))
-    return broken.join(usual, on="row", how="left", maintain_order="left")
+    return products.select(factor * max_per_day).to_series().to_numpy()
 
 
-def _without_own(rows: pl.DataFrame, rank: pl.Expr) -> np.ndarray:
-    """Place of the value of this rank among the people of the product, the person's own left out."""
-    place = pl.col("first") + rank
-    return rows.select(place + (pl.col("own") <= place).fill_null(False).cast(pl.Int64)).to_series().to_numpy()
+class _Work:
+    """The columns on the way, unknown as NaN, and what is learned from fills as recorded, when a rule asks for it."""
+
+    def __init__(self, fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) -> None:
+        self.rules = rules
+        self.fills = fills
+        self.person = fills.get_column("person").to_numpy()
+        self.day = fills.get_column("date").to_numpy()
+        row = fills.get_column("product_row")
+        # codes by key, not by row: products of one key, as recorded in different ways, are one
+        keys = products.get_column("product").rank("dense").fill_null(0).cast(pl.Int32)
+        self.product = keys.gather(row).to_numpy()
+        self.most = pl.Series(most_per_day(products, rules.quantity.max_per_day)).gather(row).to_numpy()
+        self.quantity = _numbers(fills, "quantity")
+        self.days = _numbers(fills, "days_supply")
+        self.repair = fills.get_column("repair").to_numpy().copy()
+        self.of_product = self.repair == 0  # of the product as recorded: it was not guessed
+        self.as_recorded = self.of_product.copy()
+
+    def read_ranges(self) -> None:
+        for name, values in (("quantity", self.quantity), ("days_supply", self.days)):
+            ends = self.fills.get_column(f"{name}_to")
+            if ends.null_count() == len(ends):
+                continue
+            high = _numbers(self.fills, f"{name}_to")
+            rows = np.flatnonzero(high >= values)
+            values[rows] = range_value(values[rows], high[rows], self.rules.ranges)
+            self.as_recorded[rows] = False
+            if self.rules.ranges != "set_aside":
+                self.repair[rows] |= BITS[f"{name}_range"]
+
+    def forget_what_cannot_be(self) -> None:
+        with np.errstate(invalid="ignore"):
+            self.days[~((self.days > 0) & (self.days <= self.rules.days_supply.max))] = np.nan
+            self.quantity[~((self.quantity > 0) & (self.quantity < np.inf))] = np.nan
+        self.forget_quantities_beyond_most()
+        self.days_known = self.as_recorded & ~np.isnan(self.days)
+        self.units_known = self.days_known & ~np.isnan(self.quantity)
+
+    def forget_quantities_beyond_most(self) -> None:
+        with np.errstate(invalid="ignore"):
+            self.quantity[self.quantity > self.days * self.most] = np.nan
+
+    def mend_days(self) -> None:
+        rows = np.flatnonzero(np.isnan(self.days))
+        candidates: dict[str, Callable[[Array], Array]] = {
+            "person_units": lambda rows: self.quantity[rows] / self._of_person(self.units, rows),
+            "product_units": lambda rows: self.quantity[rows] / self._of_others(self.units, rows),
+            "person_days": lambda rows: self._of_person(self.usual_days, rows),
+            "product_days": lambda rows: self._of_others(self.usual_days, rows),
+            "waiting_time": lambda rows: self._of_others(
+                self.waits, rows, self.rules.days_supply.waiting_time_quantile
+            ),
+        }
+        for rule in self.rules.days_supply.repair:
+            rows = rows[np.isnan(self.days[rows])]
+            if len(rows):
+                value = candidates[rule](rows)
+                believed = (value >= 1) & (value <= self.rules.days_supply.max)
+                self._set(self.days, rows[believed], value[believed], rule)
+        self.forget_quantities_beyond_most()
+
+    def mend_quantity(self) -> None:
+        rows = np.flatnonzero(np.isnan(self.quantity) & ~np.isnan(self.days))
+        candidates = {"person_units": self._of_person, "product_units": self._of_others}
+        if not self.units_known.any():  # a source without quantities: nothing to learn from
+            return
+        for rule in self.rules.quantity.repair:
+            rows = rows[np.isnan(self.quantity[rows])]
+            if len(rows):
+                value = self.days[rows] * candidates[rule](self.units, rows)
+                believed = ~np.isnan(value)
+                self._set(self.quantity, rows[believed], value[believed], f"quantity_{rule}")
+
+    @cached_property
+    def units(self) -> Records:
+        """Units a day."""
+        known = np.flatnonzero(self.units_known & self.broken_products[self.product])
+        with np.errstate(invalid="ignore"):
+            return Records.of(known, self.product, self.person, self.day, self.quantity / self.days)
+
+    @cached_property
+    def usual_days(self) -> Records:
+        known = np.flatnonzero(self.days_known & self.broken_products[self.product])
+        return Records.of(known, self.product, self.person, self.day, self.days)
+
+    @cached_property
+    def waits(self) -> Records:
+        known = np.flatnonzero(self.of_product & self.broken_products[self.product])
+        return waits(known, self.product, self.person, self.day)
+
+    @cached_property
+    def broken_products(self) -> Array:
+        """Whether anything of a product is, or was, unknown."""
+        rows = np.flatnonzero(np.isnan(self.days) | np.isnan(self.quantity))
+        return np.bincount(self.product[rows], minlength=int(self.product.max(initial=0)) + 1) > 0
+
+    def _of_person(self, records: Records, rows: Array) -> Array:
+        return records.of_person(self.product[rows], self.person[rows], self.day[rows])
+
+    def _of_others(self, records: Records, rows: Array, quantile: float = 0.5) -> Array:
+        return records.of_others(self.product[rows], self.person[rows], quantile)
+
+    def _set(self, values: Array, rows: Array, value: Array, rule: str) -> None:
+        values[rows] = value
+        self.repair[rows] |= BITS[rule]
+
+
+def _numbers(fills: pl.DataFrame, name: str) -> Array:
+    return fills.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy().copy()

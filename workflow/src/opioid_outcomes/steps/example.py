@@ -9,7 +9,7 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.config.exposure import Exposure
-from opioid_outcomes.exposure import daily_dose, episodes, example
+from opioid_outcomes.exposure import episodes, example
 from opioid_outcomes.steps.exposure import doses_and_status, opioid_fills
 
 
@@ -24,9 +24,8 @@ def explain_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings:
 def timeline(rules: Exposure) -> pl.DataFrame:
     """The lanes of ``example.lanes`` under these rules."""
     history = example.history()
-    last_days = daily_dose.last_days(history["observation"], history["deaths"])
     _, fills = opioid_fills(history["dispensings"], rules)
-    daily, supply, status = doses_and_status(fills, last_days, rules)
+    daily, supply, status = doses_and_status(fills, history, rules)
     merged = episodes.build(daily.lazy(), rules.gap_days).collect()
     events = pl.DataFrame(schema={"event": pl.String, "date": pl.Int32, "change": pl.Float64})
     return example.lanes(fills=fills, supply=supply, daily=daily, status=status, episodes=merged, events=events)

@@ -13,26 +13,33 @@ from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPI
 from opioid_outcomes.exposure import clean, daily_dose, episodes, mme, products, status
 from opioid_outcomes.exposure.ledger import ledger
 from opioid_outcomes.exposure.notes import notes
+from opioid_outcomes.exposure.products import Resolved
+from opioid_outcomes.exposure.sensitivity import repair_sensitivity
 from opioid_outcomes.exposure.source import source
+from opioid_outcomes.exposure.stays import extend
+
+TABLES = ("observation", "deaths", "dispensings", "opioid_use", "stays")
 
 
 def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
-    """Writes dispensings_clean, daily_dose, opioid_status, ledger and notes; returns one line of counts."""
+    """Writes dispensings_clean, daily_dose, opioid_status, ledger, sensitivity and notes; returns a line of counts."""
     rules = Exposure(**settings["exposure"])
     calendar = io.is_calendar(inputs["observation"], "end")
-    canonical = {name: io.read_table(inputs[name]) for name in ("observation", "deaths", "dispensings", "opioid_use")}
-    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
+    canonical = {name: io.read_table(inputs[name]) for name in TABLES}
 
-    resolved, fills = opioid_fills(canonical["dispensings"], rules)
-    daily, supplies, use = doses_and_status(fills, last_days, rules)
+    resolved, every = _clean_fills(canonical["dispensings"], rules)
+    fills = clean.without_repaired(every) if rules.repaired_fills == "drop" else every
+    daily, supplies, use = doses_and_status(fills, canonical, rules)
     by_dispensing = source(canonical["dispensings"], fills, canonical["opioid_use"]) == "dispensings"
     if not by_dispensing:
+        last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
         use = status.from_reports(canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days)
 
-    io.write_table(fills, outputs["dispensings_clean"], DISPENSINGS_CLEAN, calendar=calendar)
+    io.write_table(clean.as_text(fills), outputs["dispensings_clean"], DISPENSINGS_CLEAN, calendar=calendar)
     io.write_table(daily, outputs["daily_dose"], DAILY_DOSE, calendar=calendar)
     io.write_table(use, outputs["opioid_status"], OPIOID_STATUS, calendar=calendar)
-    io.write_frame(ledger(resolved, fills, supplies), outputs["ledger"])
+    io.write_frame(ledger(resolved, fills, supplies, rules), outputs["ledger"])
+    io.write_frame(_sensitivity(daily, every, canonical, rules), outputs["repair_sensitivity"])
     io.write_json(outputs["notes"], notes(canonical, resolved, fills, daily, rules))
     if not by_dispensing:
         return f"exposure from {canonical['opioid_use'].height:,} self-reports"
@@ -40,38 +47,81 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
     return f"{fills.height:,} opioid fills, {people:,} people on analgesic opioids"
 
 
-def opioid_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Canonical dispensings with their product, and those of opioids (DISPENSINGS_CLEAN)."""
-    resolved = products.resolve(dispensings, products.dictionary(rules.drug_dictionary))
-    fills = clean.clean(
-        resolved,
-        mme.factors(rules.mme_factors),
-        max_days_supply=rules.days_supply.max,
-        sublingual_without_indication=rules.buprenorphine.sublingual_without_indication,
-    )
-    return resolved, fills
+def opioid_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, pl.DataFrame]:
+    """Canonical dispensings with their products, and those of opioids (DISPENSINGS_CLEAN)."""
+    resolved, fills = _clean_fills(dispensings, rules)
+    return resolved, clean.without_repaired(fills) if rules.repaired_fills == "drop" else fills
 
 
 def forecast(canonical: dict[str, pl.DataFrame], rules: Exposure) -> dict[str, list[str]]:
     """The notes that the step will write, from canonical tables in memory."""
-    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
     resolved, fills = opioid_fills(canonical["dispensings"], rules)
-    daily, _, _ = doses_and_status(fills, last_days, rules)
+    daily, _ = _daily(clean.analgesic_fills(fills), canonical, rules)
     return notes(canonical, resolved, fills, daily, rules)
 
 
 def doses_and_status(
-    fills: pl.DataFrame, last_days: pl.DataFrame, rules: Exposure
+    fills: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Daily dose, supplies and status from clean fills (DISPENSINGS_CLEAN)."""
-    parts = clean.analgesic_fills(fills), clean.treatment_fills(fills)
-    daily = daily_dose.cut(daily_dose.build(parts[0].lazy(), rules.stockpile_cap_days), last_days.lazy()).collect()
-    analgesic, treatment = (daily_dose.supplies(part, rules.stockpile_cap_days) for part in parts)
-    no_interval = pl.concat(parts).filter(pl.col("days_supply").is_null()).select("person_id", "start")
+    """Daily dose, supplies and status from clean fills (DISPENSINGS_CLEAN), and when people were observed.
+
+    ``canonical``: observation, deaths and stays.
+    """
+    for_pain, for_disorder = clean.analgesic_fills(fills), clean.treatment_fills(fills)
+    no_interval = pl.concat(
+        part.filter(pl.col("days_supply").is_null()).select("person_id", "start") for part in (for_pain, for_disorder)
+    )
+    daily, analgesic = _daily(for_pain, canonical, rules)
+    treatment = _supplies(for_disorder, canonical, rules)
     use = status.from_dispensings(
-        daily, analgesic, treatment, no_interval, last_days, carry_over_days=rules.carry_over_days
+        daily,
+        analgesic,
+        treatment,
+        no_interval,
+        daily_dose.last_days(canonical["observation"], canonical["deaths"]),
+        canonical["observation"],
+        carry_over_days=rules.carry_over_days,
+        washout_days=rules.washout_days,
     )
     return daily, pl.concat([analgesic, treatment]), use
+
+
+def _clean_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, pl.DataFrame]:
+    resolved = products.resolve(dispensings, products.dictionary(rules.drug_dictionary))
+    return resolved, clean.clean(resolved, mme.factors(rules.mme_factors), rules)
+
+
+def _supplies(part: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure) -> pl.DataFrame:
+    """Supply after stockpiling and, if supply is not used up in hospital, after stays."""
+    supply = daily_dose.supplies(part, rules.stockpile_cap_days)
+    return extend(supply, canonical["stays"]) if rules.stays == "extend" else supply
+
+
+def _daily(
+    part: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Daily dose up to each person's last day, and the supplies it is the sum of."""
+    supply = _supplies(part, canonical, rules)
+    daily = daily_dose.sum_over_products(supply, mme.tiers(mme.factors(rules.mme_factors)))
+    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
+    return daily_dose.cut(daily.lazy(), last_days.lazy()).collect(), supply
+
+
+def _sensitivity(
+    daily: pl.DataFrame, every: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure
+) -> pl.DataFrame:
+    """repair_sensitivity of ``daily``, from every fill or without the repaired ones as the rules say.
+
+    Only people with repaired fills are worked out the other way.
+    """
+    repaired = every.filter((pl.col("analgesic") == 1) & pl.col("repair").is_not_null()).select("person_id").unique()
+    theirs = every.join(repaired, on="person_id", how="semi", maintain_order="left")
+    dropped = rules.repaired_fills == "drop"
+    fills = clean.analgesic_fills(theirs if dropped else clean.without_repaired(theirs))
+    again, _ = _daily(fills, canonical, rules)
+    rest = daily.join(repaired, on="person_id", how="anti", maintain_order="left")
+    other = pl.concat([rest, again]).sort("person_id", "start")
+    return repair_sensitivity(*((other, daily) if dropped else (daily, other)), repaired.height)
 
 
 def describe_episodes(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:

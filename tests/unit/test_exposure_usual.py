@@ -1,0 +1,75 @@
+"""What is usual of a product, against the plainest possible calculation."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from opioid_outcomes.exposure.usual import ENOUGH_PEOPLE, LATEST_FILLS, LONGEST_WAIT, Records, waits
+
+
+def records(seed: int, fills: int, people: int, products: int) -> tuple[np.ndarray, ...]:
+    """Random fills, sorted by person and day: product, person, day, value, known."""
+    rng = np.random.default_rng(seed)
+    person = np.sort(rng.integers(0, people, fills))
+    day = rng.integers(0, 400, fills)
+    order = np.lexsort((day, person))
+    value = rng.integers(1, 40, fills) / 2
+    return rng.integers(0, products, fills), person[order], day[order], value, rng.random(fills) < 0.8
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("quantile", [0.5, 0.8, 0.03])
+def test_the_quantile_over_others_is_numpys(seed: int, quantile: float) -> None:
+    product, person, day, value, known = records(seed, 400, 17, 3)
+    usual = Records.of(np.flatnonzero(known), product, person, day, value).of_others(product, person, quantile)
+    compared = 0
+    for i in range(len(product)):
+        same = known & (product == product[i])
+        others = [p for p in np.unique(person[same]) if p != person[i]]
+        if len(others) < ENOUGH_PEOPLE:
+            assert np.isnan(usual[i])
+            continue
+        medians = [np.median(value[same & (person == p)]) for p in others]
+        assert usual[i] == pytest.approx(np.quantile(medians, quantile), rel=1e-12)
+        compared += 1
+    assert compared > 300
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_median_of_a_persons_latest_fills(seed: int) -> None:
+    product, person, day, value, known = records(seed, 300, 12, 3)
+    usual = Records.of(np.flatnonzero(known), product, person, day, value).of_person(product, person, day)
+    for i in range(len(product)):
+        so_far = np.flatnonzero(known & (product == product[i]) & (person == person[i]) & (day <= day[i]))
+        expected = np.median(value[so_far[-LATEST_FILLS:]]) if len(so_far) else np.nan
+        np.testing.assert_equal(usual[i], expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_waits_are_between_days_of_one_person_and_product(seed: int) -> None:
+    product, person, day, _, known = records(seed, 300, 12, 3)
+    found = waits(np.flatnonzero(known), product, person, day)
+    expected = []
+    for one in range(3):
+        for whom in range(12):
+            days = np.unique(day[known & (product == one) & (person == whom)])
+            expected += [(one, whom, later, later - before) for before, later in pairwise(days)]
+    expected = [row for row in expected if row[3] <= LONGEST_WAIT]
+    assert list(zip(found.product, found.person, found.day, found.value, strict=True)) == expected
+
+
+def test_nothing_known_is_nothing_usual() -> None:
+    none = np.empty(0, dtype=np.int64)
+    empty = Records.of(none, none, none, none, none.astype(float))
+    asked = np.array([0, 1])
+    assert np.isnan(empty.of_person(asked, asked, asked)).all()
+    assert np.isnan(empty.of_others(asked, asked, 0.5)).all()
+    assert np.isnan(waits(none, none, none, none).of_others(asked, asked, 0.8)).all()
+
+
+def test_people_and_products_that_taught_nothing_are_not_mistaken_for_others() -> None:
+    """Codes beyond those known: no other person's history is theirs."""
+    known = Records.of(np.arange(2), np.array([0, 1]), np.array([0, 0]), np.array([0, 0]), np.array([3.0, 4.0]))
+    assert np.isnan(known.of_person(np.array([0, 0]), np.array([1, 5]), np.array([9, 9]))).all()
+    assert known.of_person(np.array([1]), np.array([0]), np.array([9])).tolist() == [4.0]
