@@ -179,7 +179,7 @@ def _typed(fills: pl.LazyFrame, *, product: bool) -> tuple[pl.DataFrame, pl.Data
         _day(schema["start"]),
         *(pl.col(name).cast(pl.Float64) for name in numbers if name in schema),
         *((pl.col(name).cast(pl.Int64) > 0).fill_null(False) for name in FLAGS if name in schema),
-        *(("product",) if product else ()),
+        *((_product(schema["product"]),) if product else ()),
     ).collect()
     lasts = pl.col("days_supply").fill_nan(None) > 0
     if not rows.select(lasts.all() & lasts.is_not_null().all()).item():
@@ -206,6 +206,12 @@ def _day(dtype: pl.DataType) -> pl.Expr:
     if dtype != pl.Date and not dtype.is_integer() and dtype != pl.Null:
         raise ValueError("start must be a date or a whole number")
     return pl.col("start").to_physical().cast(pl.Int32)
+
+
+def _product(dtype: pl.DataType) -> pl.Expr:
+    """``product`` as a category: few distinct names."""
+    named = dtype in (pl.Categorical, pl.Enum)
+    return pl.col("product") if named else pl.col("product").cast(pl.String).cast(pl.Categorical)
 
 
 def _floats(column: pl.Series) -> Array:
@@ -260,8 +266,6 @@ def _fills(rows: pl.DataFrame, person: Array, product: Array) -> Fills:
 def _product_codes(rows: pl.DataFrame) -> tuple[Array, pl.Series]:
     """Codes that rise with the names of products, and the names; a missing name is an empty one."""
     column = rows.get_column("product")
-    if column.dtype not in (pl.Categorical, pl.Enum):
-        column = column.cast(pl.String).cast(pl.Categorical)
     kinds = column.unique()
     code_of = pl.DataFrame({"kind": kinds.to_physical(), "name": kinds.cast(pl.String).fill_null("")})
     names = code_of.get_column("name").unique().sort()

@@ -43,6 +43,11 @@ class Fills:
         parts: list[Any] = [None if part is None else part.take(rows) for part in vars(self).values()]
         return Fills(*parts)
 
+    def sorted(self, rows: Array, person: Array, product: Array, start: Array) -> Fills:
+        """``rows`` with what is known of them already: less to gather."""
+        rest = [None if part is None else part.take(rows) for part in (self.units, self.mg)]
+        return Fills(person, product, start, self.days.take(rows), self.mme.take(rows), self.flags.take(rows), *rest)
+
 
 @dataclass(frozen=True)
 class Supply:
@@ -112,8 +117,15 @@ def _block(
         keys[rows] = key | np.arange(rows.start, rows.stop)
 
     def unpack(chunk: slice) -> Any:
-        rows = keys[chunk] & ((1 << layout.row_bits) - 1)
-        return work(_supply(fills.take(rows), cap_days))
+        key = keys[chunk]
+        rows = key & ((1 << layout.row_bits) - 1)
+        key >>= layout.row_bits
+        start = ((key & ((1 << layout.day_bits) - 1)) + layout.low).astype(np.int32)
+        key >>= layout.day_bits
+        product = (key & ((1 << layout.product_bits) - 1)).astype(np.int32)
+        key >>= layout.product_bits
+        key += first
+        return work(_supply(fills.sorted(rows, key, product, start), cap_days))
 
     packed.each(pack, packed.slices(len(keys)))
     keys.sort()
@@ -192,9 +204,9 @@ def _pass_on(fills: Fills, item: Array, end: Array, dropped: Array, cap_days: fl
     """Adds left-over days (at most the cap, applied first), times old over new units a day, to the end of the next.
 
     Along the fills of a product, end_i = start_i + days_i + min(max(end_(i-1) - start_i, 0), cap) * ratio_i.
-    Ends only ever move back, so the fills that begin a chain are found on the ends as dispensed; from them it is walked,
-    all chains at once, as long as something is left. A chain that runs into another walks it again. Nothing else is
-    touched: without overlap nothing is walked.
+    Ends only ever move back, so the fills that begin a chain are found on the ends as dispensed; from them all chains
+    are walked at once, as long as something is left. A chain that runs into another walks it again. Without overlap
+    nothing is walked.
     """
     start = fills.start
     left_over = np.zeros(len(end), bool)
