@@ -86,7 +86,7 @@ def _terms(frame: pl.DataFrame, covariates: Sequence[str], design: design_matrix
         column = frame[name]
         columns = [each for each in design.names if each in (name, f"{name} missing") or each.startswith(f"{name}=")]
         if column.dtype.is_numeric():
-            binary = column.drop_nulls().is_in([0, 1]).all()
+            binary = column.drop_nulls().cast(pl.Float64).is_in([0.0, 1.0]).all()
             for each in columns:
                 if each != name:
                     terms.append(Term(name, f"{name}: missing vs known", column.is_null().to_numpy()))

@@ -1,0 +1,279 @@
+"""trajectory.predictors: class membership and long-term use, against R, by hand, and on known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.trajectories.long_term_use import long_term_use, new_users
+from opioid_outcomes.trajectories.odds import regress
+from opioid_outcomes.trajectories.predictors import class_membership
+
+REFERENCE = Path(__file__).parents[1] / "reference" / "trajectories_estimates"
+X = ["age", "fibromyalgia", "depression"]
+OPTIONS = {"missing": "indicator", "months": 24, "factors": "cdc_2022"}
+
+
+def classes_of_reference() -> tuple[pl.DataFrame, pl.DataFrame]:
+    rows = pl.read_csv(REFERENCE / "classes.csv").with_row_index("person_id")
+    posterior = rows.select("^posterior_.*$").to_numpy()
+    trajectories = rows.select(
+        "person_id", pl.Series("class", posterior.argmax(axis=1) + 1), pl.Series("posterior", posterior.max(axis=1)),
+        "^posterior_.*$",
+    )  # fmt: skip
+    return trajectories.sample(fraction=1, shuffle=True, seed=1), rows.select("person_id", *X)
+
+
+def by_term(rows: list[Estimate]) -> dict[tuple[str, str], Estimate]:
+    return {(row.outcome, row.contrast): row for row in rows}
+
+
+def test_class_membership_equals_multinom_with_posterior_weights() -> None:
+    trajectories, cohort = classes_of_reference()
+    rows = by_term(class_membership(trajectories, cohort, X, **OPTIONS))
+    contrasts = {"age": "age per unit", "fibromyalgia": "fibromyalgia: 1 vs 0", "depression": "depression: 1 vs 0"}
+    theirs = pl.read_csv(REFERENCE / "multinomial.csv").filter(pl.col("term") != "(Intercept)")
+    assert len(rows) == theirs.height == 6
+    for row in theirs.iter_rows(named=True):
+        ours = rows[f"class:{row['class']} vs 1", contrasts[row["term"]]]
+        assert ours.estimate == pytest.approx(row["params"], abs=1e-7)
+        assert ours.se == pytest.approx(row["robust_se"], rel=1e-7)
+        assert (ours.persons, ours.window, ours.scale, ours.gate) == (400, "0-720", "log_or", "pass")
+        assert ours.ci_high == pytest.approx(row["params"] + 1.959964 * row["robust_se"], abs=1e-6)
+
+
+def test_smallest_cell_is_that_of_covariate_and_class() -> None:
+    trajectories, cohort = classes_of_reference()
+    row = by_term(class_membership(trajectories, cohort, X, **OPTIONS))["class:2 vs 1", "fibromyalgia: 1 vs 0"]
+    both = trajectories.join(cohort, on="person_id").filter(pl.col("class").is_in([1, 2]))
+    assert row.smallest_cell == both.group_by("class", "fibromyalgia").len()["len"].min()
+    assert row.events == trajectories.filter(pl.col("class") == 2).height
+
+
+def two_classes(n: int = 60) -> tuple[pl.DataFrame, pl.DataFrame]:
+    person = np.arange(n)
+    second = person % 2 == 1
+    trajectories = pl.DataFrame(
+        {
+            "person_id": person,
+            "class": second + 1,
+            "posterior": 1.0,
+            "posterior_1": 1.0 - second,
+            "posterior_2": 1.0 * second,
+        }
+    )
+    return trajectories, pl.DataFrame(
+        {"person_id": person, "pain": np.sin(person * 1.7), "sex": ["F", "F", "M"] * (n // 3)}
+    )
+
+
+GATES = [
+    ("nobody has a course of dose", lambda t, c: (t.clear(), c), ["pain"]),
+    ("one class only", lambda t, c: (t.drop("posterior_2"), c), ["pain"]),
+    ("no baseline covariates are named", lambda t, c: (t, c), []),
+    ("missing for everybody", lambda t, c: (t, c.with_columns(pain=pl.lit(None, pl.Float64))), ["pain"]),
+    ("the same in everybody", lambda t, c: (t, c.with_columns(pain=pl.lit(3.0))), ["pain"]),
+    ("fewer than ten people expected in class 1 and 2", lambda t, c: (t.head(18), c), ["pain"]),
+    ("separation (pain)", lambda t, c: (t, c.with_columns(pain=pl.col("person_id") % 2 + 0.5)), ["pain"]),
+]
+
+
+@pytest.mark.parametrize(("why", "change", "covariates"), GATES, ids=[why for why, _, _ in GATES])
+def test_class_membership_that_cannot_be_estimated_says_why(why: str, change: object, covariates: list[str]) -> None:
+    trajectories, cohort = change(*two_classes())  # type: ignore[operator]
+    rows = class_membership(trajectories, cohort, covariates, **OPTIONS)
+    assert [row.gate for row in rows] == [f"not evaluable: {why}"]
+    assert rows[0].estimate is None
+
+
+def test_a_covariate_told_by_others_is_refused_and_the_others_are_not() -> None:
+    trajectories, cohort = two_classes()
+    cohort = cohort.with_columns(twice=2 * pl.col("pain"))
+    rows = by_term(class_membership(trajectories, cohort, ["pain", "twice", "sex"], **OPTIONS))
+    alone = by_term(class_membership(trajectories, cohort, ["pain", "sex"], **OPTIONS))
+    assert rows["class:2 vs 1", "twice per unit"].gate == "not evaluable: collinear (pain, twice)"
+    assert rows["class:2 vs 1", "pain per unit"].estimate == alone["class:2 vs 1", "pain per unit"].estimate
+    assert [contrast for _, contrast in rows] == ["pain per unit", "twice per unit", "sex: M vs F"]
+
+
+def people_and_met(n: int = 400) -> tuple[pl.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(9)
+    people = pl.DataFrame({"age": rng.normal(50, 10, n), "fibromyalgia": (rng.random(n) < 0.1).astype(int)})
+    return people, rng.random(n) < 0.4
+
+
+def test_a_level_in_which_everybody_or_nobody_has_the_outcome_is_set_apart() -> None:
+    people, met = people_and_met()
+    ill = people["fibromyalgia"].to_numpy() == 1
+    for outcome in (met | ill, met & ~ill):
+        found = regress(
+            people, np.column_stack([~outcome, outcome]) * 1.0, ["age", "fibromyalgia"], missing="indicator"
+        )
+        without = regress(
+            people.filter(~pl.Series(ill)), np.column_stack([~met, met])[~ill] * 1.0, ["age"], missing="indicator"
+        )
+        assert (found.kept == ~ill).all()
+        assert [term.refusal for term in found.terms] == [None, "separation"]
+        np.testing.assert_allclose(found.terms[0].log_or, without.terms[0].log_or, rtol=1e-9)
+        assert "one outcome only in a category of fibromyalgia, left out" in found.notes
+
+
+def test_missing_values_are_a_term_of_their_own_or_left_out() -> None:
+    people, met = people_and_met()
+    people = people.with_columns(pain=pl.when(pl.int_range(pl.len()) % 4 > 0).then(pl.col("age") % 7)).drop("age")
+    classes = np.column_stack([~met, met]) * 1.0
+    indicator = regress(people, classes, ["pain"], missing="indicator")
+    assert [term.contrast for term in indicator.terms] == ["pain per unit", "pain: missing vs known"]
+    complete = regress(people, classes, ["pain"], missing="complete")
+    assert [term.contrast for term in complete.terms] == ["pain per unit"]
+    assert complete.kept.sum() == 300
+    # a column of its own for the missing takes nothing from the slope among the others
+    np.testing.assert_allclose(indicator.terms[0].log_or, complete.terms[0].log_or, rtol=1e-9)
+
+
+def test_rare_levels_are_one_and_their_labels_are_not_told() -> None:
+    people, met = people_and_met()
+    names = ["common"] * 300 + ["usual"] * 80 + ["odd"] * 10 + ["rare"] * 10
+    found = regress(
+        people.with_columns(job=pl.Series(names)), np.column_stack([~met, met]) * 1.0, ["job"], missing="indicator"
+    )
+    assert [term.contrast for term in found.terms] == ["job: other vs common", "job: usual vs common"]
+    assert found.terms[0].level is not None
+    assert found.terms[0].level.sum() == 20
+
+
+# ---- long-term use: person 1 .. n starts on day 10 unless the row says otherwise
+
+CASES = [
+    ("met on the 365th day", {"met": 10 + 364}, "met"),
+    ("met a day later", {"met": 10 + 365}, "not met"),
+    ("met on the day of starting", {"met": 10}, "met"),
+    ("met before: not a candidate", {"met": 9}, "left out"),
+    ("never met, followed for 365 days", {"exit": 375}, "not met"),
+    ("left a day before", {"exit": 374}, "unknown"),
+    ("met before leaving", {"met": 99, "exit": 200}, "met"),
+    ("met after leaving is not seen", {"met": 200, "exit": 200}, "unknown"),
+    ("died before", {"exit": 200, "death": 1}, "not met"),
+    ("met, then died", {"met": 99, "exit": 200, "death": 1}, "met"),
+    ("prevalent user", {"new_user": 0}, "left out"),
+    ("use that began before entry", {"days_since_start": 5}, "left out"),
+    ("another definition was met", {"met": 99, "definition": "fills3"}, "not met"),
+]
+
+
+def history(changes: dict[str, int | str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Person-time (off, then on from day 10), cohort and long-term use of one person who enters on day 0."""
+    values = {"exit": 800, "death": 0, "met": None, "new_user": 1, "days_since_start": 0, "definition": "d90"} | changes
+    person_time = pl.DataFrame(
+        {
+            "person_id": [1, 1, 1], "start": [0, 10, 40], "stop": [10, 40, 41], "on_opioid": [0, 1, 1],
+            "use_state": ["never", "on", "on"], "new_user": [None, values["new_user"], 0],
+            "days_since_start": [None, values["days_since_start"], 30],
+        },
+    )  # fmt: skip
+    cohort = pl.DataFrame({"person_id": [1], "entry": [0], "exit": [values["exit"]], "death": [values["death"]]})
+    met = pl.DataFrame(
+        {"person_id": [1], "definition": [values["definition"]], "met": [values["met"]]},
+        schema_overrides={"met": pl.Int32},
+    )
+    return person_time, cohort, met.drop_nulls()
+
+
+@pytest.mark.parametrize(("changes", "outcome"), [pytest.param(*case[1:], id=case[0]) for case in CASES])
+def test_outcome_of_a_new_user(changes: dict[str, int | str], outcome: str) -> None:
+    found = new_users(*history(changes), "d90")
+    seen = [
+        "met" if met else "not met" if known else "unknown" for met, known in zip(found.met, found.known, strict=True)
+    ]
+    assert seen == ([] if outcome == "left out" else [outcome])
+    assert found.met_before == int(changes.get("met") == 9)
+
+
+def test_without_a_washout_new_is_who_had_never_used() -> None:
+    person_time, cohort, met = history({"exit": 375})
+    person_time = person_time.with_columns(new_user=pl.lit(None, pl.Int64))
+    found = new_users(person_time, cohort, met, "d90")
+    assert (len(found.met), found.never_before) == (1, True)
+    former = person_time.with_columns(use_state=pl.col("use_state").replace("never", "former"))
+    assert len(new_users(former, cohort, met, "d90").met) == 0
+
+
+def starters(time: np.ndarray, outcome: np.ndarray, left: np.ndarray, exposed: np.ndarray) -> list[pl.DataFrame]:
+    """New users on their day of entry; ``outcome`` 1 met at ``time``, 0 not met, ``left`` out of observation then."""
+    n = len(time)
+    ids = pl.Series("person_id", np.arange(n))
+    person_time = ids.to_frame().with_columns(
+        start=0, stop=30, on_opioid=1, use_state=pl.lit("on"), new_user=1, days_since_start=0
+    )
+    cohort = ids.to_frame().with_columns(
+        entry=0, exit=pl.Series(np.where(left == 1, time, 800)), death=0, exposed=pl.Series(exposed)
+    )
+    met = ids.to_frame().with_columns(definition=pl.lit("d90"), met=pl.Series(time - 1)).filter(pl.Series(outcome == 1))
+    return [person_time, cohort, met]
+
+
+def test_long_term_use_equals_weighted_glm() -> None:
+    rows = pl.read_csv(REFERENCE / "censored.csv", null_values="NA")
+    tables = starters(*(rows[name].to_numpy() for name in ("time", "outcome", "left", "exposed")))
+    (row,) = long_term_use(*tables, ["exposed"], definition="d90", missing="indicator", factors="cdc_2022")
+    theirs = pl.read_csv(REFERENCE / "censored_logistic.csv").row(1, named=True)
+    assert row.estimate == pytest.approx(theirs["params"], rel=1e-9)
+    assert row.se == pytest.approx(theirs["robust_se"], rel=1e-7)
+    assert row.persons == rows["outcome"].count()
+    assert row.events == rows["outcome"].sum()
+    assert (row.outcome, row.contrast, row.method, row.window) == (
+        "long-term use",
+        "exposed: 1 vs 0",
+        "logistic",
+        "0-365",
+    )
+    assert "death before counts as not met" in row.note
+    assert "left before that was known: about" in row.note
+
+
+@pytest.mark.parametrize(
+    ("met", "others", "covariates", "why"),
+    [
+        (0, 0, ["exposed"], "no new user is followed long enough"),
+        (9, 50, ["exposed"], "fewer than ten new users meet the definition of long-term use"),
+        (50, 9, ["exposed"], "fewer than ten new users do not meet the definition of long-term use"),
+        (50, 50, [], "no baseline covariates are named"),
+    ],
+)
+def test_long_term_use_that_cannot_be_estimated_says_why(
+    met: int, others: int, covariates: list[str], why: str
+) -> None:
+    outcome = np.repeat([1, 0], [met, others])
+    n = len(outcome)
+    tables = starters(np.full(n, 100), outcome, np.zeros(n), np.arange(n) % 2)
+    (row,) = long_term_use(*tables, covariates, definition="d90", missing="indicator", factors="f")
+    assert row.gate == f"not evaluable: {why}"
+
+
+def test_known_truth_which_leaving_out_the_unknown_misses() -> None:
+    """Exposed who become long-term users do so early, others late, so that leaving keeps more of the former."""
+    rng, n, reps = np.random.default_rng(20260104), 2000, 60
+    weighted, naive, errors = [], [], []
+    for _ in range(reps):
+        exposed = (rng.random(n) < 0.5).astype(int)
+        becomes = rng.random(n) < 0.4  # whatever the exposure: log odds ratio 0
+        time = np.where(becomes, np.where(exposed == 1, rng.integers(90, 120, n), rng.integers(300, 366, n)), 365)
+        leaves = rng.integers(30, 700, n)
+        left = leaves < time
+        tables = starters(np.minimum(time, leaves), becomes & ~left, left, exposed)
+        (row,) = long_term_use(*tables, ["exposed"], definition="d90", missing="indicator", factors="f")
+        weighted.append(row.estimate)
+        errors.append(row.se)
+        kept = np.column_stack([~becomes, becomes])[~left] * 1.0
+        people = pl.DataFrame({"exposed": exposed[~left]})
+        (term,) = regress(people, kept, ["exposed"], missing="indicator").terms
+        assert term.log_or is not None
+        naive.append(term.log_or[0])
+    spread = np.std(weighted, ddof=1)
+    assert abs(np.mean(weighted)) < 3 * spread / np.sqrt(reps)
+    assert np.mean(errors) == pytest.approx(spread, rel=0.3)
+    assert np.mean(naive) > 0.25

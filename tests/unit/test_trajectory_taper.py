@@ -1,0 +1,82 @@
+"""trajectory.taper: the rows, their counts and gates; courses are in tests/spec/test_taper_spec.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.trajectories.taper import taper
+
+DOSES = {"person_id": pl.Int64, "start": pl.Int64, "stop": pl.Int64, "mme": pl.Float64}
+
+
+def cohort_of(ends: dict[str, list[int]], followed: int = 400) -> list[Estimate]:
+    """People whose taper is known on day 0: relapse and stopping on the days given, deaths likewise, others neither."""
+    relapse, stopped, death = (ends.get(name, []) for name in ("relapse", "stopped", "death"))
+    kinds = ["relapse"] * len(relapse) + ["stopped"] * len(stopped) + ["death"] * len(death)
+    kinds += ["none"] * len(ends.get("none", []))
+    days = [*relapse, *stopped, *death, *ends.get("none", [])]
+    doses = []
+    for person, (kind, day) in enumerate(zip(kinds, days, strict=True)):
+        end = {"relapse": day - 7, "stopped": day - 90, "death": day, "none": followed}[kind]
+        doses.append((person, -100, end, 45.0))
+        if kind == "relapse":
+            doses.append((person, end, followed, 60.0))
+    died = [kind == "death" for kind in kinds]
+    leaves = [day if kind in ("death", "none") else followed for kind, day in zip(kinds, days, strict=True)]
+    ids = pl.Series("person_id", range(len(kinds)), pl.Int64)
+    events = ids.to_frame().with_columns(event=pl.lit("taper"), follow_up_from=pl.lit(0), mme_before=pl.lit(60.0))
+    cohort = ids.to_frame().with_columns(
+        entry=pl.lit(-200), exit=pl.Series(leaves, dtype=pl.Int32), death=pl.Series(died, dtype=pl.Int64)
+    )
+    return taper(
+        events, cohort,
+        pl.DataFrame(doses, schema=DOSES, orient="row").sample(fraction=1, shuffle=True, seed=1),
+        ids.to_frame().with_columns(start=pl.lit(-300), end=pl.lit(followed - 1)),
+        stop_days=90, factors="cdc_2022",
+    )  # fmt: skip
+
+
+def test_shares_of_people_all_followed_are_proportions() -> None:
+    rows = cohort_of({"relapse": [20] * 30, "stopped": [100] * 20, "death": [50] * 12, "none": [400] * 38})
+    assert [row.outcome for row in rows] == ["relapse", "stopped", "death"]
+    assert [row.estimate for row in rows] == pytest.approx([0.30, 0.20, 0.12])
+    assert [row.events for row in rows] == [30, 20, 12]
+    assert rows[0].se == pytest.approx(np.sqrt(0.3 * 0.7 / 100))
+    assert rows[0].ci_low == pytest.approx(0.2204, abs=1e-4)  # 1 - S^exp(z se / (S |log S|)), S = 0.7
+    assert rows[0].ci_high == pytest.approx(0.4002, abs=1e-4)
+    assert {row.persons for row in rows} == {100}
+    assert {row.window for row in rows} == {"0-365"}
+    assert rows[0].person_years == pytest.approx((30 * 20 + 20 * 100 + 12 * 50 + 38 * 365) / 365.25)
+    assert "cdc_2022" in rows[0].note
+    assert "already stopped when the taper was ascertained, left out: none" in rows[0].note
+
+
+def test_who_has_no_outcome_is_told_by_what_the_shares_leave() -> None:
+    """Three people have none of the outcomes: every share would give them away."""
+    rows = cohort_of({"relapse": [20] * 30, "stopped": [100] * 20, "death": [50] * 12, "none": [400] * 3})
+    assert [row.smallest_cell for row in rows] == [3, 3, 3]
+    few_deaths = cohort_of({"relapse": [20] * 30, "stopped": [100] * 20, "death": [50] * 4, "none": [400] * 30})
+    assert [row.smallest_cell for row in few_deaths] == [30, 20, 4]
+
+
+def test_an_outcome_that_does_not_occur_is_0_without_limits() -> None:
+    rows = cohort_of({"relapse": [20] * 30, "none": [400] * 30})
+    assert [(row.estimate, row.ci_low, row.gate) for row in rows[1:]] == [(0.0, None, "pass")] * 2
+
+
+@pytest.mark.parametrize(
+    ("ends", "why"),
+    [
+        ({}, "nobody has a taper in follow-up"),
+        ({"relapse": [20] * 9}, "fewer than ten people have a taper in follow-up"),
+        ({"none": [400] * 30}, "none of the outcomes occurs"),
+        ({"relapse": [20] * 20, "none": [200] * 30}, "nobody without an outcome is followed for 365 days"),
+    ],
+)
+def test_what_cannot_be_estimated_says_why(ends: dict[str, list[int]], why: str) -> None:
+    rows = cohort_of(ends)
+    assert [row.gate for row in rows] == [f"not evaluable: {why}"] * 3
+    assert [row.estimate for row in rows] == [None] * 3
