@@ -235,6 +235,7 @@ def test_the_ledger_counts_what_became_of_the_fills(tmp_path: Path) -> None:
     assert set(found["ledger"].rows()) == {
         ("ingredient", "oxycodone", 6, 2), ("ingredient", "propoxyphene", 1, 1),
         ("set_apart", "injection", 1, 1), ("repair", "person_units", 1, 1),
+        ("unusable", "days_supply missing", 1, 1), ("unusable", "quantity missing", 1, 1),
         ("dose_unknown", "quantity_unknown", 1, 1), ("dose_unknown", "no_factor", 1, 1),
         ("factor_missing", "propoxyphene, oral", 1, 1),
         ("stockpile", "left-over days above the cap dropped", 1, 1),

@@ -22,7 +22,7 @@ def clean(resolved: products.Resolved, table: pl.DataFrame, rules: Exposure) -> 
     treatment of opioid use disorder, whose supply is a state of its own. Where no fill has a quantity, that is the
     source's way, and the reason for an unknown dose is source_without_quantity.
 
-    Sorted by person and date. Text is categorical, as twenty million names would fill the memory: ``as_text`` undoes it.
+    Sorted by person and date. Text is categorical, as 20 million names would fill the memory: ``as_text`` undoes it.
     O(n): what depends on the product is worked out once per product; O(m log m) for the m fills of products with
     something to repair.
     """

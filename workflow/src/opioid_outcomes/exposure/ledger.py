@@ -8,21 +8,24 @@ from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.exposure import clean as clean_fills
 from opioid_outcomes.exposure import repair, set_apart
 from opioid_outcomes.exposure.products import RANGE_ENDS, Resolved
+from opioid_outcomes.exposure.stays import merge
 from opioid_outcomes.exposure.strength import believed
 
 SHOWN_CODES = 20
 SHOWN_CODE_FILLS = 11  # a label is shown when at least 11 rows carry it (CONTRACT 7, Messages)
-COLUMNS = {"item": pl.String, "label": pl.String, "fills": pl.Int64, "persons": pl.Int64}
+NONE = pl.DataFrame(schema={"item": pl.String, "label": pl.String, "fills": pl.Int64, "persons": pl.Int64})
 
 
-def ledger(resolved: Resolved, clean: pl.DataFrame, supplies: pl.DataFrame, rules: Exposure) -> pl.DataFrame:
+def ledger(
+    resolved: Resolved, clean: pl.DataFrame, supplies: pl.DataFrame, stays: pl.DataFrame, rules: Exposure
+) -> pl.DataFrame:
     """item, label, fills, persons, sorted by item and falling fills.
 
     Items: ingredient; set_apart (reason); unusable (amounts as recorded that cannot be, by kind); range (amounts
     recorded as ranges); repair (rules); dose_unknown (reason); factor_missing (ingredient and route); stockpile (early
     refills whose left-over days the cap cut); stay (supply held in hospital); not_opioid; not_recognised (by
     vocabulary of the code that no dictionary knows: every such fill once); code_not_recognised (the commonest of these
-    codes, part of them). ``supplies``: rows of ``daily_dose.supplies``, after stays.
+    codes, part of them). ``supplies``: rows of ``daily_dose.supplies``, after ``stays``, the canonical table.
     """
     kept = clean.filter(pl.col("analgesic") == 1)
     drug_and_route = pl.concat_str(
@@ -38,6 +41,7 @@ def ledger(resolved: Resolved, clean: pl.DataFrame, supplies: pl.DataFrame, rule
         _count(
             supplies.filter(pl.col("dropped_days") > 0), "stockpile", pl.lit("left-over days above the cap dropped")
         ),
+        _count(held(supplies, stays), "stay", pl.lit("supply held through a stay")) if rules.stays == "extend" else NONE,
         *_of_products(resolved),
     ]
     return pl.concat(parts).sort("item", "fills", "label", descending=[False, True, False])
@@ -61,6 +65,14 @@ def unusable(most_per_day: pl.Expr, rules: Exposure) -> dict[str, pl.Expr]:
         "strength missing": pl.col("strength").is_null(),
         "strength implausible": ~pl.col("believed"),
     }
+
+
+def held(supplies: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
+    """Supply held through stays in hospital: no other supply lies inside one."""
+    there = supplies.filter(pl.col("start") < pl.col("stop")).join(stays, on="person_id", how="semi")
+    inside = (pl.col("start") >= pl.col("admission")) & (pl.col("stop") <= pl.col("end_right"))
+    joined = there.join(merge(stays).rename({"start": "admission"}), on="person_id", maintain_order="left")
+    return joined.filter(inside)
 
 
 def _unusable(resolved: Resolved, rules: Exposure) -> list[pl.DataFrame]:
@@ -116,7 +128,7 @@ def _of_products(resolved: Resolved) -> list[pl.DataFrame]:
 
 def _count(rows: pl.DataFrame, item: str, label: pl.Expr) -> pl.DataFrame:
     if rows.is_empty():
-        return pl.DataFrame(schema=COLUMNS)
+        return NONE
     return (
         rows.select("person_id", label.alias("label"))
         .group_by("label")

@@ -9,6 +9,7 @@ import polars as pl
 from opioid_outcomes import io
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.counts import about, share
+from opioid_outcomes.exposure.ledger import held
 from opioid_outcomes.exposure.products import RANGE_ENDS, Resolved
 from opioid_outcomes.exposure.source import SELF_REPORTED, source
 
@@ -22,14 +23,18 @@ def notes(
     resolved: Resolved,
     fills: pl.DataFrame,
     daily: pl.DataFrame,
+    supplies: pl.DataFrame,
     rules: Exposure,
 ) -> dict[str, list[str]]:
-    """``warnings`` and ``costs``. resolved: dispensings and products; fills: DISPENSINGS_CLEAN; daily: doses."""
+    """``warnings`` and ``costs``. resolved: dispensings and products; fills: DISPENSINGS_CLEAN; daily: doses;
+    supplies: rows of ``daily_dose.supplies``, after stays.
+    """
     warnings, costs = _about_source(canonical, fills)
     warnings += io.encoding_warnings([rules.mme_factors, rules.drug_dictionary])
     kept = fills.filter(pl.col("analgesic") == 1)
     if kept.height:
         warnings += _about_doses(kept, daily, rules)
+        warnings += _about_supply(supplies, canonical["stays"], rules)
         costs += _missing_doses(kept)
     dispensings = resolved.fills.height
     known = resolved.products.get_column("recognised").gather(resolved.fills.get_column("product_row"))
@@ -118,6 +123,25 @@ def _about_repair(kept: pl.DataFrame, daily: pl.DataFrame, rules: Exposure) -> l
     if ranged:
         stands = "is unknown" if rules.ranges == "set_aside" else f"stands for its {RANGE_WORDS[rules.ranges]}"
         told.append(f"Ranges as 1-2: {share(ranged, kept.height)} of analgesic fills; each {stands}.")
+    return told
+
+
+def _about_supply(supplies: pl.DataFrame, stays: pl.DataFrame, rules: Exposure) -> list[str]:
+    """What the stockpile cap dropped, in days and in MME of known doses, and what stays in hospital added."""
+    told = []
+    active = (supplies.get_column("stop") - supplies.get_column("start")).to_numpy()
+    dropped, mme = (supplies.get_column(name).fill_null(0).to_numpy() for name in ("dropped_days", "mme_per_day"))
+    days = active + dropped
+    if dropped.any():
+        told.append(
+            f"Left-over supply above the cap of {rules.stockpile_cap_days} days is dropped: "
+            f"{share(dropped.sum(), days.sum())} of days of supply, {share((dropped * mme).sum(), (days * mme).sum())} "
+            "of MME."
+        )
+    if rules.stays == "extend" and not stays.is_empty():
+        length = pl.col("stop") - pl.col("start")
+        added, whole = (frame.select(length.sum()).item() for frame in (held(supplies, stays), supplies))
+        told.append(f"Held in hospital: {share(added, whole)} of days of supply, counted at the dose held.")
     return told
 
 

@@ -8,10 +8,14 @@ import polars as pl
 ALL, WITHOUT = "all", "without repaired"
 THRESHOLDS = (50, 90)  # MME/day: CDC 2016 and 2022 ask for care from 50 on, CDC 2016 for justification from 90 on
 DAYS_PER_YEAR = 365.25
+COLUMNS = {
+    "fills_used": pl.String, "persons": pl.Int64, "person_years": pl.Float64, "mean_mme": pl.Float64,
+    "share_50": pl.Float64, "share_90": pl.Float64, "persons_50": pl.Int64, "persons_90": pl.Int64,
+}  # fmt: skip
 
 
 def repair_sensitivity(every: pl.DataFrame, without: pl.DataFrame, repaired_people: int) -> pl.DataFrame:
-    """One row for each of two daily doses, cut: fills_used, persons, person_years, mean_mme, share_50, share_90.
+    """One row for each of two daily doses, cut (none if nobody has a day with supply): fills_used, persons, person_years, mean_mme, share_50, share_90.
 
     ``every``, ``without``: person_id, start, stop, mme, sorted by person and start. Days are those with supply; mean
     and shares (at 50 and 90 MME/day or more) are over days of a known dose, null without any. persons_repaired
@@ -19,7 +23,7 @@ def repair_sensitivity(every: pl.DataFrame, without: pl.DataFrame, repaired_peop
     """
     rows = [_summary(ALL, every), _summary(WITHOUT, without)]
     behind = pl.Series("persons_repaired", [rows[0]["persons"], repaired_people], pl.Int64)
-    return pl.DataFrame(rows).with_columns(behind)
+    return pl.DataFrame(rows, schema=COLUMNS).with_columns(behind).head(0 if every.is_empty() else 2)
 
 
 def _summary(fills_used: str, daily: pl.DataFrame) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Repair of strength: which product a fill is taken to be of, where its strength is unknown.
 
-Spec: ANALYSES 2 (Repair ledger). Strength is the product's: a fill whose strength is mended points to a further product,
-its own with the strength of another.
+Spec: ANALYSES 2 (Repair ledger). Strength is the product's: a fill whose strength is mended points to a further
+product, its own with the strength of another.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def mend_strength(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) 
     fills: person (codes 0, 1, ...), date (day), product_row and strength_to (upper end of a recorded range), sorted by
     person and date. products: ``Resolved.products``, row i being product_row i. Adds repair (bits of ``repair.RULES``).
 
-    A strength that is not above 0 or not plausible (``products.strength_plausible``) is unknown. Rules for unknown ones,
-    in the configured order, among fills of the same ingredient, route and release whose strength is as recorded:
+    A strength that cannot be (``believed``) is unknown. Rules for unknown ones, in the configured order, among fills of
+    the same ingredient, route and release whose strength is as recorded:
     person_product: that of the person's latest such fill on or before the day (of several that day, the strongest);
     usual_product: the one that at least ``USUAL_SHARE`` of at least ``ENOUGH_PEOPLE`` other people have.
     O(n log n) over the fills of the kinds of which something is unknown; O(products) if nothing is.
@@ -117,7 +117,7 @@ class _History:
         return np.where(found >= 0, self.row[own[found]].astype(np.int64), -1) if len(own) else found
 
     def of_others(self, rows: Array) -> Array:
-        """product_row of the product that nearly all others with the kind have; -1 if there is none, or they are few."""
+        """product_row of the product that nearly all others with the kind have; -1 without one, or few."""
         asked = np.zeros(int(self.kind.max(initial=0)) + 1, dtype=bool)
         asked[self.kind[rows]] = True
         known = np.flatnonzero(self.known & asked[self.kind])

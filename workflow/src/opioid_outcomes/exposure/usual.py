@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -123,7 +124,7 @@ class Records:
         medians = np.empty(len(count))
         by_count = np.argsort(count, kind="stable")
         bounds = np.flatnonzero(np.diff(count[by_count], prepend=0, append=0) != 0)
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for begin, end in pairwise(bounds):
             alike = by_count[begin:end]
             fills = count[alike[0]]
             values = np.sort(self.value[self._starts[alike, None] + np.arange(fills)], axis=1)

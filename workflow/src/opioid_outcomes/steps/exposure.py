@@ -38,9 +38,9 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
     io.write_table(clean.as_text(fills), outputs["dispensings_clean"], DISPENSINGS_CLEAN, calendar=calendar)
     io.write_table(daily, outputs["daily_dose"], DAILY_DOSE, calendar=calendar)
     io.write_table(use, outputs["opioid_status"], OPIOID_STATUS, calendar=calendar)
-    io.write_frame(ledger(resolved, fills, supplies, rules), outputs["ledger"])
+    io.write_frame(ledger(resolved, fills, supplies, canonical["stays"], rules), outputs["ledger"])
     io.write_frame(_sensitivity(daily, every, canonical, rules), outputs["repair_sensitivity"])
-    io.write_json(outputs["notes"], notes(canonical, resolved, fills, daily, rules))
+    io.write_json(outputs["notes"], notes(canonical, resolved, fills, daily, supplies, rules))
     if not by_dispensing:
         return f"exposure from {canonical['opioid_use'].height:,} self-reports"
     people = fills.filter(pl.col("analgesic") == 1).get_column("person_id").n_unique()
@@ -56,8 +56,8 @@ def opioid_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, 
 def forecast(canonical: dict[str, pl.DataFrame], rules: Exposure) -> dict[str, list[str]]:
     """The notes that the step will write, from canonical tables in memory."""
     resolved, fills = opioid_fills(canonical["dispensings"], rules)
-    daily, _ = _daily(clean.analgesic_fills(fills), canonical, rules)
-    return notes(canonical, resolved, fills, daily, rules)
+    daily, supplies = _daily(clean.analgesic_fills(fills), canonical, rules)
+    return notes(canonical, resolved, fills, daily, supplies, rules)
 
 
 def doses_and_status(
@@ -79,7 +79,7 @@ def doses_and_status(
         treatment,
         no_interval,
         daily_dose.last_days(canonical["observation"], canonical["deaths"]),
-        canonical["observation"],
+        observation=canonical["observation"],
         carry_over_days=rules.carry_over_days,
         washout_days=rules.washout_days,
     )
