@@ -34,7 +34,7 @@ rule classify_trajectories:
 
 rule estimate_trajectories:
     input:
-        **canonical("observation", "deaths"),
+        **canonical("observation"),
         trajectories=f"{COHORT}/trajectories.parquet",
         person_time=f"{COHORT}/person_time.parquet",
         cohort=f"{COHORT}/cohort.parquet",

@@ -12,6 +12,8 @@ from opioid_outcomes.synthesis import meta_analysis
 POOLABLE = (
     "log_hr", "log_or", "log_rate_ratio", "risk_difference", "rmst_days", "mean_difference", "mean_difference_per_step",
 )  # fmt: skip
+# Latent classes are found in each cohort anew: class 2 of one is not class 2 of another.
+OF_ONE_COHORT = pl.col("outcome").str.starts_with("class:")
 ESTIMAND = ["analysis", "method", "population", "outcome", "contrast", "window", "scale", "spec"]
 
 
@@ -21,7 +23,11 @@ def pooled_rows(estimates: pl.DataFrame, study: str) -> pl.DataFrame:
     estimates: rows of ``estimates.csv`` of all cohorts. Counts add up over the cohorts pooled. Cost O(rows).
     """
     usable = estimates.filter(
-        pl.col("scale").is_in(POOLABLE) & (pl.col("gate") == "pass") & pl.col("se").is_finite() & (pl.col("se") > 0)
+        pl.col("scale").is_in(POOLABLE)
+        & ~OF_ONE_COHORT
+        & (pl.col("gate") == "pass")
+        & pl.col("se").is_finite()
+        & (pl.col("se") > 0)
     )
     rows = [
         _pooled(group.sort("cohort"), estimates, study)

@@ -1,0 +1,155 @@
+"""estimate_trajectories: from written tables to rows, with little, nothing, dates or offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from opioid_outcomes import io
+from opioid_outcomes.contracts import canonical, derived, estimates
+from opioid_outcomes.contracts.columns import Table
+from opioid_outcomes.steps.trajectory_estimates import estimate_trajectories
+from opioid_outcomes.synthesis.cohorts import pooled_rows
+
+TABLES: dict[str, Table] = {
+    "observation": canonical.OBSERVATION, "cohort": derived.COHORT, "person_time": derived.PERSON_TIME,
+    "panel": derived.PANEL, "daily_dose": derived.DAILY_DOSE, "dose_events": derived.DOSE_EVENTS,
+    "long_term": derived.LONG_TERM, "trajectories": derived.TRAJECTORIES,
+}  # fmt: skip
+SETTINGS = {
+    "study": "s", "cohort_name": "c", "trajectories": {"months": 24},
+    "covariates": {"baseline": ["age", "fibromyalgia"], "missing": "indicator"},
+    "exposure": {
+        "long_term_definition": "d90_in_365", "mme_factors": "/somewhere/mine.csv",
+        "events": {"discontinuation_days": 90},
+    },
+}  # fmt: skip
+PEOPLE = 120
+
+
+def filled(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    """The contract's columns, null where ``rows`` has none, then further ones."""
+    schema = table.schema(pl.Int64())
+    nulls = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
+    return rows.with_columns(pl.col(name).cast(schema[name]) for name in rows.columns if name in schema).with_columns(
+        nulls
+    )
+
+
+def cohort_tables() -> dict[str, pl.DataFrame]:
+    """Everybody starts on day 10 at 60 MME/day, tapers to 40 on day 200; every third goes back on day 300."""
+    rng = np.random.default_rng(11)
+    person = np.arange(1, PEOPLE + 1)
+    ids = pl.DataFrame({"person_id": person})
+    back = pl.col("person_id") % 3 == 0
+    cohort = ids.with_columns(
+        entry=1000, exit=2000, death=0, exit_reason=pl.lit("study end"), baseline_user=0,
+        age=pl.Series(rng.normal(55, 9, PEOPLE)), fibromyalgia=pl.Series(rng.integers(0, 2, PEOPLE)),
+    )  # fmt: skip
+    doses = pl.concat(
+        [
+            ids.with_columns(start=1010, stop=1200, mme=60.0), ids.with_columns(start=1200, stop=1300, mme=40.0),
+            ids.with_columns(start=1300, stop=2000, mme=pl.when(back).then(60.0).otherwise(40.0)),
+        ]
+    )  # fmt: skip
+    on = doses.with_columns(
+        pl.col("start", "stop") - 1000, on_opioid=1, use_state=pl.lit("on"), dose_band=pl.lit("50-89"), death=0,
+        days_since_start=pl.col("start") - 1010, new_user=1,
+    )  # fmt: skip
+    off = ids.with_columns(
+        start=0, stop=10, mme=0.0, on_opioid=0, use_state=pl.lit("never"), dose_band=pl.lit("none"), death=0
+    )
+    second = rng.random(PEOPLE) < 0.5
+    posterior = np.where(second, 0.8, 0.1)
+    met = rng.random(PEOPLE) < 0.5
+    return {
+        "observation": ids.with_columns(start=0, end=1999),
+        "cohort": cohort,
+        "person_time": pl.concat([off, on], how="diagonal_relaxed"),
+        "panel": ids.join(pl.DataFrame({"period": range(30)}), how="cross").with_columns(
+            pain=5 + 0.1 * pl.col("period"), pain_observed=1, death=0
+        ),
+        "daily_dose": doses.with_columns(mme_incomplete=0, on_buprenorphine=0, repaired=0),
+        "dose_events": ids.with_columns(
+            event=pl.lit("taper"), date=1200, window_start=1140, window_stop=1260, follow_up_from=1260, mme_before=60.0,
+            mme_after=40.0, change=-1 / 3,
+        ),
+        "long_term": ids.filter(pl.Series(met)).with_columns(
+            definition=pl.lit("d90_in_365"), window_start=1010, met=1099
+        ),
+        "trajectories": ids.with_columns(
+            pl.Series("class", second + 1), posterior=pl.Series(np.maximum(posterior, 1 - posterior)),
+            posterior_1=pl.Series(1 - posterior), posterior_2=pl.Series(posterior),
+        ),
+    }  # fmt: skip
+
+
+def run(
+    folder: Path, tables: Mapping[str, pl.DataFrame], *, calendar: bool = False, **changes: Any
+) -> tuple[pl.DataFrame, str]:
+    inputs = {name: folder / f"{name}.parquet" for name in TABLES}
+    for name, path in inputs.items():
+        io.write_table(filled(TABLES[name], tables[name]), path, TABLES[name], calendar=calendar)
+    outputs = {"estimates": folder / "trajectory_estimates.parquet"}
+    said = estimate_trajectories(inputs, outputs, SETTINGS | changes)
+    return pl.read_parquet(outputs["estimates"]), said
+
+
+def test_every_analysis_in_one_cohort(tmp_path: Path) -> None:
+    rows, said = run(tmp_path, cohort_tables())
+    assert rows.schema == pl.Schema(estimates.INTERNAL)
+    assert rows.group_by("analysis", "method", maintain_order=True).len().rows() == [
+        ("trajectory.drift", "two_stage", 3), ("trajectory.taper", "aalen_johansen", 3),
+        ("trajectory.predictors", "multinomial", 2), ("trajectory.predictors", "logistic", 2),
+    ]  # fmt: skip
+    assert set(rows["gate"]) == {"pass"}
+    assert said == "10 of 10 estimates evaluable"
+    pain = rows.filter(outcome="pain").row(0, named=True)
+    assert pain["estimate"] == pytest.approx(0.1 * 365.25 / 30)
+    relapse = rows.filter(outcome="relapse").row(0, named=True)
+    assert (relapse["estimate"], relapse["events"], relapse["persons"]) == (pytest.approx(1 / 3), 40, PEOPLE)
+    # dose-related rows name the factor table, and never the folder it lies in
+    assert rows.filter(~pl.col("note").str.contains("mine.csv"))["outcome"].to_list() == ["pain"]
+    assert not rows["note"].str.contains("somewhere").any()
+
+
+def test_dates_and_order_of_rows_change_nothing(tmp_path: Path) -> None:
+    one = run(tmp_path / "a", cohort_tables())[0]
+    shuffled = {name: frame.sample(fraction=1, shuffle=True, seed=2) for name, frame in cohort_tables().items()}
+    other = run(tmp_path / "b", shuffled, calendar=True)[0]
+    assert one.equals(other)
+
+
+def test_nothing_to_estimate_from_is_told_by_every_analysis(tmp_path: Path) -> None:
+    rows, said = run(tmp_path, {name: frame.clear() for name, frame in cohort_tables().items()})
+    assert rows["gate"].str.starts_with("not evaluable: ").all()
+    assert rows.select("analysis", "outcome").unique(maintain_order=True).rows() == [
+        ("trajectory.drift", "dose"), ("trajectory.drift", "pain"), ("trajectory.taper", "relapse"),
+        ("trajectory.taper", "stopped"), ("trajectory.taper", "death"), ("trajectory.predictors", "class"),
+        ("trajectory.predictors", "long-term use"),
+    ]  # fmt: skip
+    assert said == "0 of 8 estimates evaluable"
+
+
+def test_trajectories_without_classes_are_no_error(tmp_path: Path) -> None:
+    tables = cohort_tables()
+    tables["trajectories"] = tables["trajectories"].clear().drop("posterior_1", "posterior_2")
+    rows = run(tmp_path, tables)[0].filter(method="multinomial")
+    assert rows["gate"].to_list() == ["not evaluable: nobody has a course of dose"]
+
+
+@pytest.mark.parametrize("analysis", ["drift", "taper", "predictors"])
+def test_only_what_is_asked_for(tmp_path: Path, analysis: str) -> None:
+    rows = run(tmp_path, cohort_tables(), trajectories={"months": 24, "analyses": [analysis]})[0]
+    assert set(rows["analysis"]) == {f"trajectory.{analysis}"}
+
+
+def test_classes_of_two_cohorts_are_not_pooled_and_long_term_use_is(tmp_path: Path) -> None:
+    rows = run(tmp_path, cohort_tables())[0]
+    both = pl.concat([rows, rows.with_columns(cohort=pl.lit("d"))])
+    assert set(pooled_rows(both, "s")["outcome"]) == {"long-term use"}
