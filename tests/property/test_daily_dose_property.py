@@ -167,7 +167,11 @@ def test_status_on_each_day_needs_no_fill_of_a_later_day(
     daily = daily_dose.cut(daily_dose.build(frame(history).lazy(), cap), people.lazy()).collect()
     analgesic, treatment = (daily_dose.supplies(frame(part), cap) for part in (history, treated))
     no_interval = people.select("person_id", start="last").clear()
-    use = status.from_dispensings(daily, analgesic, treatment, no_interval, people, carry_over_days=CARRY_OVER)
+    observed = people.select("person_id", pl.lit(0, pl.Int32).alias("start"), end="last")
+    use = status.from_dispensings(
+        daily, analgesic, treatment, no_interval, people,
+        observation=observed, carry_over_days=CARRY_OVER, washout_days=180,
+    )  # fmt: skip
     found = by_day(use, ["mme", "state", "on_since", "supply_end"])
     for person in (1, 2):
         on_since = None

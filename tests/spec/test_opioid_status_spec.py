@@ -139,13 +139,114 @@ STATUS = [
 
 @pytest.mark.parametrize("case", STATUS, ids=lambda case: case.what)
 def test_opioid_status(case: StatusCase) -> None:
-    last = pl.DataFrame({"person_id": ["p"], "last": [case.last]}, schema={"person_id": pl.String, "last": pl.Int32})
-    daily = daily_dose.cut(daily_dose.build(table(case.fills)), last.lazy()).collect()
-    both = table([*case.fills, *case.treatment])
+    found = of_fills(case.fills, case.treatment, [(0, case.last)])
+    assert found.select("start", "stop", "state", "mme", "on_since", "supply_end").rows() == case.rows
+
+
+def of_fills(
+    fills: list[Fill], treated: tuple[Fill, ...], observed: list[tuple[int, int]], washout: int = 180
+) -> pl.DataFrame:
+    days = {"start": pl.Int32, "end": pl.Int32}
+    observation = pl.DataFrame(observed, schema=days, orient="row").with_columns(person_id=pl.lit("p"))
+    last = observation.group_by("person_id").agg(last=pl.col("end").max())
+    daily = daily_dose.cut(daily_dose.build(table(fills)), last.lazy()).collect()
+    both = table([*fills, *treated])
     no_interval = both.filter(pl.col("days_supply").is_null()).select("person_id", "start").collect()
-    analgesic, treatment = (daily_dose.supplies(table(list(fills))) for fills in (case.fills, case.treatment))
-    found = status.from_dispensings(daily, analgesic, treatment, no_interval, last, carry_over_days=30)
-    assert found.drop("person_id").rows() == case.rows
+    analgesic, treatment = (daily_dose.supplies(table(list(part))) for part in (fills, treated))
+    return status.from_dispensings(
+        daily, analgesic, treatment, no_interval, last,
+        observation=observation, carry_over_days=30, washout_days=washout,
+    )  # fmt: skip
+
+
+CUMULATIVE: list[tuple[str, list[Fill], tuple[Fill, ...], list[tuple[int, str, float]]]] = [
+    ("carry-over adds nothing, nor do days off", [(0, 10, 60, "a"), (80, 10, 30, "a")], (),
+     [(0, "on", 0), (40, "recent", 600), (80, "on", 600), (120, "recent", 900), (181, "former", 900)]),
+    ("days of unknown dose add nothing; beside a known dose the known part counts",
+     [(0, 10, 60, "a"), (5, 10, None, "b"), (20, 5, None, "b")], (),
+     [(0, "on", 0), (5, "on", 300), (10, "on", 600), (20, "on", 600), (55, "recent", 600), (116, "former", 600)]),
+    ("an early refill: what was taken before it, from the days dispensed", [(0, 30, 60, "a"), (20, 30, 120, "a")], (),
+     [(0, "on", 0), (20, "on", 1200), (85, "recent", 5400), (146, "former", 5400)]),
+    ("analgesics are consumed beside treatment", [(0, 60, 60, "a")], ((10, 10, None, "t"),),
+     [(0, "on", 0), (10, "treatment", 600), (20, "on", 1200), (90, "recent", 3600), (151, "former", 3600)]),
+    ("treatment alone consumes no MME", [], ((0, 10, None, "t"),),
+     [(0, "treatment", 0), (10, "recent", 0), (101, "former", 0)]),
+    ("supply of part of a day has no day of its own", [(0, 0.5, 45, "a"), (0, 10, 20, "b")], (),
+     [(0, "on", 0), (40, "recent", 200), (101, "former", 200)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "fills", "treated", "rows"), CUMULATIVE, ids=[case[0] for case in CUMULATIVE])
+def test_mme_consumed_before_each_stretch(what: str, fills: list, treated: tuple, rows: list[tuple]) -> None:
+    found = of_fills(fills, treated, [(0, 200)])
+    assert found.select("start", "state", "cumulative_mme").rows() == rows
+
+
+# what, days observed (inclusive), fills, treatment; then of each stretch on: (first day, naive_days, new_user)
+NEW_USE: list[tuple[str, list[tuple[int, int]], list[Fill], tuple[Fill, ...], list[tuple[int, int, int | None]]]] = [
+    ("observed for 180 days without an opioid: new", [(0, 400)], [(180, 30, 60, "a")], (), [(180, 180, 1)]),
+    ("observed for 179 days: not known", [(0, 400)], [(179, 30, 60, "a")], (), [(179, 179, None)]),
+    ("on the first day observed: not known", [(0, 400)], [(0, 30, 60, "a")], (), [(0, 0, None)]),
+    ("dispensed before observation: nothing was observed before use began", [(20, 400)], [(0, 30, 60, "a")], (),
+     [(0, 0, None)]),
+    ("a break in observation within the 180 days: not known", [(0, 150), (160, 400)], [(250, 30, 60, "a")], (),
+     [(250, 90, None)]),
+    ("a break before the 180 days does not matter", [(0, 50), (60, 400)], [(250, 30, 60, "a")], (), [(250, 190, 1)]),
+    ("use begins when nobody looks: not known", [(0, 300), (350, 400)], [(320, 60, 60, "a")], (), [(320, 0, None)]),
+    ("back after 180 days off: new again; carry-over is use", [(0, 600)], [(200, 10, 60, "a"), (420, 10, 60, "a")], (),
+     [(200, 200, 1), (420, 180, 1)]),
+    ("back after 179 days off: prevalent", [(0, 600)], [(200, 10, 60, "a"), (419, 10, 60, "a")], (),
+     [(200, 200, 1), (419, 179, 0)]),
+    ("opioids in the 180 days, observed or not: prevalent", [(30, 600)], [(0, 10, 60, "a"), (100, 10, 60, "a")], (),
+     [(0, 0, None), (100, 60, 0)]),
+    ("a refill in time goes on with the same use", [(0, 600)], [(200, 30, 60, "a"), (250, 30, 90, "b")], (),
+     [(200, 200, 1), (250, 200, 1)]),
+    ("treatment in the 180 days: prevalent", [(0, 600)], [(300, 30, 60, "a")], ((200, 10, None, "t"),), [(300, 90, 0)]),
+    ("treatment between: use begins again, and is prevalent", [(0, 600)], [(200, 60, 60, "a")],
+     ((210, 10, None, "t"),), [(200, 200, 1), (220, 0, 0)]),
+    ("half a day of treatment counts as its day", [(0, 600)], [(300, 30, 60, "a")], ((250, 0.5, None, "t"),),
+     [(300, 49, 0)]),
+    ("a fill of unknown length in the 180 days: unknown use, prevalent", [(0, 600)],
+     [(200, None, None, "a"), (300, 30, 60, "a")], (), [(300, 70, 0)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "observed", "fills", "treated", "rows"), NEW_USE, ids=[case[0] for case in NEW_USE])
+def test_new_and_prevalent_use(
+    what: str, observed: list[tuple], fills: list, treated: tuple, rows: list[tuple]
+) -> None:
+    found = of_fills(fills, treated, observed)
+    on = found.filter(pl.col("state") == "on")
+    assert on.select("start", "naive_days", "new_user").rows() == rows
+    off = found.filter(pl.col("state") != "on").select("naive_days", "new_user")
+    assert off.null_count().row(0) == (off.height, off.height)
+
+
+def test_without_a_washout_every_use_is_new() -> None:
+    found = of_fills([(0, 10, 60, "a"), (100, 10, 60, "a")], (), [(0, 400)], washout=0)
+    assert found.filter(pl.col("state") == "on").get_column("new_user").to_list() == [1, 1]
+
+
+def test_persons_are_worked_out_by_themselves_however_many_there_are() -> None:
+    """More rows than are worked on at a time, and ids as text: everybody gets the same."""
+    people = pl.DataFrame({"person_id": [f"{number:05d}" for number in range(50_000)]})
+    fills = people.join(
+        table([(0, 10, 60, "a"), (5, 10, 33.3, "b"), (80, 5, None, "a")]).drop("person_id").collect(), how="cross"
+    )
+    observation = people.select("person_id", start=pl.lit(0, pl.Int32), end=pl.lit(200, pl.Int32))
+    last = observation.select("person_id", last="end")
+    supply = daily_dose.supplies(fills)
+    daily = daily_dose.cut(daily_dose.build(fills.lazy()), last.lazy()).collect()
+    found = status.from_dispensings(
+        daily, supply, supply.clear(), last.select("person_id", start="last").clear(), last,
+        observation=observation, carry_over_days=30, washout_days=180,
+    )  # fmt: skip
+    assert supply.height > status.BLOCK
+    assert found.height % people.height == 0
+    own = found.drop("person_id")
+    one = own.head(found.height // people.height)
+    assert own.equals(pl.concat([one] * people.height))
+    assert found.get_column("person_id").is_sorted()
 
 
 REPORTS = [
@@ -171,3 +272,4 @@ def test_status_from_self_report(what: str, told: list[tuple], rows: list[tuple]
     observation = pl.DataFrame({"person_id": ["p"], "start": [0], "end": [500]}, schema=days)
     found = status.from_reports(reports, observation, observation.select("person_id", last="end"), valid_days=365)
     assert found.select("start", "stop", "state", "mme").rows() == rows
+    assert found.select("cumulative_mme", "new_user", "naive_days").null_count().row(0) == (found.height,) * 3

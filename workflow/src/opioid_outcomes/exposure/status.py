@@ -5,14 +5,24 @@ Spec: ANALYSES 2 (On), CONTRACT 7 (Days, Factors), contracts.derived OPIOID_STAT
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 
 from opioid_outcomes.exposure.daily_dose import sum_over_products
-from opioid_outcomes.exposure.stretches import distinct_days, latest, merge_equal, take
+from opioid_outcomes.exposure.history import LONG_AGO, NOT_KNOWN, Doses, Periods, naive_days, new_user
+from opioid_outcomes.exposure.packed import each
+from opioid_outcomes.exposure.records import Records, at, days, of_people
+from opioid_outcomes.exposure.stretches import Array, distinct_days, merge_equal, take
+from opioid_outcomes.exposure.supply_ends import NEVER, Fills, SupplyEnds
 
 RECENT_DAYS = 90  # off for at most so many days since supply ended is recent, then former (ANALYSES 2)
 VALUES = ["state", "mme", "supply_end"]
+STATES = ("on", "treatment", "unknown", "recent", "former")
+ON, TREATMENT, UNKNOWN, RECENT, FORMER = range(len(STATES))  # up to UNKNOWN opioids are, or may be, taken
+BLOCK = 2**17  # rows worked on at a time: what they need stays small
 
 
 def from_dispensings(
@@ -22,61 +32,165 @@ def from_dispensings(
     no_interval: pl.DataFrame,
     last_days: pl.DataFrame,
     *,
+    observation: pl.DataFrame,
     carry_over_days: int,
+    washout_days: int,
 ) -> pl.DataFrame:
     """Status from dispensings; persons without any have no rows (never).
 
     ``daily``: daily dose of analgesic opioids (person_id, start, stop, mme); ``analgesic``, ``treatment``: supplies for
-    pain and for opioid use disorder as ``daily_dose.supplies`` gives them; ``no_interval``: person_id, start of fills
-    of both whose supply is not known; ``last_days``: person_id, last (inclusive).
+    pain and for opioid use disorder as ``daily_dose.supplies`` or ``stays.extend`` gives them; ``no_interval``:
+    person_id, start of fills of both whose supply is not known; ``last_days``: person_id, last (inclusive);
+    ``observation``: person_id, start, end (inclusive), periods that do not touch.
 
     On while day < end of supply + carry_over_days, treatment, which overrules, while day < end of supply, where the end
     is the first day not wholly supplied: supply of part of a day has carry-over and no day of its own. A refill after
     that begins a new stretch, and the days between stay off. The dose last held is carried over. A fill without an
     interval makes the carry-over days from its date unknown (its own day at least), unless otherwise on; it counts as
-    supply that ended on its date. supply_end is the end as known that day, so refills yet to come are not in it.
-    Returns OPIOID_STATUS. Days are integers.
-    O(n log n).
+    supply that ended on its date. supply_end is the end as known that day, so refills yet to come are not in it; from
+    an admission on it counts the days of the stay.
+
+    cumulative_mme: MME consumed before the stretch, days of unknown dose left out. naive_days: observed days directly
+    before on_since without a fill, carry-over, treatment or unknown use. new_user: 1 if they are washout_days or more,
+    0 if one of these was in those days, null where too few of them were observed to tell. Both null off.
+
+    Returns OPIOID_STATUS. Days are integers. O(n log n), in blocks of persons.
     """
-    people = last_days.select("person_id").unique().sort("person_id").with_row_index("person")
-    unsure = no_interval.unique().sort("person_id", "start")
-    daily, analgesic, treatment, unsure = (
-        # all are sorted by person_id, and the codes rise with it
-        frame.join(people, on="person_id", maintain_order="left")
-        for frame in (daily, analgesic, treatment, unsure)
+    tables = _Tables(
+        daily,
+        analgesic,
+        treatment,
+        no_interval.unique().sort("person_id", "start"),
+        last_days.select("person_id", "last").unique("person_id").sort("person_id"),
+        observation.sort("person_id", "start"),
     )
-    unsure = unsure.with_columns(known_end="start", until=pl.col("start") + max(carry_over_days, 1))
-    doses = _doses(daily, analgesic)
-    supplied, treated = _known_ends(analgesic), _known_ends(treatment)
-    supplied = supplied.with_columns(until=pl.col("known_end") + carry_over_days)
-    treated = treated.with_columns(until="known_end")
-    ends = {"on": supplied, "treated": treated, "unsure": unsure}
-    changes = _change_days(doses, list(ends.values()))
-    known = changes.with_columns(
-        take(people["person_id"], changes["person"].to_numpy()),
-        _latest(changes, doses, "mme"),
-        *(
-            (changes["day"] < _latest(changes, frame, "until")).fill_null(False).alias(name)
-            for name, frame in ends.items()
-        ),
-        *(_latest(changes, frame, "known_end").alias(f"{name}_end") for name, frame in ends.items()),
-    ).with_columns(supply_end=pl.max_horizontal(f"{name}_end" for name in ends))
-    same_person = pl.col("person") == pl.col("person").shift(-1)
-    stretches = known.select(
-        "person_id",
-        pl.col("day").alias("start"),
-        pl.when(same_person).then(pl.col("day").shift(-1)).alias("stop"),
-        state=_state(),
-        mme=pl.when("on").then("mme").when(pl.col("treated") | ~pl.col("unsure")).then(0.0),
-        supply_end="supply_end",
-    )
-    return _finish(stretches, last_days)
+    return pl.concat(each(lambda block: _status(block, carry_over_days, washout_days), tables.blocks()))
 
 
-def _latest(changes: pl.DataFrame, frame: pl.DataFrame, column: str) -> pl.Series:
-    """``column`` of each person's latest row of ``frame`` that begins on or before the day."""
-    person, day = changes["person"].to_numpy(), changes["day"].to_numpy()
-    return take(frame[column], latest(person, day, frame["person"].to_numpy(), frame["start"].to_numpy()))
+@dataclass(frozen=True)
+class _Tables:
+    """What status is made from, each sorted by person_id."""
+
+    daily: pl.DataFrame
+    analgesic: pl.DataFrame
+    treatment: pl.DataFrame
+    no_interval: pl.DataFrame
+    people: pl.DataFrame
+    observation: pl.DataFrame
+
+    def blocks(self) -> list[_Tables]:
+        """The same persons in all tables, few enough that what they need stays small."""
+        tables = [getattr(self, name) for name in self.__dataclass_fields__]
+        ids = [table.get_column("person_id") for table in tables]
+        edges = pl.concat([column.gather_every(BLOCK).slice(1) for column in ids]).unique().sort()
+        bounds = [[0, *column.search_sorted(edges).to_list(), len(column)] for column in ids]
+        return [
+            _Tables(*(table.slice(low, high - low) for table, (low, high) in zip(tables, block, strict=True)))
+            for block in zip(*(pairwise(rows) for rows in bounds), strict=True)
+        ]
+
+
+def _held(daily: Doses, supplies: pl.DataFrame, ids: pl.Series) -> Doses:
+    """The dose held from each day on. Supply of part of a day alone has no daily dose: its own."""
+    part, person = of_people(supplies.filter(pl.col("known_end") <= pl.col("start")), ids)
+    if part.is_empty():
+        return daily
+    covered = at(daily.stop, daily.latest(person, days(part, "start")), NEVER)
+    alone = part.filter(pl.Series(covered <= days(part, "start")))
+    own = Doses.of(sum_over_products(alone.with_columns(stop=pl.col("start") + 1)), ids)
+    both = [np.append(*values) for values in zip(vars(daily).values(), vars(own).values(), strict=True)]
+    order = np.lexsort((both[1], both[0]))
+    return Doses(*(values[order] for values in both))
+
+
+@dataclass(frozen=True)
+class _Use(Records):
+    """Status from each day to stop, up to the person's last day; neighbours differ."""
+
+    stop: Array
+    state: Array
+    mme: Array  # NaN = unknown
+    supply_end: Array
+
+
+def _status(tables: _Tables, carry_over_days: int, washout_days: int) -> pl.DataFrame:
+    """OPIOID_STATUS of some persons."""
+    ids, last = tables.people.get_column("person_id"), days(tables.people, "last")
+    unsure = tables.no_interval.select("person_id", "start", known_end="start", product=pl.lit(""))
+    ends = [Fills.of(supplies, ids).ends() for supplies in (tables.analgesic, tables.treatment, unsure)]
+    beyond = (carry_over_days, 0, max(carry_over_days, 1))  # days for which each counts after its end
+    daily = Doses.of(tables.daily, ids)
+    use = _use(_held(daily, tables.analgesic, ids), ends, beyond, last)
+
+    begins = _run_begins(use)
+    since, who = use.day[begins], use.person[begins]
+    free_from = _free_from(use, begins, ends)
+    naive = naive_days(Periods.of(tables.observation, ids).observed_before(who, since), free_from, since)
+    run = np.where(use.state == ON, np.cumsum(begins) - 1, -1)
+    new = at(new_user(naive, free_from, since, washout_days), run, NOT_KNOWN)
+    return pl.DataFrame(
+        {
+            "person_id": ids.gather(pl.Series(use.person, dtype=pl.UInt32)),
+            "start": pl.Series(use.day, dtype=pl.Int32),
+            "stop": pl.Series(use.stop, dtype=pl.Int32),
+            "state": pl.Series(STATES).gather(pl.Series(use.state, dtype=pl.UInt32)),
+            "mme": pl.Series(use.mme, nan_to_null=True),
+            "on_since": take(pl.Series(since, dtype=pl.Int32), run),
+            "supply_end": pl.Series(use.supply_end, dtype=pl.Int32),
+            "cumulative_mme": pl.Series(daily.consumed_before(use.person, use.day)),
+            "new_user": pl.Series(new, dtype=pl.Int64).set(pl.Series(new == NOT_KNOWN), None),
+            "naive_days": take(pl.Series(naive, dtype=pl.Int64), run),
+        }
+    )
+
+
+def _use(doses: Doses, ends: list[SupplyEnds], beyond: tuple[int, ...], last: Array) -> _Use:
+    """``ends`` of analgesics, of treatment and of fills without an interval."""
+    person, day = _change_days(doses, ends, beyond, last)
+    known = [at(kind.end, kind.latest(person, day), NEVER) for kind in ends]
+    on, treated, unsure = (day < end + after for end, after in zip(known, beyond, strict=True))
+    supply_end = np.maximum.reduce(known)
+    off = np.where(day <= supply_end + RECENT_DAYS, RECENT, FORMER)
+    state = np.select([treated, on, unsure], [TREATMENT, ON, UNKNOWN], off)
+    held = at(doses.mme, doses.latest(person, day), np.nan)
+    mme = np.select([on, unsure & ~treated], [held, np.nan], 0.0)
+
+    same = (person[1:] == person[:-1]) & (state[1:] == state[:-1]) & (supply_end[1:] == supply_end[:-1])
+    same &= (mme[1:] == mme[:-1]) | (np.isnan(mme[1:]) & np.isnan(mme[:-1]))
+    first = np.append(True, ~same)[: len(day)]
+    person, day, state, mme, supply_end = (values[first] for values in (person, day, state, mme, supply_end))
+    stop = last[person] + 1
+    stop[:-1] = np.where(person[1:] == person[:-1], day[1:], stop[:-1])
+    return _Use(person, day, stop, state, mme, supply_end)
+
+
+def _change_days(doses: Doses, ends: list[SupplyEnds], beyond: tuple[int, ...], last: Array) -> tuple[Array, Array]:
+    """Every person and day on which the status may change, up to the person's last day, sorted, each once."""
+    candidates = [(doses.person, doses.day)]
+    for kind, after in zip(ends, beyond, strict=True):
+        candidates.append((kind.person, kind.day))
+        until = kind.next_day()  # from then on another end is known
+        for change in (kind.end + after, kind.end + RECENT_DAYS + 1):
+            candidates.append((kind.person[change < until], change[change < until]))
+    return distinct_days([(person[day <= last[person]], day[day <= last[person]]) for person, day in candidates])
+
+
+def _run_begins(use: _Use) -> Array:
+    """Whether an uninterrupted stretch on begins here."""
+    begins = use.state == ON
+    begins[1:] &= (use.state[:-1] != ON) | (use.person[1:] != use.person[:-1])
+    return begins
+
+
+def _free_from(use: _Use, begins: Array, ends: list[SupplyEnds]) -> Array:
+    """Of each stretch on that begins: the first day after the last fill and the last stretch that was not off."""
+    person, day = use.person[begins], use.day[begins]
+    taken = np.maximum.accumulate(np.where(use.state <= UNKNOWN, np.arange(len(use.state)), -1))
+    before = np.append(-1, taken)[np.flatnonzero(begins)]
+    before = np.where(at(use.person, before, -1) == person, before, -1)
+    # a fill of part of a day may have no stretch of its own
+    fills = [at(kind.day + 1, kind.latest(person, day - 1), LONG_AGO) for kind in ends]
+    return np.maximum.reduce([at(use.stop, before, LONG_AGO), *fills])
 
 
 def from_reports(
@@ -86,7 +200,8 @@ def from_reports(
 
     A report holds for ``valid_days`` or to the next one. using = 1 is on, at the dose reported (null = unknown).
     using = 0 is never, recent or former, by what was reported before. Unknown before the first report and after a
-    report has expired; those who never reported are unknown throughout.
+    report has expired; those who never reported are unknown throughout. cumulative_mme, new_user and naive_days are not
+    known.
     """
     begins = observation.group_by("person_id").agg(begin=pl.col("start").min())
     spans = begins.join(last_days, on="person_id").with_columns(end=pl.col("last") + 1).sort("person_id")
@@ -121,70 +236,10 @@ def from_reports(
     return _finish(pl.concat(parts).filter(pl.col("start") < pl.col("stop")).sort("person_id", "start"), last_days)
 
 
-def _state() -> pl.Expr:
-    return (
-        pl.when("treated").then(pl.lit("treatment"))
-        .when("on").then(pl.lit("on"))
-        .when("unsure").then(pl.lit("unknown"))
-        .when(pl.col("day") <= pl.col("supply_end") + RECENT_DAYS).then(pl.lit("recent"))
-        .otherwise(pl.lit("former"))
-    )  # fmt: skip
-
-
 def _part(rows: pl.DataFrame, state: str, start: str, stop: str, mme: pl.Expr) -> pl.DataFrame:
     days = {name: pl.col(source).cast(pl.Int32) for name, source in (("start", start), ("stop", stop))}
     held = {"state": pl.lit(state), "mme": mme.cast(pl.Float64), "supply_end": pl.col("use_end").cast(pl.Int32)}
     return rows.select("person_id", **days, **held)
-
-
-def _doses(daily: pl.DataFrame, supplies: pl.DataFrame) -> pl.DataFrame:
-    """person, start, mme: the dose held from each day on. Supply of part of a day alone has no daily dose: its own."""
-    part = supplies.filter(pl.col("known_end") <= pl.col("start"))
-    person, start = part["person"].to_numpy(), part["start"].to_numpy()
-    covered = take(daily["stop"], latest(person, start, daily["person"].to_numpy(), daily["start"].to_numpy()))
-    alone = part.filter((covered <= part["start"]).fill_null(True))
-    codes = alone.select("person_id", "person").unique()
-    own = sum_over_products(alone.with_columns(stop=pl.col("start") + 1)).join(codes, on="person_id")
-    columns = ["person", "start", "mme"]
-    return pl.concat([daily.select(columns), own.select(columns)]).sort("person", "start")
-
-
-def _known_ends(supplies: pl.DataFrame) -> pl.DataFrame:
-    """person, start, known_end: on each day of a fill, the latest over products, each by its last fill so far.
-
-    Not a running maximum: a refill may bring the end of its product forward. Rows of supplies are sorted by person,
-    product and start. Cost: days of fills x products of each person.
-    """
-    if supplies.is_empty():
-        return supplies.select("person", "start", "known_end")
-    person, start = supplies["person"].to_numpy(), supplies["start"].to_numpy()
-    begins = supplies.select(
-        item=(pl.col("person") != pl.col("person").shift()) | (pl.col("product") != pl.col("product").shift())
-    )["item"].fill_null(True)
-    item = np.cumsum(begins.to_numpy()) - 1
-    fill_person, fill_day = distinct_days([(person, start)])
-    owner = person[begins.to_numpy()]  # of each item
-    first_item, items = np.searchsorted(owner, fill_person), np.bincount(owner)[fill_person]
-    first_pair = np.cumsum(items) - items
-    paired_item = np.repeat(first_item - first_pair, items) + np.arange(items.sum())
-    row = latest(paired_item, np.repeat(fill_day, items), item, start)
-    none_yet = np.iinfo(np.int32).min
-    known = np.where(row < 0, none_yet, supplies["known_end"].to_numpy()[row])
-    return pl.DataFrame(
-        {"person": fill_person, "start": fill_day, "known_end": np.maximum.reduceat(known, first_pair)},
-        schema={"person": pl.UInt32, "start": pl.Int32, "known_end": pl.Int32},
-    )
-
-
-def _change_days(doses: pl.DataFrame, ends: list[pl.DataFrame]) -> pl.DataFrame:
-    """Every person and day on which the status may change, sorted, each once."""
-    candidates = [(doses, "start", 0)]
-    for frame in ends:
-        candidates += [(frame, "start", 0), (frame, "until", 0), (frame, "known_end", RECENT_DAYS + 1)]
-    person, day = distinct_days(
-        [(frame["person"].to_numpy(), frame[name].to_numpy() + after) for frame, name, after in candidates]
-    )
-    return pl.DataFrame({"person": person, "day": day}, schema={"person": pl.UInt32, "day": pl.Int32})
 
 
 def _finish(stretches: pl.DataFrame, last_days: pl.DataFrame) -> pl.DataFrame:
@@ -206,4 +261,7 @@ def _finish(stretches: pl.DataFrame, last_days: pl.DataFrame) -> pl.DataFrame:
         on_since=pl.when(pl.col("state") == "on").then(
             pl.when(~continues).then("start").forward_fill()
         )
-    ).select("person_id", "start", "stop", "state", "mme", "on_since", "supply_end")  # fmt: skip
+    ).select(
+        "person_id", "start", "stop", "state", "mme", "on_since", "supply_end",
+        cumulative_mme=pl.lit(None, pl.Float64), new_user=pl.lit(None, pl.Int64), naive_days=pl.lit(None, pl.Int64),
+    )  # fmt: skip

@@ -32,7 +32,7 @@ def extend(supply: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
     """Supply that is consumed only outside stays [start, end).
 
     ``supply``: rows of ``daily_dose.supplies``, after stockpiling; ``stays``: person_id, start, end, days in the same
-    type. Returns the same columns, sorted by person, product and start; a row that a stay interrupts is cut into pieces:
+    type. Returns the same columns, sorted by person, product and start; a row that a stay interrupts becomes pieces:
     before the stay, held during it (at the dose of the admission day, repaired = 1) and after it. Held is the row of a
     product that is consumed, or due, on the admission day. What first falls due later in the stay starts at discharge.
     Of one product one row follows the other, so that what is left and what is new are not taken together.
