@@ -31,6 +31,7 @@ def ledger(
     drug_and_route = pl.concat_str(
         pl.col("ingredient").cast(pl.String), pl.col("route").cast(pl.String).fill_null("route unknown"), separator=", "
     )
+    in_hospital = held(supplies, stays.head(stays.height if rules.stays == "extend" else 0))
     parts = [
         _count(clean, "ingredient", pl.col("ingredient")),
         _count(clean.filter(pl.col("analgesic") == 0), "set_apart", pl.col("reason")),
@@ -41,7 +42,7 @@ def ledger(
         _count(
             supplies.filter(pl.col("dropped_days") > 0), "stockpile", pl.lit("left-over days above the cap dropped")
         ),
-        _count(held(supplies, stays), "stay", pl.lit("supply held through a stay")) if rules.stays == "extend" else NONE,
+        _count(in_hospital, "stay", pl.lit("supply held through a stay")),
         *_of_products(resolved),
     ]
     return pl.concat(parts).sort("item", "fills", "label", descending=[False, True, False])

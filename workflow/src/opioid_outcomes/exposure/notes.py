@@ -22,6 +22,7 @@ def notes(
     canonical: dict[str, pl.DataFrame],
     resolved: Resolved,
     fills: pl.DataFrame,
+    *,
     daily: pl.DataFrame,
     supplies: pl.DataFrame,
     rules: Exposure,

@@ -9,7 +9,7 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.config.exposure import Exposure
-from opioid_outcomes.exposure import episodes, example
+from opioid_outcomes.exposure import clean, episodes, events, example, mme
 from opioid_outcomes.steps.exposure import doses_and_status, opioid_fills
 
 
@@ -27,5 +27,10 @@ def timeline(rules: Exposure) -> pl.DataFrame:
     _, fills = opioid_fills(history["dispensings"], rules)
     daily, supply, status = doses_and_status(fills, history, rules)
     merged = episodes.build(daily.lazy(), rules.gap_days).collect()
-    events = pl.DataFrame(schema={"event": pl.String, "date": pl.Int32, "change": pl.Float64})
-    return example.lanes(fills=fills, supply=supply, daily=daily, status=status, episodes=merged, events=events)
+    found = events.find(
+        daily, history["observation"], history["deaths"], fills, rules=rules.events,
+        tiers=mme.tiers(mme.factors(rules.mme_factors)),
+    )  # fmt: skip
+    return example.lanes(
+        fills=clean.as_text(fills), supply=supply, daily=daily, status=status, episodes=merged, events=found
+    )

@@ -40,7 +40,8 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
     io.write_table(use, outputs["opioid_status"], OPIOID_STATUS, calendar=calendar)
     io.write_frame(ledger(resolved, fills, supplies, canonical["stays"], rules), outputs["ledger"])
     io.write_frame(_sensitivity(daily, every, canonical, rules), outputs["repair_sensitivity"])
-    io.write_json(outputs["notes"], notes(canonical, resolved, fills, daily, supplies, rules))
+    told = notes(canonical, resolved, fills, daily=daily, supplies=supplies, rules=rules)
+    io.write_json(outputs["notes"], told)
     if not by_dispensing:
         return f"exposure from {canonical['opioid_use'].height:,} self-reports"
     people = fills.filter(pl.col("analgesic") == 1).get_column("person_id").n_unique()
@@ -57,7 +58,7 @@ def forecast(canonical: dict[str, pl.DataFrame], rules: Exposure) -> dict[str, l
     """The notes that the step will write, from canonical tables in memory."""
     resolved, fills = opioid_fills(canonical["dispensings"], rules)
     daily, supplies = _daily(clean.analgesic_fills(fills), canonical, rules)
-    return notes(canonical, resolved, fills, daily, supplies, rules)
+    return notes(canonical, resolved, fills, daily=daily, supplies=supplies, rules=rules)
 
 
 def doses_and_status(
