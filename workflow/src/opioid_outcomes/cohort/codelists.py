@@ -1,8 +1,7 @@
-"""Code lists and drug classes: which recorded codes and products mean a condition or a class."""
+"""Code lists: which recorded codes mean a condition."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import polars as pl
@@ -67,31 +66,3 @@ def matches(diagnoses: pl.DataFrame, code_list: pl.DataFrame) -> pl.DataFrame:
         .unique()
     )
     return diagnoses.join(found, on=["vocabulary", "code"], how="semi", maintain_order="left")
-
-
-def drug_class_fills(dispensings: pl.DataFrame) -> pl.DataFrame:
-    """Fills of the shipped drug classes: person_id, date, class.
-
-    A fill belongs to a class by its ingredient, or, where none is recorded, by an ingredient that stands as a whole
-    word in the product's name, or by its ATC code. Worked out on distinct products; a fixed combination can belong to
-    two classes.
-    """
-    classes = io.read_text_table(shipped.DATA / "drug_classes.csv")
-    key = ["ingredient", "product_name", "code", "vocabulary"]
-    products = dispensings.select(key).unique()
-    by_ingredient = classes.filter(pl.col("by") == "ingredient")
-    words = "|".join(re.escape(name) for name in by_ingredient["value"])
-    text = pl.coalesce("ingredient", "product_name").str.to_lowercase()
-    named = (
-        products.with_columns(text.str.extract_all(rf"\b(?:{words})\b").alias("value"))
-        .explode("value")
-        .join(by_ingredient, on="value")
-    )
-    coded = (
-        products.filter((pl.col("vocabulary") == "ATC") & pl.col("ingredient").is_null())
-        .join(classes.filter(pl.col("by") == "ATC"), how="cross")
-        .filter(normalised(pl.col("code")).str.starts_with(pl.col("value")))
-    )
-    found = pl.concat([named.select(*key, "class"), coded.select(*key, "class")]).unique()
-    fills = dispensings.select("person_id", "date", *key)
-    return fills.join(found, on=key, nulls_equal=True).select("person_id", "date", "class")

@@ -14,6 +14,7 @@ from opioid_outcomes.cohort import codelists
 from opioid_outcomes.cohort.covariate_names import refuse_unknown
 from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import PERSONS
+from opioid_outcomes.exposure.drug_classes import fills_of_classes
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def measure(anchors: pl.DataFrame, names: list[str], sources: Sources, lookback:
             column = _any(result, name, found, lookback, "no diagnoses")
         elif name in shipped.drug_classes():
             if classes is None:
-                classes = codelists.drug_class_fills(sources.dispensings)
+                classes = fills_of_classes(sources.dispensings)
             found = classes.filter(pl.col("class") == name) if classes.height else None
             column = _any(result, name, found, lookback, "no dispensing is recognised as a drug other than an opioid")
         else:

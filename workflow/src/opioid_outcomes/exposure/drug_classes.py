@@ -1,0 +1,39 @@
+"""Fills of other medicines by class: benzodiazepines, gabapentinoids, comparators (data/drug_classes.csv)."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from opioid_outcomes import io
+from opioid_outcomes.config import shipped
+
+KEY = ["ingredient", "product_name", "code", "vocabulary"]
+
+
+def fills_of_classes(dispensings: pl.DataFrame) -> pl.DataFrame:
+    """The rows of ``dispensings`` that belong to a shipped drug class, with ``class``.
+
+    A fill belongs to a class by its ingredient, or, where none is recorded, by an ingredient that stands as a whole
+    word in the product's name, or by its ATC code. Worked out on distinct products; a fixed combination can belong to
+    two classes.
+    """
+    classes = io.read_text_table(shipped.DATA / "drug_classes.csv")
+    products = dispensings.select(KEY).unique()
+    by_ingredient = classes.filter(pl.col("by") == "ingredient")
+    words = "|".join(re.escape(name) for name in by_ingredient["value"])
+    text = pl.coalesce("ingredient", "product_name").str.to_lowercase()
+    named = (
+        products.with_columns(text.str.extract_all(rf"\b(?:{words})\b").alias("value"))
+        .explode("value")
+        .join(by_ingredient, on="value")
+    )
+    code = pl.col("code").str.strip_chars().str.replace_all(".", "", literal=True).str.to_uppercase()
+    coded = (
+        products.filter((pl.col("vocabulary") == "ATC") & pl.col("ingredient").is_null())
+        .join(classes.filter(pl.col("by") == "ATC"), how="cross")
+        .filter(code.str.starts_with(pl.col("value")))
+    )
+    found = pl.concat([named.select(*KEY, "class"), coded.select(*KEY, "class")]).unique().sort(*KEY, "class")
+    return dispensings.join(found, on=KEY, nulls_equal=True, maintain_order="left_right")
