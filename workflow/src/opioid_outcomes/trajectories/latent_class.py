@@ -195,8 +195,9 @@ def fit(curves: Curves, classes: int, *, starts: int = 20, seed: int = 0, tolera
     seed, persons and values give the same bytes, whatever the order of rows and the number of cores. ``tolerance``: EM
     stops when a step moves no parameter by more, in standard deviations of y.
 
-    NoFit: fewer persons than classes, or a class loses its people or its variance (sigma under 1 % of the overall
-    standard deviation) from every start. Cost: persons x classes x starts exponentials a step, some tens of steps.
+    NoFit: fewer persons than classes, or from every start two classes coincide or one loses its people or its variance
+    (sigma under 1 % of the overall standard deviation). Cost: persons x classes x starts exponentials a step, some tens
+    of steps.
     """
     if classes < 1 or starts < 1:
         raise ValueError("classes and starts are at least 1")
@@ -213,7 +214,7 @@ def fit(curves: Curves, classes: int, *, starts: int = 20, seed: int = 0, tolera
         rng = np.random.default_rng([seed, classes])  # a model does not depend on which others are fitted
         best = em.best(curves.sums, starting_values(curves.sums, classes, starts, rng), tolerance)
         if best is None:
-            raise NoFit("a class loses its people or its variance from every start")
+            raise NoFit("classes coincide, or one loses its people or its variance, from every start")
         found, done = best
     return _result(curves, found, done)
 

@@ -27,6 +27,7 @@ MOST_CYCLES = 500
 SHORT_STEPS = 10
 LOOSE, LOOSE_CYCLES = 1e-4, 20
 FINALISTS = 3
+SAME_CLASS = 1e-4  # in standard deviations of y
 SAME = 1e-7  # of the log-likelihood, per person
 LONGEST_STEP = 64.0
 
@@ -66,6 +67,14 @@ class Parameters:
     def collapsed(self) -> np.ndarray:
         """(S,) whether a class has lost its variance or its people."""
         return np.any((self.variance <= COLLAPSED**2 * (1 + 1e-6)) | ~(self.prior > 0), axis=1)
+
+    @property
+    def coincident(self) -> np.ndarray:
+        """(S,) whether two classes are one: a saddle of the likelihood, at which EM rests."""
+        own = np.concatenate([self.beta, np.log(self.variance)[..., None]], axis=-1)
+        apart = np.abs(own[:, :, None] - own[:, None]).max(axis=-1)
+        one, other = np.triu_indices(own.shape[1], 1)
+        return np.any(apart[:, one, other] < SAME_CLASS, axis=1)
 
     def weights(self) -> Floats:
         """theta (S * K, d): log(pi_k f_ik) = features_i @ theta_k."""
@@ -176,11 +185,11 @@ def run(sums: Sums, parameters: Parameters, steps: int) -> Parameters:
 
 
 def best(sums: Sums, parameters: Parameters, tolerance: float) -> tuple[Parameters, bool] | None:
-    """The best mixture from many starts, S = 1, and whether EM converged; None if a class collapses in every one.
+    """The best mixture from many starts, S = 1, and whether EM converged; None if no start has distinct classes.
 
     Short runs first, and only the most promising go on (Biernacki, Celeux & Govaert 2003 CSDA 41:561): a few plain
     steps from every start; then the better half, loosely; then the best of these to the end, of starts that have come
-    to the same likelihood one only. If a class collapses in all of those, the next ones.
+    to the same likelihood one only. If classes collapse or coincide in all of those, the next ones.
     """
     parameters = run(sums, parameters, SHORT_STEPS)
     order = _ranked(sums, parameters, 0.0)
@@ -199,9 +208,9 @@ def best(sums: Sums, parameters: Parameters, tolerance: float) -> tuple[Paramete
 
 
 def _ranked(sums: Sums, parameters: Parameters, same: float) -> np.ndarray:
-    """Starts without a collapsed class, best first; of likelihoods within ``same`` per person one only."""
+    """Starts whose classes neither collapse nor coincide, best first; of likelihoods within ``same`` a person one."""
     _, loglik = step(sums, parameters)
-    usable = np.flatnonzero(~parameters.collapsed & np.isfinite(loglik))
+    usable = np.flatnonzero(~parameters.collapsed & ~parameters.coincident & np.isfinite(loglik))
     order = usable[np.argsort(-loglik[usable], kind="stable")]
     if same and len(order):
         order = order[np.diff(loglik[order], prepend=np.inf) < -same * sums.persons]

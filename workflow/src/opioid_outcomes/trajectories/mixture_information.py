@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from opioid_outcomes.trajectories.curves import Floats
-from opioid_outcomes.trajectories.mixture_em import Parameters, Sums, posterior
-
-BLOCK = 4_096
+from opioid_outcomes.trajectories.mixture_em import Parameters, Sums, blocks, posterior
 
 
 def sandwich(sums: Sums, parameters: Parameters) -> Floats:
@@ -32,8 +30,8 @@ def _information(sums: Sums, parameters: Parameters) -> tuple[Floats, Floats]:
     weighted = np.zeros((classes, sums.features.shape[1]))
     missing, outer = np.zeros((q, q)), np.zeros((q, q))
     batch = Parameters(parameters.prior[None], parameters.beta[None], parameters.variance[None])
-    for first in range(0, sums.persons, BLOCK):
-        features = sums.features[first : first + BLOCK]
+    for block in blocks(sums, classes):
+        features = sums.features[block]
         share = posterior(features, batch)[0][0]
         score = np.zeros((len(features), q))
         for k in range(classes):

@@ -6,7 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from opioid_outcomes.trajectories.curves import Basis, Floats
-from opioid_outcomes.trajectories.mixture_em import COLLAPSED, Parameters, Sums
+from opioid_outcomes.trajectories.mixture_em import Parameters, Sums
+
+# no class begins with less of the overall variance: narrower ones would be certain of too few people
+NARROWEST = 0.05
 
 
 def sums_by_person(first: npt.NDArray[np.int64], basis: Basis, times: Floats, y: Floats) -> Sums:
@@ -41,7 +44,7 @@ def starting_values(sums: Sums, classes: int, starts: int, rng: np.random.Genera
     nearest[0] = rank * classes // sums.persons
     for start in range(1, starts):
         if start % 3 == 0:
-            nearest[start] = _cut(own @ rng.normal(size=own.shape[1]), classes, rng)
+            nearest[start] = _cut((own * rng.normal(size=own.shape[1])).sum(axis=1), classes, rng)
         else:
             nearest[start] = _nearest_of_seeds(own, classes, rng, apart=start % 3 == 1)
     return _of_partition(sums, nearest, classes)
@@ -82,12 +85,9 @@ def _of_partition(sums: Sums, nearest: npt.NDArray[np.int64], classes: int) -> P
     totals = np.empty((starts, classes, sums.features.shape[1]))
     for j, column in enumerate(sums.features.T):
         totals[..., j] = [np.bincount(each, column, classes) for each in nearest]
-    # a class that begins with too few rows for a curve of its own begins at the overall one
-    few = totals[..., 1] <= 2 * sums.columns
-    totals[few] = sums.features.mean(axis=0)
+    # as much of everybody as determines a curve: a class begins with few people, or none
+    totals += sums.columns * sums.features.sum(axis=0) / sums.features[:, 1].sum()
     persons, n, yy, by, bb = sums.unpack(totals)
-    flat = 1e-8 * n[..., None, None] * np.eye(sums.columns)
-    beta = np.asarray(np.linalg.solve(bb + flat, by[..., None])[..., 0], np.float64)
+    beta = np.asarray(np.linalg.solve(bb, by[..., None])[..., 0], np.float64)
     variance = (yy - (beta * by).sum(axis=-1)) / n
-    # no class begins narrower than a twentieth of the overall variance: EM narrows it if the data do
-    return Parameters(persons / persons.sum(axis=1, keepdims=True), beta, np.maximum(variance, max(0.05, COLLAPSED**2)))
+    return Parameters(persons / persons.sum(axis=1, keepdims=True), beta, np.maximum(variance, NARROWEST))
