@@ -9,7 +9,6 @@ from opioid_outcomes.exposure import clean as clean_fills
 from opioid_outcomes.exposure import repair, set_apart
 from opioid_outcomes.exposure.products import RANGE_ENDS, Resolved
 from opioid_outcomes.exposure.stays import merge
-from opioid_outcomes.exposure.strength import believed
 
 SHOWN_CODES = 20
 SHOWN_CODE_FILLS = 11  # a label is shown when at least 11 rows carry it (CONTRACT 7, Messages)
@@ -49,7 +48,7 @@ def ledger(
 
 
 def unusable(most_per_day: pl.Expr, rules: Exposure) -> dict[str, pl.Expr]:
-    """Label: whether a fill's amount as recorded is of that kind. Needs the fill's amounts, strength and believed."""
+    """Label: whether a fill's amount as recorded is of that kind. Needs the fill's amounts and strength."""
     quantity, days = pl.col("quantity"), pl.col("days_supply")
     longest, most = rules.days_supply.max, rules.quantity.max_per_day
     return {
@@ -64,7 +63,7 @@ def unusable(most_per_day: pl.Expr, rules: Exposure) -> dict[str, pl.Expr]:
             (days > 0) & (days <= longest) & (quantity > days * most_per_day)
         ),
         "strength missing": pl.col("strength").is_null(),
-        "strength implausible": ~pl.col("believed"),
+        "strength implausible": ~pl.col("strength_plausible"),
     }
 
 
@@ -81,12 +80,11 @@ def _unusable(resolved: Resolved, rules: Exposure) -> list[pl.DataFrame]:
     kinds = set_apart.classify(resolved.products, rules.buprenorphine.sublingual_without_indication)
     kinds = kinds.with_columns(
         home=pl.col("opioid") & clean_fills.supplied(),
-        believed=believed().fill_null(True),
         most=pl.Series(repair.most_per_day(kinds, rules.quantity.max_per_day)),
     )
     row = resolved.fills.get_column("product_row")
     fills = resolved.fills.with_columns(
-        kinds.get_column(name).gather(row) for name in ("home", "strength", "believed", "most")
+        kinds.get_column(name).gather(row) for name in ("home", "strength", "strength_plausible", "most")
     ).filter("home")
     kinds_of = unusable(pl.col("most"), rules)
     ranges = {f"{name.removesuffix('_to')} ({rules.ranges})": pl.col(name).is_not_null() for name in RANGE_ENDS}

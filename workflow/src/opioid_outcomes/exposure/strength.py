@@ -25,8 +25,8 @@ def mend_strength(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) 
     fills: person (codes 0, 1, ...), date (day), product_row and strength_to (upper end of a recorded range), sorted by
     person and date. products: ``Resolved.products``, row i being product_row i. Adds repair (bits of ``repair.RULES``).
 
-    A strength that cannot be (``believed``) is unknown. Rules for unknown ones, in the configured order, among fills of
-    the same ingredient, route and release whose strength is as recorded:
+    A strength that cannot be (``products.strength_plausible``) is unknown. Rules for unknown ones, in the configured
+    order, among fills of the same ingredient, route and release whose strength is as recorded:
     person_product: that of the person's latest such fill on or before the day (of several that day, the strongest);
     usual_product: the one that at least ``USUAL_SHARE`` of at least ``ENOUGH_PEOPLE`` other people have.
     O(n log n) over the fills of the kinds of which something is unknown; O(products) if nothing is.
@@ -38,11 +38,6 @@ def mend_strength(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) 
     for rule in rules.strength.repair:
         fills, products = _mend(fills, products, recorded, rule)
     return fills, products
-
-
-def believed() -> pl.Expr:
-    """Whether a strength can be; null where it is missing."""
-    return pl.col("strength") > 0
 
 
 def _read_ranges(fills: pl.DataFrame, products: pl.DataFrame, rule: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -62,7 +57,7 @@ def _read_ranges(fills: pl.DataFrame, products: pl.DataFrame, rule: str) -> tupl
 
 def _forget_what_cannot_be(products: pl.DataFrame) -> pl.DataFrame:
     """Strengths of opioids that cannot be are unknown, and so is that part of the product's key."""
-    wrong = pl.col("opioid") & ~believed().fill_null(True)
+    wrong = pl.col("opioid") & ~pl.col("strength_plausible")
     if not products.select(wrong.any()).item():
         return products
     blank = products.with_columns(strength=pl.when(~wrong).then("strength"))
@@ -162,5 +157,6 @@ def _pointed(fills: pl.DataFrame, rows: pl.Series, new: pl.Series, bits: np.uint
 
 def _with(products: pl.DataFrame, further: pl.DataFrame) -> pl.DataFrame:
     """The products with further ones, keyed and numbered on."""
-    added = pl.concat([products, further.with_columns(product_table.product_key())])
+    of_strength = product_table.product_key(), product_table.strength_plausible()
+    added = pl.concat([products, further.with_columns(of_strength)])
     return added.drop("product_row").with_row_index("product_row").select(products.columns)
