@@ -13,13 +13,15 @@ import pytest
 from opioid_outcomes import io
 from opioid_outcomes.contracts import canonical, derived, estimates
 from opioid_outcomes.contracts.columns import Table
-from opioid_outcomes.steps.trajectory_estimates import estimate_trajectories
+from opioid_outcomes.steps.trajectory_estimates import before_starting, estimate_trajectories
 from opioid_outcomes.synthesis.cohorts import pooled_rows
+from opioid_outcomes.trajectories.long_term_use import new_users
 
 TABLES: dict[str, Table] = {
     "observation": canonical.OBSERVATION, "cohort": derived.COHORT, "person_time": derived.PERSON_TIME,
     "panel": derived.PANEL, "daily_dose": derived.DAILY_DOSE, "dose_events": derived.DOSE_EVENTS,
     "long_term": derived.LONG_TERM, "trajectories": derived.TRAJECTORIES,
+    **{name: canonical.CANONICAL[name] for name in ("persons", "diagnoses", "dispensings", "pain", "measurements")},
 }  # fmt: skip
 SETTINGS = {
     "study": "s", "cohort_name": "c", "trajectories": {"months": 24},
@@ -28,6 +30,7 @@ SETTINGS = {
         "long_term_definition": "d90_in_365", "mme_factors": "/somewhere/mine.csv",
         "events": {"discontinuation_days": 90},
     },
+    "population": {"lookback_days": 365},
 }  # fmt: skip
 PEOPLE = 120
 
@@ -68,6 +71,12 @@ def cohort_tables() -> dict[str, pl.DataFrame]:
     posterior = np.where(second, 0.8, 0.1)
     met = rng.random(PEOPLE) < 0.5
     return {
+        "persons": ids.with_columns(sex=pl.lit("F")),
+        # coded between entry and starting, for everybody who has it
+        "diagnoses": cohort.filter(pl.col("fibromyalgia") == 1).select(
+            "person_id", date=pl.col("entry") + 5, code=pl.lit("M797"), vocabulary=pl.lit("ICD10CM")
+        ),
+        **{name: ids.clear() for name in ("dispensings", "pain", "measurements")},
         "observation": ids.with_columns(start=0, end=1999),
         "cohort": cohort,
         "person_time": pl.concat([off, on], how="diagonal_relaxed"),
@@ -116,6 +125,23 @@ def test_every_analysis_in_one_cohort(tmp_path: Path) -> None:
     # dose-related rows name the factor table, and never the folder it lies in
     assert rows.filter(~pl.col("note").str.contains("mine.csv"))["outcome"].to_list() == ["pain"]
     assert not rows["note"].str.contains("somewhere").any()
+
+
+def test_covariates_are_those_before_each_analysis_begins(tmp_path: Path) -> None:
+    """Nobody has fibromyalgia on record at entry; half have it when they start opioids 10 days later."""
+    tables = cohort_tables()
+    tables["cohort"] = tables["cohort"].with_columns(fibromyalgia=0)
+    rows = run(tmp_path, tables)[0]
+    gates = rows.filter(pl.col("contrast").str.starts_with("fibromyalgia")).select("outcome", "gate").rows()
+    assert gates == [("class:2 vs 1", "not evaluable: the same in everybody"), ("long-term use", "pass")]
+
+
+def test_age_is_that_of_the_day_of_starting() -> None:
+    tables = {name: filled(TABLES[name], frame) for name, frame in cohort_tables().items()}
+    starting = new_users(tables["person_time"], tables["cohort"], tables["long_term"], "d90_in_365")
+    known = before_starting(starting, tables, ["age"], 365)
+    assert starting.people["after"].to_list() == [10] * PEOPLE
+    assert (known["age"] - tables["cohort"]["age"]).to_list() == pytest.approx([10 / 365.25] * PEOPLE)
 
 
 def test_dates_and_order_of_rows_change_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.trajectories.long_term_use import long_term_use, new_users
+from opioid_outcomes.trajectories.long_term_use import NewUsers, long_term_use, new_users
 from opioid_outcomes.trajectories.odds import regress
 from opioid_outcomes.trajectories.predictors import class_membership
 
@@ -202,7 +202,9 @@ def test_without_a_washout_new_is_who_had_never_used() -> None:
     assert len(new_users(former, cohort, met, "d90").met) == 0
 
 
-def starters(time: np.ndarray, outcome: np.ndarray, left: np.ndarray, exposed: np.ndarray) -> list[pl.DataFrame]:
+def starters(
+    time: np.ndarray, outcome: np.ndarray, left: np.ndarray, exposed: np.ndarray
+) -> tuple[NewUsers, pl.DataFrame]:
     """New users on their day of entry; ``outcome`` 1 met at ``time``, 0 not met, ``left`` out of observation then."""
     n = len(time)
     ids = pl.Series("person_id", np.arange(n))
@@ -213,7 +215,7 @@ def starters(time: np.ndarray, outcome: np.ndarray, left: np.ndarray, exposed: n
         entry=0, exit=pl.Series(np.where(left == 1, time, 800)), death=0, exposed=pl.Series(exposed)
     )
     met = ids.to_frame().with_columns(definition=pl.lit("d90"), met=pl.Series(time - 1)).filter(pl.Series(outcome == 1))
-    return [person_time, cohort, met]
+    return new_users(person_time, cohort, met, "d90"), cohort
 
 
 def test_long_term_use_equals_weighted_glm() -> None:

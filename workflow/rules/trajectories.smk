@@ -34,7 +34,14 @@ rule classify_trajectories:
 
 rule estimate_trajectories:
     input:
-        **canonical("observation"),
+        **canonical(
+            "observation",
+            "persons",
+            "diagnoses",
+            "dispensings",
+            "pain",
+            "measurements",
+        ),
         trajectories=f"{COHORT}/trajectories.parquet",
         person_time=f"{COHORT}/person_time.parquet",
         cohort=f"{COHORT}/cohort.parquet",

@@ -48,7 +48,7 @@ SLICES: dict[str, tuple[str, ...]] = {
         "exposure.definition_window_days",
         "exposure.threshold_rule",
     ),
-    "find_dose_events": ("exposure.events",),
+    "find_dose_events": ("exposure.events", "exposure.mme_factors", "exposure.days_supply"),
     "explain_exposure": ("exposure",),
     "build_cohort": (
         "population",
@@ -64,6 +64,7 @@ SLICES: dict[str, tuple[str, ...]] = {
         "exposure.long_term_definition",
         "exposure.mme_factors",
         "exposure.events.discontinuation_days",
+        "population.lookback_days",
     ),
     "estimate_mortality": ("mortality", "covariates.baseline", "covariates.missing"),
     "estimate_hyperalgesia": ("hyperalgesia", "covariates.baseline", "covariates.missing"),
@@ -104,6 +105,7 @@ def user_files(config: Config, step: str) -> list[Path]:
     named: dict[str, tuple[list[str | None], tuple[str, ...]]] = {
         "derive_exposure": ([exposure.mme_factors, exposure.drug_dictionary], shipped.mme_factors()),
         "define_doses": ([exposure.mme_factors], shipped.mme_factors()),
+        "find_dose_events": ([exposure.mme_factors], shipped.mme_factors()),
         "explain_exposure": ([exposure.mme_factors], shipped.mme_factors()),
         "build_cohort": ([population.chronic_pain_codes, *population.exclude], shipped.code_lists()),
     }

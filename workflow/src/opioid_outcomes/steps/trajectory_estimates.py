@@ -5,19 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from opioid_outcomes import io
+from opioid_outcomes.cohort.covariates import Sources, measure
+from opioid_outcomes.cohort.eligibility import DAYS_PER_YEAR
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.trajectories import Trajectories
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.trajectories.drift import drift
-from opioid_outcomes.trajectories.long_term_use import long_term_use
+from opioid_outcomes.trajectories.long_term_use import NewUsers, long_term_use, new_users
 from opioid_outcomes.trajectories.odds import Missing
 from opioid_outcomes.trajectories.predictors import class_membership
 from opioid_outcomes.trajectories.taper import taper
 
 TABLES = (
     "trajectories", "person_time", "cohort", "panel", "dose_events", "long_term", "daily_dose", "observation",
+    "persons", "diagnoses", "dispensings", "pain", "measurements",
 )  # fmt: skip
 
 
@@ -41,11 +46,33 @@ def estimate_trajectories(inputs: dict[str, Path], outputs: dict[str, Path], set
             tables["trajectories"], tables["cohort"], covariates.baseline, missing=missing, months=chosen.months,
             factors=factors,
         )  # fmt: skip
+        definition = exposure["long_term_definition"]
+        starting = new_users(tables["person_time"], tables["cohort"], tables["long_term"], definition)
+        known = before_starting(starting, tables, covariates.baseline, settings["population"]["lookback_days"])
         rows += long_term_use(
-            tables["person_time"], tables["cohort"], tables["long_term"], covariates.baseline,
-            definition=exposure["long_term_definition"], missing=missing, factors=factors,
-        )  # fmt: skip
+            starting, known, covariates.baseline, definition=definition, missing=missing, factors=factors
+        )
     table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
     evaluable = sum(row.gate == "pass" for row in rows)
     return f"{evaluable} of {len(rows)} estimates evaluable"
+
+
+def before_starting(
+    starting: NewUsers, tables: dict[str, pl.DataFrame], names: list[str], lookback: int
+) -> pl.DataFrame:
+    """The baseline covariates of new users, as known on the eve of starting rather than of entry (ANALYSES 3)."""
+    persons = tables["persons"]
+    if "age" in names:
+        persons = persons.join(tables["cohort"].select("person_id", "age"), on="person_id", how="left")
+    sources = Sources(
+        persons=persons,
+        **{name: tables[name] for name in ("diagnoses", "dispensings", "pain", "measurements", "daily_dose")},
+    )
+    known = measure(starting.people, names, sources, lookback).frame
+    if "age" not in names:
+        return known
+    aged = starting.people.select("person_id", years=pl.col("after") / DAYS_PER_YEAR)
+    return known.join(aged, on="person_id", how="left", maintain_order="left").with_columns(
+        pl.col("age") + pl.col("years")
+    )

@@ -21,7 +21,10 @@ NEVER_BEFORE = "new users: no opioid on record before their first day on, as no 
 
 @dataclass(frozen=True)
 class NewUsers:
-    """``people``: person_id, begin (day), exit, death, sorted; and how many had met the definition before."""
+    """``people``: person_id, day (of starting), after (days since entry), one row each, sorted; with the rest as long.
+
+    met_before: people left out because they had met the definition before they start.
+    """
 
     people: pl.DataFrame
     met: Bools
@@ -32,40 +35,41 @@ class NewUsers:
 
 
 def long_term_use(
-    person_time: pl.DataFrame, cohort: pl.DataFrame, long_term: pl.DataFrame, covariates: Sequence[str], *,
-    definition: str, missing: Missing, factors: str,
-) -> list[Estimate]:  # fmt: skip
+    found: NewUsers, covariates: pl.DataFrame, names: Sequence[str], *, definition: str, missing: Missing, factors: str
+) -> list[Estimate]:
     """Log odds of meeting a definition of long-term therapy within 365 days of starting, a row per covariate.
 
-    person_time, cohort (with the covariates, known before entry), long_term: as in the contracts. New users who died
-    before meeting it did not meet it. Who leaves before that is known is left out, and the others stand in for them
-    by the inverse probability of being followed so long (Kaplan-Meier of censoring; Scheike, Zhang & Gerds 2008
-    Biometrika 95:205): to leave out only those who had not met it would make long-term use look likelier. Robust (HC0)
-    standard errors, which take the weights as known.
+    found: of ``new_users``; covariates: person_id and ``names`` of these people, as known on the eve of starting.
+    Who died before meeting the definition did not meet it. Who leaves before that is known is left out, and the others
+    stand in for them by the inverse probability of being followed so long (Kaplan-Meier of censoring; Scheike, Zhang &
+    Gerds 2008 Biometrika 95:205): to leave out only those who had not met it would make long-term use look likelier.
+    Robust (HC0) standard errors, which take the weights as known.
     """
-    found = new_users(person_time, cohort, long_term, definition)
-    people, met = found.people.filter(pl.Series(found.known)), found.met[found.known]
+    people = found.people.join(
+        covariates.select("person_id", *names), on="person_id", how="left", maintain_order="left"
+    )
+    people, met = people.filter(pl.Series(found.known, dtype=pl.Boolean)), found.met[found.known]
     row = Estimate(
         analysis=ANALYSIS, method="logistic", population="new users of opioids", outcome="long-term use",
         contrast=EVERY_COVARIATE, scale="log_or", window=f"0-{HORIZON_DAYS}", persons=people.height,
         events=int(met.sum()), smallest_cell=smallest(int(met.sum()), int((~met).sum())),
         gate="not evaluable: not fitted",
     )  # fmt: skip
-    refusal = _refusal(met, covariates)
+    refusal = _refusal(met, names)
     if refusal:
         return [replace(row, gate=f"not evaluable: {refusal}")]
     weight = found.weight[found.known]
-    result = regress(people, np.column_stack([weight * ~met, weight * met]), covariates, missing=missing)
+    result = regress(people, np.column_stack([weight * ~met, weight * met]), names, missing=missing)
     first = [
         f"{definition} met within {HORIZON_DAYS} days of starting; death before counts as not met",
         f"left before that was known: {about(int((~found.known).sum()))}, made up for by weights",
         f"long-term users before they start anew, left out: {about(found.met_before)}",
-        f"covariates as known before entry; MME by {factors}",
+        f"covariates as known before starting; MME by {factors}",
     ]
     if found.never_before:
         first.append(NEVER_BEFORE)
     inside = met[result.kept]
-    row = replace(row, persons=len(inside), events=int(inside.sum()), note=describe(first, covariates, result.notes))
+    row = replace(row, persons=len(inside), events=int(inside.sum()), note=describe(first, names, result.notes))
     return [of_term(row, term, 0, (~inside, inside), _few(inside)) for term in result.terms]
 
 
@@ -83,23 +87,25 @@ def new_users(person_time: pl.DataFrame, cohort: pl.DataFrame, long_term: pl.Dat
     people = (
         first.filter(new.fill_null(value=False), pl.col("days_since_start") == 0)
         .select("person_id", after="start")
-        .join(cohort, on="person_id", how="inner", maintain_order="left")
+        .join(cohort.select("person_id", "entry", "exit", "death"), on="person_id", how="inner", maintain_order="left")
         .join(met, on="person_id", how="left", maintain_order="left")
-        .with_columns(begin=pl.col("entry") + pl.col("after"))
+        .with_columns(day=(pl.col("entry") + pl.col("after")).cast(pl.Int32))
     )
-    already = (pl.col("met") < pl.col("begin")).fill_null(value=False)
+    already = (pl.col("met") < pl.col("day")).fill_null(value=False)
     met_before = people.filter(already).height
     people = people.filter(~already)
     times = people.select(
-        met=(pl.col("met") - pl.col("begin") + 1).cast(pl.Float64).fill_null(np.inf),
-        followed=(pl.col("exit") - pl.col("begin")).cast(pl.Float64),
+        met=(pl.col("met") - pl.col("day") + 1).cast(pl.Float64).fill_null(np.inf),
+        followed=(pl.col("exit") - pl.col("day")).cast(pl.Float64),
         death=pl.col("death") == 1,
     )
     met_at, followed, died = (times[name].to_numpy() for name in ("met", "followed", "death"))
     meets = met_at <= np.minimum(followed, HORIZON_DAYS)
     known = meets | died | (followed >= HORIZON_DAYS)
     time = np.minimum(np.minimum(met_at, followed), HORIZON_DAYS)
-    return NewUsers(people, meets, known, _weight(time, ~known), met_before, never_before)
+    return NewUsers(
+        people.select("person_id", "day", "after"), meets, known, _weight(time, ~known), met_before, never_before
+    )
 
 
 def _weight(time: Floats, censored: Bools) -> Floats:
@@ -108,10 +114,10 @@ def _weight(time: Floats, censored: Bools) -> Floats:
     return 1 / np.r_[1.0, curve.survival][np.searchsorted(curve.time, time, side="left")]
 
 
-def _refusal(met: Bools, covariates: Sequence[str]) -> str | None:
+def _refusal(met: Bools, names: Sequence[str]) -> str | None:
     if not len(met):
         return "no new user is followed long enough"
-    return _few(met) or (None if covariates else "no baseline covariates are named")
+    return _few(met) or (None if names else "no baseline covariates are named")
 
 
 def _few(met: Bools) -> str | None:
