@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opioid_outcomes.cohort import panel, person_time
-from opioid_outcomes.contracts.derived import OPIOID_STATUS
+from opioid_outcomes.contracts.derived import DAILY_DOSE, OPIOID_STATUS
 
 STATES = ("on", "recent", "former", "treatment", "unknown")
 history = st.lists(
@@ -27,7 +27,9 @@ def test_person_time(people: list[tuple[int, int, int, bool, list[tuple[int, int
         for gap, duration, state, mme in stretches:
             day += gap
             on = state == "on"
-            states.append((identifier, day, day + duration, state, mme if on else 0.0, day if on else None, None))
+            states.append(
+                (identifier, day, day + duration, state, mme if on else 0.0, day if on else None, *(None,) * 4)
+            )
             day += duration
     cohort = pl.DataFrame(rows, schema=["person_id", "entry", "exit", "observed_until", "death"], orient="row")
     cohort = cohort.with_columns(
@@ -36,7 +38,8 @@ def test_person_time(people: list[tuple[int, int, int, bool, list[tuple[int, int
           ("survey_weight", pl.Float64), ("stratum", pl.String), ("cluster", pl.String))),
     )  # fmt: skip
     status = pl.DataFrame(states, schema=OPIOID_STATUS.schema(pl.Int64()), orient="row")
-    built = person_time.build(cohort, status, [20.0, 50.0], [], before_first="never")
+    daily = pl.DataFrame(schema=DAILY_DOSE.schema(pl.Int64()))
+    built = person_time.build(cohort, status, [20.0, 50.0], [], daily=daily, before_first="never")
 
     by_person = {row[0]: row for row in rows}
     assert set(built["person_id"]) == set(by_person)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from opioid_outcomes.cohort import person_time
-from opioid_outcomes.contracts.derived import OPIOID_STATUS
+from opioid_outcomes.contracts.derived import DAILY_DOSE, OPIOID_STATUS
 
 BANDS = [20.0, 50.0, 90.0]
 
@@ -25,14 +25,20 @@ def people(*rows: tuple[int, int, int, int, int]) -> pl.DataFrame:
     )
 
 
-def status(*rows: tuple[int, int, int, str, float | None, int | None]) -> pl.DataFrame:
-    """(person, start, stop, state, mme, on_since)"""
-    records = [(*row, None) for row in rows]
+def status(*rows: tuple) -> pl.DataFrame:
+    """(person, start, stop, state, mme, on_since), then, if it matters, (supply_end, cumulative_mme, new_user)"""
+    records = [(*row, *(None,) * (10 - len(row))) for row in rows]
     return pl.DataFrame(records, schema=OPIOID_STATUS.schema(pl.Int64()), orient="row")
 
 
+def supply(*rows: tuple[int, int, int, float | None]) -> pl.DataFrame:
+    """(person, start, stop, mme)"""
+    records = [(*row, 0, 0, 0, None) for row in rows]
+    return pl.DataFrame(records, schema=DAILY_DOSE.schema(pl.Int64()), orient="row")
+
+
 def build(cohort: pl.DataFrame, states: pl.DataFrame, before_first: str = "never") -> list[tuple[object, ...]]:
-    built = person_time.build(cohort, states, BANDS, ["age"], before_first=before_first)
+    built = person_time.build(cohort, states, BANDS, ["age"], daily=supply(), before_first=before_first)
     columns = ["person_id", "start", "stop", "death", "on_opioid", "use_state", "mme", "dose_band", "days_since_start"]
     return built.select(columns).rows()
 
@@ -62,7 +68,7 @@ def test_a_death_on_the_day_of_entry_is_an_event_at_one_with_that_days_exposure(
 def test_death_belongs_to_the_last_stretch_only() -> None:
     cohort = people((1, 0, 11, 50, 1))
     states = status((1, 4, 8, "on", None, 4), (1, 8, 60, "recent", 0.0, None))
-    built = person_time.build(cohort, states, BANDS, [], before_first="never")
+    built = person_time.build(cohort, states, BANDS, [], daily=supply(), before_first="never")
     assert built.select("start", "stop", "death", "cause", "dose_band").rows() == [
         (0, 4, 0, None, "none"),
         (4, 8, 0, None, "unknown"),
@@ -111,8 +117,87 @@ def test_equal_neighbours_are_merged() -> None:
 
 def test_rows_carry_the_covariates_of_their_own_person() -> None:
     cohort = people((2, 0, 30, 30, 0), (1, 0, 20, 20, 0))
-    built = person_time.build(cohort, status((2, 3, 9, "on", 5.0, 3)), BANDS, ["age"], before_first="never")
+    states = status((2, 3, 9, "on", 5.0, 3))
+    built = person_time.build(cohort, states, BANDS, ["age"], daily=supply(), before_first="never")
     assert built.select("person_id", "age").unique().sort("person_id").rows() == [(1, 10.0), (2, 20.0)]
+
+
+def at_start(cohort: pl.DataFrame, states: pl.DataFrame, daily: pl.DataFrame, before_first: str = "never") -> list:
+    built = person_time.build(cohort, states, BANDS, [], daily=daily, before_first=before_first)
+    return built.select("start", "use_state", "days_since_stop", "cumulative_mme", "new_user").rows()
+
+
+def test_time_since_the_end_of_supply_and_mme_so_far_are_those_of_the_rows_first_day() -> None:
+    """Supply to day 110 and from 210 to 220; carry-over of 30 days adds nothing."""
+    cohort = people((1, 90, 400, 400, 0))
+    states = status(
+        (1, 100, 140, "on", 30.0, 100, 110, 0.0, 1),
+        (1, 140, 201, "recent", 0.0, None, 110, 300.0, None),
+        (1, 201, 210, "former", 0.0, None, 110, 300.0, None),
+        (1, 210, 250, "on", 60.0, 210, 220, 300.0, 0),
+        (1, 250, 400, "recent", 0.0, None, 220, 900.0, None),
+    )
+    assert at_start(cohort, states, supply((1, 100, 110, 30.0), (1, 210, 220, 60.0))) == [
+        (0, "never", None, 0.0, None),
+        (10, "on", None, 0.0, 1),
+        (50, "recent", 30, 300.0, None),
+        (111, "former", 91, 300.0, None),
+        (120, "on", None, 300.0, 0),
+        (160, "recent", 30, 900.0, None),
+    ]
+
+
+def test_follow_up_that_begins_within_a_stretch_counts_what_was_consumed_before_it() -> None:
+    """Four of ten days, then unknown doses, then a person in the days of carry-over."""
+    cohort = people((1, 104, 120, 120, 0), (2, 104, 120, 120, 0), (3, 125, 160, 160, 0), (4, 150, 160, 160, 0))
+    states = status(
+        (1, 100, 140, "on", 30.0, 100, 110, 0.0, None),
+        (2, 100, 140, "on", None, 100, 110, 50.0, None),
+        (3, 100, 140, "on", 30.0, 100, 110, 0.0, None),
+        (3, 140, 201, "recent", 0.0, None, 110, 300.0, None),
+        (4, 140, 201, "recent", 0.0, None, 110, 300.0, None),
+    )
+    doses = supply(
+        (1, 100, 110, 30.0), (2, 95, 100, 10.0), (2, 100, 110, None), (3, 100, 110, 30.0), (4, 100, 110, 30.0)
+    )
+    assert at_start(cohort, states, doses) == [
+        (0, "on", None, 120.0, None),
+        (0, "on", None, 50.0, None),
+        (0, "on", None, 300.0, None),
+        (15, "recent", 30, 300.0, None),
+        (0, "recent", 40, 300.0, None),
+    ]
+
+
+def test_no_row_is_split_by_an_end_of_supply_or_a_sum() -> None:
+    cohort = people((1, 0, 60, 60, 0))
+    states = status(
+        (1, 0, 20, "on", 30.0, 0, 30, 0.0, 0),
+        (1, 20, 60, "on", 30.0, 0, 60, 600.0, 0),
+    )
+    assert at_start(cohort, states, supply((1, 0, 60, 30.0))) == [(0, "on", None, 0.0, 0)]
+
+
+def test_treatment_has_no_time_since_stop_and_goes_on_counting_analgesics() -> None:
+    cohort = people((1, 15, 40, 40, 0))
+    states = status(
+        (1, 10, 20, "treatment", 30.0, None, 60, 300.0, None),
+        (1, 20, 40, "on", 30.0, 20, 60, 600.0, 0),
+    )
+    assert at_start(cohort, states, supply((1, 0, 60, 30.0))) == [
+        (0, "treatment", None, 450.0, None),
+        (5, "on", None, 600.0, 0),
+    ]
+
+
+def test_reports_tell_when_use_ended_but_not_how_much_there_was() -> None:
+    cohort = people((1, 0, 150, 150, 0))
+    states = status((1, 10, 100, "on", 30.0, 10, 375), (1, 100, 150, "recent", 0.0, None, 100))
+    assert at_start(cohort, states, supply(), "unknown") == [
+        (0, "unknown", None, None, None),
+        (10, "on", None, None, None),
+        (100, "recent", 0, None, None),
+    ]
 
 
 @pytest.mark.parametrize(

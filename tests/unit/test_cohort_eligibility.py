@@ -33,7 +33,7 @@ def observed(*rows: tuple[int, int, int]) -> pl.DataFrame:
 
 
 def status(*rows: tuple[int, int, int, str]) -> pl.DataFrame:
-    records = [(*row, None, None, None) for row in rows]
+    records = [(*row, *(None,) * 6) for row in rows]
     return pl.DataFrame(records, schema=OPIOID_STATUS.schema(pl.Int64()), orient="row")
 
 

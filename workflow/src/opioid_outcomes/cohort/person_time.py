@@ -8,8 +8,11 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes.contracts.derived import PERSON_TIME
+from opioid_outcomes.exposure.history import Doses
+from opioid_outcomes.exposure.records import days, of_people
 
 EXPOSURE = ("use_state", "mme", "dose_band", "on_since")
+AT_START = ("supply_end", "cumulative_mme", "new_user")  # values of a row's first day; they split nothing
 
 
 def band_labels(lower_bounds: list[float]) -> list[str]:
@@ -58,13 +61,22 @@ def state_at(status: pl.DataFrame, people: pl.DataFrame, day: str, before_first:
 
 
 def build(
-    cohort: pl.DataFrame, status: pl.DataFrame, bands: list[float], covariates: list[str], *, before_first: str
+    cohort: pl.DataFrame,
+    status: pl.DataFrame,
+    bands: list[float],
+    covariates: list[str],
+    *,
+    daily: pl.DataFrame,
+    before_first: str,
 ) -> pl.DataFrame:
     """PERSON_TIME of a cohort (COHORT columns, observed_until and the covariates).
 
     Time is (start, stop] in days since entry: day k is (k, k+1], so a death on calendar day entry + k is an event at
     k + 1 with the exposure of day k. After ``observed_until`` the last known exposure holds. ``before_first`` is the
     state of days before a person's first status: ``never`` where dispensings are recorded, else ``unknown``.
+    days_since_stop counts from the end of supply known that day (0 = the first day after it); cumulative_mme is summed
+    from ``daily`` (DAILY_DOSE) up to the row's first day, and not known where the status comes from reports. Both are
+    values at the row's start and split no row.
     Stretches add up to exit - entry exactly. Cost: sorts of the status rows of the cohort's people.
     """
     people = cohort.sort("person_id").select(
@@ -79,10 +91,18 @@ def build(
         .with_columns(dose_band(bands).alias("dose_band"))
     )
     merged = _merge_equal_neighbours(stretches)
+    ids = people.get_column("person_id")
+    person, first_day = of_people(merged, ids)[1], days(merged, "start")
+    consumed = pl.Series(Doses.of(daily, ids).consumed_before(person, first_day))
     rows = merged.join(cohort.drop("exit"), on="person_id", maintain_order="left").with_columns(
         (pl.col("start") - pl.col("entry")).cast(pl.Int64).alias("start"),
         (pl.col("stop") - pl.col("entry")).cast(pl.Int64).alias("stop"),
         (pl.col("start") - pl.col("on_since")).cast(pl.Int64).alias("days_since_start"),
+        pl.when(pl.col("use_state").is_in(["recent", "former"]))
+        .then(pl.col("start") - pl.col("supply_end"))
+        .cast(pl.Int64)
+        .alias("days_since_stop"),
+        pl.when(pl.col("cumulative_mme").is_not_null()).then(consumed).alias("cumulative_mme"),
         pl.when("last").then("death").otherwise(0).cast(pl.Int64).alias("death"),
         pl.when("last").then("cause").alias("cause"),
         on_opioid(pl.col("use_state")).alias("on_opioid"),
@@ -98,7 +118,7 @@ def _cover(people: pl.DataFrame, status: pl.DataFrame, before_first: str) -> pl.
             pl.max_horizontal("start", "entry").alias("start"), pl.min_horizontal("stop", "known_until").alias("stop")
         )
         .filter(pl.col("start") < pl.col("stop"))
-        .select("person_id", "start", "stop", pl.col("state").alias("use_state"), "mme", "on_since")
+        .select("person_id", "start", "stop", pl.col("state").alias("use_state"), "mme", "on_since", *AT_START)
         .sort("person_id", "start")
     )
     begins = pl.concat(
@@ -125,7 +145,9 @@ def _cover(people: pl.DataFrame, status: pl.DataFrame, before_first: str) -> pl.
             .alias("use_state")
         )
         .with_columns(
-            pl.when(pl.col("use_state") == "never").then(0.0).alias("mme"), pl.lit(None, pl.Int32).alias("on_since")
+            pl.when(pl.col("use_state") == "never").then(0.0).alias("mme"),
+            pl.when(pl.col("use_state") == "never").then(0.0).alias("cumulative_mme"),
+            *(pl.lit(None, inside.schema[name]).alias(name) for name in ("on_since", "supply_end", "new_user")),
         )
         .select(inside.columns)
     )
@@ -149,7 +171,7 @@ def _merge_equal_neighbours(stretches: pl.DataFrame) -> pl.DataFrame:
         stretches.with_columns(changes.cum_sum().alias("run"))
         .group_by("run", maintain_order=True)
         .agg(
-            pl.col("person_id", "start", *EXPOSURE).first(),
+            pl.col("person_id", "start", *EXPOSURE, *AT_START).first(),
             pl.col("stop", "last").last(),
         )
         .drop("run")

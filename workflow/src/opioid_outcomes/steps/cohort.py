@@ -58,7 +58,7 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
         .with_columns(*measured.frame.select(wanted.baseline).get_columns(), state.alias("state"))
         .with_columns(person_time.on_opioid(pl.col("state")).alias("baseline_user"))
     )
-    time = person_time.build(cohort, status, bands, wanted.baseline, before_first=before_first)
+    time = person_time.build(cohort, status, bands, wanted.baseline, daily=daily, before_first=before_first)
     months = panel.build(
         time, cohort, tables["pain"], baseline=wanted.baseline, time_varying=wanted.time_varying, sources=sources,
         lookback=population.lookback_days,
