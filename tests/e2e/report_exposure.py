@@ -109,7 +109,8 @@ def _models() -> Rows:
         why = {4: "chosen", 5: "a class holds under 1 % of persons", 6: "mean posterior of a class is under 0.7"}
         made.append(
             {"classes": classes, "chosen": chosen, "persons": 1480,
-             "why": why.get(classes, "BIC is larger than with 4"), "smallest_class": round(1480 * smallest / 5) * 5, "log_likelihood": likelihood,
+             "why": why.get(classes, "BIC is larger than with 4"),
+             "smallest_class": round(1480 * smallest / 5) * 5, "log_likelihood": likelihood,
              "bic": -2 * likelihood + classes * 36.5, "entropy": entropy, "mean_posterior": posterior,
              "smallest_share": smallest}
         )  # fmt: skip

@@ -6,11 +6,13 @@ from opioid_outcomes.report import (
     accounting,
     closing,
     cohort_sections,
+    example_section,
     exposure_section,
     hyperalgesia_section,
     methods,
     mortality_section,
     opening,
+    trajectory_section,
 )
 from opioid_outcomes.report.document import Document
 from opioid_outcomes.report.released import Released
@@ -27,12 +29,14 @@ def compose(released: Released) -> Document:
         cohort_sections.quality(released),
         cohort_sections.table_one(released),
         exposure_section.exposure(released),
+        trajectory_section.trajectories(released),
         mortality_section.mortality(released),
         hyperalgesia_section.hyperalgesia(released),
         accounting.truth(released),
         accounting.not_estimated(released),
         accounting.all_estimates(released),
         methods.methods(released),
+        example_section.example(released),
         closing.limitations(released),
         closing.glossary(released),
         closing.provenance(released),

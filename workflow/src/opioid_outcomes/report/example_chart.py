@@ -88,12 +88,12 @@ def _marks(canvas: _Canvas) -> list[Any]:
 
 
 def _fills(canvas: _Canvas) -> tuple[list[Any], int]:
-    """Bars of what was dispensed; of a product with many fills they alternate between two lines."""
+    """Bars of what was dispensed; of a product with several fills they alternate between two lines."""
     import altair as alt
 
     rows = [(*row["label"].split(": ", 1), row) for row in canvas.lane("fill")]
     count = {product: sum(name == product for name, _, _ in rows) for product in canvas.products}
-    lines = [2 if count[product] > 2 else 1 for product in canvas.products]
+    lines = [2 if count[product] > 1 else 1 for product in canvas.products]
     first = {product: sum(lines[:place]) for place, product in enumerate(canvas.products)}
     data, seen = [], dict.fromkeys(canvas.products, 0)
     for product, told, row in rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -208,9 +207,7 @@ def _chosen_gap(cut: float, gap_days: float, axis: Any) -> list[Any]:
     return [rule, label]
 
 
-def mme_thresholds(
-    by_cohort: dict[str, Rows], chosen: str, thresholds: Sequence[int] = (50, 90), sign: str = "≥"
-) -> Any:
+def mme_thresholds(by_cohort: dict[str, Rows], chosen: str, sign: str) -> Any:
     """Shares of people who ever cross a threshold, definition by factor table, with share and count in each cell."""
     import altair as alt
 

@@ -1,19 +1,18 @@
-"""How opioids were used: dose, its course over time, and the ledger of fills."""
+"""How opioids were used: thresholds, dose and its course, episodes and gaps, events, long-term and concurrent use."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from opioid_outcomes.contracts.displays import DISPLAYS
-from opioid_outcomes.report import charts
-from opioid_outcomes.report.document import Block, Figure, Notice, Paragraph, Section, Table
+from opioid_outcomes.report import charts, exposure_charts, exposure_tables
+from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import counts, listed, number, percent, plain, plural, present
+from opioid_outcomes.report.words import listed, number, percent, plural, present
 
-NOT_RECOGNISED = "not_recognised"  # fills by vocabulary, each once
-CODE_NOT_RECOGNISED = "code_not_recognised"  # the commonest codes of these fills
 UNKNOWN = "unknown"  # the dose band of time on opioids at a dose that is not known
+ByCohort = dict[str, list[dict[str, Any]]]
 
 
 def exposure(released: Released) -> Section:
@@ -27,8 +26,68 @@ def exposure(released: Released) -> Section:
                 "time and no ledger of fills, and nothing is known of use after the interview."
             )
         )
-    blocks += [_distribution(released), _trajectory(released), *_ledger(released)]
+    if set(released.exposures) == {"baseline"}:
+        return Section("exposure", "Opioid exposure", tuple(blocks))
+    blocks += [
+        Heading("Dose by factor table and definition"), *_thresholds(released),
+        Heading("Dose and its course"), _distribution(released), _trajectory(released), _bands(released),
+        Heading("Gaps and episodes"), _gaps(released),
+        Heading("Fills and their repair"), *exposure_tables.ledger(released),
+        exposure_tables.repair_sensitivity(released),
+        Heading("Changes of dose"), exposure_tables.dose_events(released),
+        Heading("Long-term and concurrent use"), exposure_tables.long_term(released),
+        exposure_tables.concurrent_use(released),
+    ]  # fmt: skip
     return Section("exposure", "Opioid exposure", tuple(blocks))
+
+
+def _shown(released: Released, display: str, value: str) -> ByCohort:
+    """The rows of each cohort that has any of which ``value`` may be shown."""
+    found = {name: released.display(display, name) for name in released.cohorts}
+    return {name: rows for name, rows in found.items() if any(present(row[value]) for row in rows)}
+
+
+def factor_table(released: Released) -> str:
+    """The study's factor table; a user's own by its file name."""
+    return Path(released.config.exposure.mme_factors).name
+
+
+def _thresholds(released: Released) -> list[Block]:
+    by_cohort = _shown(released, "mme_thresholds", "share_50")
+    if not by_cohort:
+        return [
+            Notice("How many people reach 50 and 90 MME/day is not shown: no cohort has doses of enough people known.")
+        ]
+    rules, table = released.config.exposure, factor_table(released)
+    sign, reach = ("≥", "at or above") if rules.threshold_rule == "at_least" else (">", "above")
+    told = [_range_of_shares(name, rows) for name, rows in by_cohort.items()]
+    title = "People who ever reach 50 and 90 MME/day, by definition and factor table"
+    drawn = svg(exposure_charts.mme_thresholds(by_cohort, table, sign), "mme_thresholds", title, " ".join(told))
+    return [
+        Paragraph(
+            "How many people count as on a high dose depends on how a day's dose is worked out and on the factors, "
+            f"before anybody is compared with anybody. {' '.join(told)} The study uses `{table}` (framed), and for "
+            "its analyses the dose of each day."
+        ),
+        Figure(
+            "mme_thresholds", drawn,
+            f"{title}. Each cell: the share, and below it the number, of people with a known dose who in any window of "
+            f"{plural(rules.definition_window_days, 'day')} are {reach} the threshold. HEAL definitions: all MME "
+            "dispensed in the window 1, over the sum of days of supply (overlapping days twice); 2, over the days on "
+            "therapy, each once; 3, over the length of the window; 4, on the day with the highest dose. "
+            f"Framed: the factor table of the study, `{table}`.",
+            " ".join(told), note=released.rule,
+        ),
+    ]  # fmt: skip
+
+
+def _range_of_shares(cohort: str, rows: list[dict[str, Any]]) -> str:
+    told = []
+    for threshold in exposure_charts.THRESHOLDS:
+        shares = [row[f"share_{threshold}"] for row in rows if present(row[f"share_{threshold}"])]
+        if shares:
+            told.append(f"{threshold} MME/day is reached by {percent(min(shares))} to {percent(max(shares))} of people")
+    return f"In {cohort}, {listed(told)}."
 
 
 def _distribution(released: Released) -> Block:
@@ -42,7 +101,7 @@ def _distribution(released: Released) -> Block:
     title = "Time on opioids by daily dose"
     return Figure(
         "dose_distribution", svg(charts.dose_distribution(by_cohort), "dose_distribution", title, alt),
-        f"{title} (morphine milligram equivalents per day, factor table `{released.config.exposure.mme_factors}`). "
+        f"{title} (morphine milligram equivalents per day, factor table `{factor_table(released)}`). "
         "Doses that are not known are a band of their own, never zero.",
         alt, note=released.rule,
     )  # fmt: skip
@@ -59,12 +118,9 @@ def _shares(cohort: str, rows: list[dict[str, Any]]) -> str:
 
 
 def _trajectory(released: Released) -> Block:
-    found = {name: released.display("dose_trajectory", name) for name in released.cohorts}
-    by_cohort = {name: rows for name, rows in found.items() if any(present(row["median"]) for row in rows)}
+    by_cohort = _shown(released, "dose_trajectory", "median")
     if not by_cohort:
-        return Notice(
-            "No dose trajectory is shown: no cohort has enough people on opioids at a known dose, month by month."
-        )
+        return Notice("No course of dose is shown: no cohort has enough people on opioids month by month.")
     told = []
     for name, rows in by_cohort.items():
         known = [row for row in rows if present(row["median"])]
@@ -81,42 +137,65 @@ def _trajectory(released: Released) -> Block:
     )  # fmt: skip
 
 
-def _ledger(released: Released) -> list[Block]:
-    rows: list[tuple[str, ...]] = []
-    unknown = []
-    for cohort in released.cohorts:
-        own = released.display("exposure_ledger", cohort)
-        if not own:
-            continue
-        rows.append((cohort,))
-        for row in own:
-            rows.append(
-                (
-                    plain(row["item"]),
-                    plain(row["label"]),
-                    *counts(row, DISPLAYS["exposure_ledger"].counts, released.threshold).values(),
-                )
-            )
-        unknown += _not_recognised(cohort, own)
-    if not rows:
-        return [Notice("No ledger of opioid fills: no cohort has dispensings.")]
-    return [
-        *(Paragraph(text) for text in unknown),
-        Table(
-            "exposure_ledger",
-            "Ledger of opioid fills: by ingredient, by reason kept apart from analgesic exposure, by repair, and "
-            "products not recognised.",
-            ("Entry", "Label", "Fills", "Persons"), tuple(rows), 2, released.rule, (1.2, 2.4, 0.8, 0.8),
-        ),
-    ]  # fmt: skip
+def _bands(released: Released) -> Block:
+    by_cohort = _shown(released, "dose_bands", "share")
+    if not by_cohort:
+        return Notice("Dose bands are not shown month by month: no cohort has enough people followed since entry.")
+    told = " ".join(_ends(name, rows) for name, rows in by_cohort.items())
+    title = "State and dose band on the first day of each month since entry"
+    withheld = any(not present(row["share"]) for rows in by_cohort.values() for row in rows)
+    return Figure(
+        "dose_bands", svg(exposure_charts.dose_bands(by_cohort), "dose_bands", title, told),
+        f"{title} (30-day months), among the people then followed; doses in MME/day, factor table "
+        f"`{factor_table(released)}`. Off: never, recent or former use; on includes "
+        f"{plural(released.config.exposure.carry_over_days, 'day')} of carry-over after the end of supply, at the dose "
+        "last held; treatment: of opioid use disorder; unknown: on at an unknown dose, or use not known. The "
+        "number of people below a bar is printed where all its parts may be shown."
+        + (" White at the top: parts withheld because few people are behind them." if withheld else ""),
+        told, note=released.rule,
+    )  # fmt: skip
 
 
-def _not_recognised(cohort: str, rows: list[dict[str, Any]]) -> list[str]:
-    missed = [row["fills"] for row in rows if row["item"] == NOT_RECOGNISED]
-    if not missed:
-        return []
-    shown = [fills for fills in missed if present(fills)]
-    fills = plural(sum(shown), "fill") if len(shown) == len(missed) else "some fills"
-    codes = sum(row["item"] == CODE_NOT_RECOGNISED for row in rows)
-    listed_below = f" Of their codes the {number(codes)} commonest are named below." if codes else ""
-    return [f"In `{cohort}`, the products of {fills} could not be recognised and count as no opioid.{listed_below}"]
+def _ends(cohort: str, rows: list[dict[str, Any]]) -> str:
+    months = sorted({row["month"] for row in rows})
+    told = []
+    for month in (months[0], months[-1]):
+        off = [row["share"] for row in rows if row["month"] == month and row["band"] == exposure_charts.OFF]
+        if off and present(off[0]):
+            told.append(f"{percent(off[0])} off in month {number(month)}")
+    return f"{cohort}: {listed(told) if told else 'shares off are not shown'}."
+
+
+def _gaps(released: Released) -> Block:
+    by_cohort = _shown(released, "gap_distribution", "share")
+    if not by_cohort:
+        return Notice("No gaps between supplies are shown: no cohort has enough people with more than one stretch.")
+    rules = released.config.exposure
+    gap_days = None if rules.gap_share is not None else rules.gap_days
+    told = " ".join(_bridged(name, rows, gap_days) for name, rows in by_cohort.items())
+    chosen = (
+        f"Episodes are merged over gaps of up to {plural(rules.gap_days, 'day')} (`gap_days`, dashed; such gaps are "
+        "dark)"
+        if rules.gap_share is None
+        else f"Episodes are merged over gaps of up to {100 * rules.gap_share:g} % of the days of the last supply "
+        "(`gap_share`), which is another length after each fill, so no line is drawn"
+    )
+    title = "Days without supply between one stretch of supply and the next"
+    return Figure(
+        "gap_distribution",
+        svg(exposure_charts.gap_distribution(by_cohort, gap_days), "gap_distribution", title, told),
+        f"{title}, as shares of all such gaps; several may be one person's. {chosen}. {told} Episodes only describe: "
+        "that a gap ends is known only later, so no gap is bridged in person-time.",
+        told, note=released.rule,
+    )  # fmt: skip
+
+
+def _bridged(cohort: str, rows: list[dict[str, Any]], gap_days: float | None) -> str:
+    """The share of gaps that are bridged, where the bins tell it."""
+    known = all(present(row["share"]) for row in rows)
+    ends = [row["gap_days_to"] for row in rows]
+    if gap_days is not None and known and gap_days in ends:
+        bridged = sum(row["share"] for row in rows if present(row["gap_days_to"]) and row["gap_days_to"] <= gap_days)
+        return f"{cohort}: {percent(bridged)} of gaps are of at most {plural(int(gap_days), 'day')}."
+    told = [f"{exposure_charts.gap_label(row)} days {percent(row['share'])}" for row in rows if present(row["share"])]
+    return f"{cohort}: {listed(told)}."

@@ -127,12 +127,19 @@ METHODS: dict[str, str] = {
     "adjusted_full": "adjusted for all baseline covariates",
     "adjusted_full_complete_case": "adjusted for all, complete cases only",
     "regression": "history-adjusted regression",
+    "two_stage": "two-stage growth model",
+    "aalen_johansen": "Aalen–Johansen",
+    "multinomial": "multinomial regression",
+    "logistic": "logistic regression",
 }
 
 ANALYSES: dict[str, str] = {
     "mortality.rate": "Death rates",
     "mortality.current_use": "Mortality by current use (descriptive)",
     "mortality.baseline_use": "Mortality by use at baseline (descriptive)",
+    "trajectory.drift": "Drift of dose and of pain (descriptive)",
+    "trajectory.taper": "What follows a taper (descriptive)",
+    "trajectory.predictors": "What goes with the course of dose and with long-term use (associations)",
     "hyperalgesia.escalation": "Pain after a dose escalation",
     "hyperalgesia.naive": "Naive answers about pain and dose (wrong by design)",
 }

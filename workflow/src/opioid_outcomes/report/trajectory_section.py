@@ -1,0 +1,195 @@
+"""Courses of dose: latent classes, how their number was chosen, and the estimates of ``trajectory.*``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.report import trajectory_charts
+from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section, Table
+from opioid_outcomes.report.drawing import svg
+from opioid_outcomes.report.exposure_section import factor_table
+from opioid_outcomes.report.exposure_tables import share, told
+from opioid_outcomes.report.released import Released
+from opioid_outcomes.report.words import (
+    MISSING,
+    Scale,
+    counts,
+    hidden_by_disclosure,
+    interval,
+    number,
+    percent,
+    plain,
+    plural,
+    present,
+)
+
+Row = dict[str, Any]
+DRIFT, TAPER, PREDICTORS = "trajectory.drift", "trajectory.taper", "trajectory.predictors"
+OF_CLASS = "class"  # how an outcome of PREDICTORS begins that is a class; the others are long-term use
+
+
+def trajectories(released: Released) -> Section | None:
+    """None where no cohort follows doses."""
+    if set(released.exposures) == {"baseline"}:
+        return None
+    blocks: list[Block] = [
+        Paragraph(
+            "Courses of dose are described here. Nothing in this section is an effect: who stays on opioids, and "
+            "whose dose changes, is decided by how people fare."
+        ),
+        Heading("Latent classes"), *_classes(released), _models(released),
+        Heading("What goes with the course of dose"), *_estimates(released),
+    ]  # fmt: skip
+    return Section("trajectories", "Dose trajectories", tuple(blocks))
+
+
+def _classes(released: Released) -> list[Block]:
+    found = {name: released.display("trajectory_classes", name) for name in released.cohorts}
+    by_cohort = {name: rows for name, rows in found.items() if any(present(row["mean"]) for row in rows)}
+    if not by_cohort:
+        return [Notice("No classes of dose trajectories are shown: no cohort has enough people with a course of dose.")]
+    rules, table = released.config.trajectories, factor_table(released)
+    text = " ".join(_courses(name, rows) for name, rows in by_cohort.items())
+    title = f"Classes of dose over the first {plural(rules.months, 'month')} since entry"
+    mean = (
+        "on the scale log(1 + MME/day), taken back: about a geometric mean, which lies below the plain mean"
+        if rules.dose_scale == "log"
+        else "in MME/day"
+    )
+    withheld = [name for name, rows in by_cohort.items() if any(not present(row["mean"]) for row in rows)]
+    missing = f" Classes of {', '.join(withheld)} with few people are not drawn." if withheld else ""
+    return [
+        Figure(
+            "trajectory_classes",
+            svg(trajectory_charts.trajectory_classes(by_cohort), "trajectory_classes", title, text),
+            f"{title} (30-day months; all days of a month count, those off opioids as no dose; factor table "
+            f"`{table}`). Line and band: the class's {rules.curve} course with pointwise 95 % confidence "
+            f"limits, {mean}; points: "
+            "what its members had, on the same scale. Beside each line: class, and the share of people most likely in "
+            f"it. Class 1 has the lowest mean dose.{missing} The whole window decides the class, so it must not be "
+            "used to compare what happens within it.",
+            text, note=released.rule,
+        )
+    ]  # fmt: skip
+
+
+def _courses(cohort: str, rows: list[Row]) -> str:
+    parts = []
+    for one in sorted({row["class"] for row in rows}):
+        own = [row for row in rows if row["class"] == one and present(row["mean"])]
+        if own:
+            first, last = own[0], own[-1]
+            parts.append(
+                f"class {number(one)} ({percent(last['share'])}) from {number(first['mean'])} to {number(last['mean'])}"
+            )
+    return f"{cohort}: MME/day of {'; '.join(parts)}."
+
+
+def _models(released: Released) -> Block:
+    lines: list[tuple[str, ...]] = []
+    for cohort in released.cohorts:
+        rows = released.display("trajectory_models", cohort)
+        if rows:
+            lines.append((cohort,))
+            lines += [_model(row, released.threshold) for row in rows]
+    if not lines:
+        return Notice("No models of dose trajectories were fitted: no cohort has people with a course of dose.")
+    rules = released.config.trajectories
+    return Table(
+        "trajectory_models",
+        f"Models of 1 to {rules.max_classes} classes. Chosen: the smallest BIC among those whose classes are distinct "
+        "(smallest class at least 1 % of people, mean posterior probability of every class at least 0.7). Entropy: 1 "
+        "if everybody surely belongs to one class; mean posterior: of the class in which it is lowest.",
+        ("Classes", "Log-likelihood", "BIC", "Entropy", "Mean posterior", "Smallest class", "Share", "Verdict"),
+        tuple(lines), 7, released.rule, (0.7, 1.2, 1, 0.8, 0.9, 0.9, 0.7, 2.2),
+    )  # fmt: skip
+
+
+def _model(row: Row, threshold: int) -> tuple[str, ...]:
+    fitted = present(row["persons"]) or row.get("suppressed")
+    smallest = counts(row, DISPLAYS["trajectory_models"].counts, threshold)["smallest_class"] if fitted else MISSING
+    return (
+        number(row["classes"]),
+        told(row, "log_likelihood", number(row["log_likelihood"])),
+        told(row, "bic", number(row["bic"])),
+        told(row, "entropy", number(row["entropy"], 2)),
+        told(row, "mean_posterior", number(row["mean_posterior"], 2)),
+        smallest,
+        share(row, "smallest_share"),
+        row["why"],
+    )
+
+
+def _estimates(released: Released) -> list[Block]:
+    """A table for each analysis that was asked for, with the reason where nothing was estimated."""
+    of_class, others = _by_outcome(released.rows(analysis=PREDICTORS))
+    definition = released.config.exposure.long_term_definition
+    blocks = [
+        *_table(
+            released, "trajectory_drift", released.rows(analysis=DRIFT),
+            "Drift: mean over people of each one's slope of dose (MME/day), and of pain (points, 0–10), over their "
+            "months on opioids at a known dose. A dose that climbs while pain stays where it is fits tolerance, and "
+            "much else.",
+            ("Of", "Among", "Change per year (95 % CI)"),
+        ),
+        *_table(
+            released, "trajectory_taper", released.rows(analysis=TAPER),
+            "After a taper: cumulative incidence, within a year of the day on which the first taper in follow-up is "
+            "ascertained, of going back to the old dose, of stopping and of death, each competing with the others "
+            "(Aalen–Johansen).",
+            ("Outcome", "Among", "Share, % (95 % CI)"),
+        ),
+        *_table(
+            released, "trajectory_predictors", of_class,
+            "What goes with the class of course: odds ratios against class 1 (the lowest mean dose) of a multinomial "
+            "model in which each person is in every class with the probability of it. Associations, not effects.",
+            ("Class", "Covariate", "Odds ratio (95 % CI)"),
+        ),
+        *_table(
+            released, "long_term_predictors", others,
+            f"What goes with long-term use: odds ratios, among new users, of meeting `{definition}` within a year of "
+            "starting. Associations, not effects.",
+            ("Outcome", "Covariate", "Odds ratio (95 % CI)"),
+        ),
+    ]  # fmt: skip
+    if not blocks:
+        return [Notice("No estimate of courses of dose was asked for (`trajectories.analyses`).")]
+    return blocks
+
+
+def _by_outcome(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    of_class = [row for row in rows if row["outcome"].startswith(OF_CLASS)]
+    return of_class, [row for row in rows if row not in of_class]
+
+
+def _table(released: Released, name: str, rows: list[Row], caption: str, heads: tuple[str, str, str]) -> list[Block]:
+    if not rows:
+        return []
+    if not any(present(row["estimate"]) for row in rows):
+        reasons = "; ".join(dict.fromkeys(f"{row['cohort']}: {_reading(released, row)}" for row in rows))
+        return [Notice(f"{caption.partition(':')[0]}: nothing could be estimated ({reasons}).")]
+    lines: list[tuple[str, ...]] = []
+    for cohort in dict.fromkeys(row["cohort"] for row in rows):
+        lines.append((cohort,))
+        for row in (row for row in rows if row["cohort"] == cohort):
+            beside = row["population"] if row["analysis"] in (DRIFT, TAPER) else plain(row["contrast"])
+            counted = number(row["persons"]), number(row["events"])
+            lines.append((plain(row["outcome"]).replace(":", " "), beside, *counted, _reading(released, row)))
+    first, second, last = heads
+    columns = (first, second, "Persons", "Events", last)
+    table = Table(name, caption, columns, tuple(lines), 3, released.rule, (1.1, 2.6, 0.8, 0.8, 2.0))
+    notes = list(dict.fromkeys(row["note"] for row in rows if row["note"] and present(row["estimate"])))
+    return [table, *(Paragraph(f"{row_note}.") for row_note in notes[:1])]
+
+
+def _reading(released: Released, row: Row) -> str:
+    """The estimate with its interval; else why there is none."""
+    scale = released.scales[row["scale"]]
+    if row["scale"] == "slope":  # of drift: per year, in the unit its note names
+        scale = Scale("change", 2)
+    if present(row["estimate"]):
+        return interval(row, scale)
+    if hidden_by_disclosure(row):
+        return "withheld"
+    return str(row["gate"]).removeprefix("not evaluable: ")
