@@ -34,30 +34,40 @@ def plain(folder: str, table: str) -> list[Row]:
         return [{name.lower(): value for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-def test_shipped_codes_are_what_the_names_in_the_concept_tables_say() -> None:
-    """Every product of the shipped dictionary stands there, under a name that is read as its row says; ingredients may
-    come from elsewhere."""
-    names = {
+def concept_names() -> dict[tuple[str, str], str]:
+    return {
         (row["vocabulary_id"], row["concept_code"]): row["concept_name"]
         for folder in FOLDERS
         for row in plain(folder, "concept")
     }
+
+
+def test_shipped_codes_are_what_the_names_in_the_concept_tables_say() -> None:
+    """Every product of the shipped dictionary that stands there has a name that is read as its row says."""
+    names = concept_names()
     shipped = products.dictionary().filter(pl.col("vocabulary").is_in(["RxNorm", "NDC"]))
-    assert shipped.height > 100
-    elsewhere = [row for row in shipped.iter_rows(named=True) if (row["vocabulary"], row["code"]) not in names]
-    assert {row["ingredient"] for row in elsewhere} == {
-        "buprenorphine", "butorphanol", "levorphanol", "methadone", "opium", "oxymorphone", "tapentadol",
-    }  # fmt: skip
-    assert all(row["strength"] is row["route"] is row["release"] is None for row in elsewhere)
-    for row in shipped.iter_rows(named=True):
-        if row in elsewhere:
-            continue
+    there = [row for row in shipped.iter_rows(named=True) if (row["vocabulary"], row["code"]) in names]
+    assert len(there) > 140
+    for row in there:
         product = parse(names[row["vocabulary"], row["code"]])
         assert product is not None
         release = product.release if product.route else None  # a name without a route says nothing of it
-        told = (product.ingredient, product.route, release, product.strength, product.strength_unit, product.indication)
-        columns = ("ingredient", "route", "release", "strength", "strength_unit", "indication")
+        told = (product.ingredient, product.route, release, product.strength, product.strength_unit, product.form)
+        columns = ("ingredient", "route", "release", "strength", "strength_unit", "form")
         assert tuple(row[name] for name in columns) == told
+        assert row["indication"] == product.indication
+
+
+def test_every_opioid_product_in_the_concept_tables_is_shipped_with_its_strength() -> None:
+    """Whatever name there names an opioid gives its ingredient, and its strength where one is written."""
+    shipped = set(products.dictionary().select("vocabulary", "code").rows())
+    opioids = {key: product for key, name in concept_names().items() if (product := parse(name)) is not None}
+    drugs = {key for key in opioids if key[0] in ("RxNorm", "NDC")}
+    assert len(drugs) > 130
+    assert drugs <= shipped
+    names = concept_names()
+    for key in drugs:
+        assert (opioids[key].strength is not None) == any(letter.isdigit() for letter in names[key])
 
 
 def read(folder: str) -> Read:

@@ -27,7 +27,7 @@ KINDS: list[Kind] = [
       "source": "B\u00fcrgi"}),
     (PRODUCTS, lambda path: products.dictionary(path).head(1),
      {"code": "12", "vocabulary": "NDC", "ingredient": "oxycodone", "route": "oral", "release": None, "strength": 5,
-      "strength_unit": "mg", "indication": None}),
+      "strength_unit": "mg", "form": None, "indication": None}),
 ]  # fmt: skip
 
 

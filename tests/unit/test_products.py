@@ -5,10 +5,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from opioid_outcomes import io
+from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import DISPENSINGS
 from opioid_outcomes.errors import UserError
 from opioid_outcomes.exposure import products, set_apart
-from opioid_outcomes.exposure.product_names import OTHER_NAMES, ingredients, opioids
+from opioid_outcomes.exposure.product_names import FORMS, OTHER_NAMES, brand_facts, ingredients, opioids, parse
 
 HEADER = "code,vocabulary,ingredient,route,release,strength,strength_unit\n"
 
@@ -176,6 +178,109 @@ def test_shipped_codes_name_known_opioids_once() -> None:
     codes = products.dictionary()
     assert set(codes.get_column("ingredient")) <= set(ingredients().values())
     assert not codes.select("code", "vocabulary").is_duplicated().any()
+
+
+def shipped_rows() -> pl.DataFrame:
+    """The shipped dictionary as it stands in its file."""
+    return io.read_text_table(shipped.DATA / "drugs" / "dictionary.csv").with_columns(pl.col("strength").cast(float))
+
+
+def test_every_shipped_product_is_what_its_name_says() -> None:
+    named = shipped_rows().drop_nulls("name")
+    assert named.height > 850
+    for row in named.iter_rows(named=True):
+        product = parse(row["name"])
+        assert product is not None
+        release = product.release if product.route else None  # a name without a route says nothing of it
+        told = (product.ingredient, product.route, release, product.strength, product.strength_unit, product.form)
+        columns = ("ingredient", "route", "release", "strength", "strength_unit", "form")
+        assert tuple(row[name] for name in columns) == told
+        assert row["indication"] == product.indication
+
+
+def test_every_shipped_clinical_drug_has_route_and_strength() -> None:
+    drugs = shipped_rows().filter(pl.col("name").str.contains(r"\d"))
+    lacking = drugs.filter(pl.any_horizontal(pl.col("route", "strength", "strength_unit").is_null()))
+    assert lacking["name"].str.to_lowercase().to_list() == ["fentanyl 0.1 mg"]  # a drug component
+    assert set(drugs["form"].drop_nulls()) <= set(FORMS)
+    unnamed = shipped_rows().filter(pl.col("name").is_null())
+    assert unnamed["strength"].null_count() == unnamed.height
+
+
+def test_shipped_ndc_have_eleven_digits() -> None:
+    codes = shipped_rows().filter(vocabulary="NDC")["code"]
+    assert codes.str.contains(r"^\d{11}$").all()
+
+
+def test_brands_are_those_of_opioids() -> None:
+    assert set(brand_facts()) <= set(ingredients())
+
+
+def test_largest_strengths_are_those_of_the_shipped_dictionary() -> None:
+    rows = products.dictionary().drop_nulls(["strength", "route"])
+    per_unit = rows.filter(~pl.col("route").is_in(["injection", "implant"]))
+    table = {row["ingredient"]: row for row in opioids().iter_rows(named=True)}
+    for unit, column, drugs in (
+        ("mg", "largest_mg", per_unit), ("mg/mL", "largest_mg_per_ml", rows), ("mcg/h", "largest_mcg_per_hour", rows),
+    ):  # fmt: skip
+        largest = dict(drugs.filter(strength_unit=unit).group_by("ingredient").agg(pl.col("strength").max()).rows())
+        largest |= {"tramadol": 100.0} if unit == "mg/mL" else {}  # drops, which RxNorm does not have
+        assert {name: row[column] for name, row in table.items() if row[column]} == largest
+
+
+@pytest.mark.parametrize(
+    ("ingredient", "strength", "unit", "route", "plausible"),
+    [
+        ("oxycodone", 160.0, "mg", "oral", True),
+        ("oxycodone", 320.0, "mg", "oral", True),  # twice the largest
+        ("oxycodone", 325.0, "mg", "oral", False),  # its partner's
+        ("fentanyl", 25.0, "mg", "transdermal", False),  # mcg/h
+        ("fentanyl", 1600.0, "mcg", "buccal", True),
+        ("fentanyl", 100.0, "mcg/h", "transdermal", True),
+        ("fentanyl", 2500.0, "mcg/h", "transdermal", False),  # 25.00
+        ("morphine", 100.0, "mg/mL", "oral", True),
+        ("morphine", 200.0, "mg/mL", "oral", False),
+        ("buprenorphine", 75.0, "mg", "buccal", False),  # mcg
+        ("buprenorphine", 74.2, "mg", "implant", True),
+        ("hydromorphone", 250.0, "mg", "injection", True),
+        ("nalbuphine", 5000.0, "mg", "oral", True),  # its largest is not known
+        ("gabapentin", 5000.0, "mg", "oral", True),  # no opioid
+        ("oxycodone", 5000.0, None, "oral", True),  # of what?
+        ("oxycodone", None, None, "oral", True),
+        ("oxycodone", float("inf"), "mg", "oral", True),  # not used: see below
+    ],
+)
+def test_a_strength_is_plausible_up_to_twice_the_largest(
+    ingredient: str, strength: float | None, unit: str | None, route: str, plausible: bool
+) -> None:
+    [row] = resolve({"ingredient": ingredient, "strength": strength, "strength_unit": unit, "route": route})
+    assert row["strength_plausible"] == plausible
+
+
+@pytest.mark.parametrize("strength", [0.0, -5.0, float("nan"), float("inf")])
+def test_a_strength_that_is_none_is_not_used(strength: float) -> None:
+    given = {"ingredient": "oxycodone", "strength": strength, "strength_unit": "mg"}
+    alone, named, coded = resolve(
+        given, given | {"product_name": "oxycodone 10 MG"}, given | {"code": "1049621", "vocabulary": "RxNorm"}
+    )
+    assert (alone["strength"], alone["product"]) == (None, "oxycodone|||")
+    assert (named["strength"], named["strength_unit"]) == (10, "mg")
+    assert (coded["strength"], coded["strength_unit"]) == (5, "mg")
+
+
+def test_a_users_dictionary_may_tell_the_form(tmp_path: Path) -> None:
+    path = tmp_path / "codes.csv"
+    header = HEADER.replace("strength_unit", "strength_unit,form")
+    path.write_text(header + "1,NDC,fentanyl,buccal,IR,200,mcg,film\n2,NDC,fentanyl,buccal,IR,200,mcg,\n")
+    by_code, unsaid = resolve(
+        {"code": "1", "vocabulary": "NDC"},
+        {"code": "2", "vocabulary": "NDC", "product_name": "fentanyl 200 mcg lozenge"},
+        dictionary=str(path),
+    )
+    assert (by_code["form"], unsaid["form"]) == ("film", "lozenge")
+    path.write_text(header + "1,NDC,fentanyl,buccal,IR,200,mcg,wafer\n")
+    with pytest.raises(UserError, match="form not known in data rows 1"):
+        products.dictionary(str(path))
 
 
 def test_mistakes_in_a_users_dictionary_are_told_by_row(tmp_path: Path) -> None:

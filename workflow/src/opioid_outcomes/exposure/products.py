@@ -14,16 +14,23 @@ from opioid_outcomes import io
 from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import DRUG_VOCABULARIES, RELEASES, ROUTES, STRENGTH_UNITS
 from opioid_outcomes.errors import Problems
-from opioid_outcomes.exposure import product_names
+from opioid_outcomes.exposure import product_codes, product_names
 from opioid_outcomes.exposure.distinct import distinct
 
 DICTIONARY = ("code", "vocabulary", "ingredient", "route", "release", "strength", "strength_unit")
+TOLD = (*DICTIONARY[2:], "form", "indication")  # what a code may tell of its product
 # What makes a product as recorded, in the order in which products are sorted
 IDENTITY = (
     "code", "vocabulary", "product_name", "ingredient", "route", "release", "strength", "strength_unit", "indication",
 )  # fmt: skip
 FILL = ("person_id", "date", "quantity", "days_supply")
 RANGE_ENDS = ("strength_to", "quantity_to", "days_supply_to")
+# unit of strength, column of opioids.csv, and that unit in the column's
+LARGEST = (
+    ("mg", "largest_mg", 1.0), ("mcg", "largest_mg", 1000.0), ("mg/mL", "largest_mg_per_ml", 1.0),
+    ("mcg/h", "largest_mcg_per_hour", 1.0),
+)  # fmt: skip
+MARGIN = 2.0
 WORD = r"\p{L}{3}"  # a product name without one is a code
 PARSED = {
     "ingredient": pl.String(), "route": pl.String(), "release": pl.String(), "strength": pl.Float64(),
@@ -34,14 +41,16 @@ PARSED = {
 def dictionary(path: str | None = None) -> pl.DataFrame:
     """Product codes and what they stand for: the user's CSV first, then the shipped one.
 
-    Columns code, vocabulary, ingredient, route, release, strength, strength_unit and indication (shipped codes only:
-    ATC tells treatment of opioid use disorder from analgesia); one row per code and vocabulary.
+    Columns code (as compared: ``product_codes.plain``), vocabulary, ingredient, route, release, strength,
+    strength_unit, form (a user's may leave it out) and indication (shipped codes only: ATC tells treatment of opioid
+    use disorder from analgesia); one row per code and vocabulary.
     Raises UserError for a value outside the vocabularies of CONTRACT 7, and for rows of the user's that say different
     things of one code, with row numbers.
     """
-    own = _comparable(io.read_text_table(shipped.DATA / "drugs" / "dictionary.csv"))
-    tables = [_checked(io.read_text_table(Path(path), DICTIONARY), path), own] if path else [own]
-    return pl.concat(tables, how="diagonal").unique(["code", "vocabulary"], keep="first", maintain_order=True)
+    own = _comparable(io.read_text_table(shipped.DATA / "drugs" / "dictionary.csv")).select("code", "vocabulary", *TOLD)
+    tables = [_checked(io.read_text_table(Path(path), DICTIONARY, optional=("form",)), path), own] if path else [own]
+    every = pl.concat(tables, how="diagonal").unique(["code", "vocabulary"], keep="first", maintain_order=True)
+    return every.select("code", "vocabulary", *TOLD)
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,8 @@ class Resolved:
     days_supply_to (upper ends of recorded ranges, null where there is none), product_row.
     products: one row per distinct product as recorded, row i being product_row i: product_row, code, vocabulary,
     product_name as recorded; ingredient, route, release, strength, strength_unit, indication, form as resolved; opioid,
-    recognised (false: neither an ingredient nor a name to tell by), product (the stockpiling key).
+    recognised (false: neither an ingredient nor a name to tell by), product (the stockpiling key), strength_plausible
+    (false: not above 0, or above twice the largest that is marketed of the opioid).
     """
 
     fills: pl.DataFrame
@@ -76,21 +86,23 @@ def resolve(dispensings: pl.DataFrame, codes: pl.DataFrame) -> Resolved:
 
 def _resolved(recorded: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
     """Distinct products as recorded to ``Resolved.products``."""
-    found = recorded.with_columns(_plain_code()).join(
-        codes.rename({name: f"{name}_code" for name in (*DICTIONARY[2:], "indication")}),
-        on=["code", "vocabulary"], how="left", maintain_order="left",
-    )  # fmt: skip
-    found = found.with_columns(pl.coalesce("ingredient", "ingredient_code"), code=recorded.get_column("code"))
+    rows = product_codes.match(recorded.with_columns(product_codes.plain()), codes, TOLD)
+    told = codes.select(pl.col(name).gather(rows).alias(f"{name}_code") for name in TOLD)
+    found = pl.concat([recorded, told], how="horizontal")
+    found = found.with_columns(pl.coalesce("ingredient", "ingredient_code"))
     found = _join_parsed(_join_parsed(found, "ingredient"), "product_name")
     sources = ["code", "ingredient", "product_name"]
     patch = pl.when(pl.col("strength_unit") == "mcg/h").then(pl.lit("transdermal"))  # only patches have one per hour
-    given_strength = pl.col("strength").is_not_null()
+    given_strength = (pl.col("strength").is_finite() & (pl.col("strength") > 0)).fill_null(False)  # 0 says nothing
     code_strength = pl.col("strength_code").is_not_null()
     from_name = pl.col("ingredient").is_null()  # a name decides only where no ingredient is given
     opioid = pl.coalesce("ingredient_ingredient", pl.when(from_name).then("ingredient_product_name"))
     return found.with_columns(
         pl.coalesce("ingredient_ingredient", "ingredient", "ingredient_product_name").alias("ingredient"),
-        *_first_said(["route", "release", "indication"], sources),
+        *(
+            pl.coalesce(name, *(f"{name}_{source}" for source in sources)).alias(name)
+            for name in ("route", "release", "indication")
+        ),
         *(
             pl.when(given_strength).then(name)
             .when(code_strength).then(f"{name}_code")
@@ -98,16 +110,12 @@ def _resolved(recorded: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
             .alias(name)
             for name in ("strength", "strength_unit")
         ),
-        form="form_product_name",
+        form=pl.coalesce(f"form_{source}" for source in sources),
         opioid=opioid.is_not_null(),
         recognised=pl.col("ingredient").is_not_null() | pl.col("product_name").str.contains(WORD).fill_null(False),
-    ).with_columns(pl.coalesce("route", patch)).with_columns(product_key()).with_row_index("product_row").select(
-        "product_row", *IDENTITY, "form", "opioid", "recognised", "product"
-    )  # fmt: skip
-
-
-def _first_said(names: list[str], sources: list[str]) -> list[pl.Expr]:
-    return [pl.coalesce(name, *(f"{name}_{source}" for source in sources)).alias(name) for name in names]
+    ).with_columns(pl.coalesce("route", patch)).with_columns(product_key(), strength_plausible()).with_row_index(
+        "product_row"
+    ).select("product_row", *IDENTITY, "form", "opioid", "recognised", "product", "strength_plausible")  # fmt: skip
 
 
 def product_key() -> pl.Expr:
@@ -128,15 +136,31 @@ def milligrams() -> pl.Expr:
     return pl.when(small).then(pl.col("strength") / 1000).otherwise("strength")
 
 
-def _plain_code() -> pl.Expr:
-    """Codes as compared: no hyphens or blanks, upper case."""
-    return pl.col("code").cast(pl.String).str.replace_all(r"[-\s]", "").str.to_uppercase()
+def strength_plausible() -> pl.Expr:
+    """Whether nothing speaks against a strength: above 0, and at most twice the largest marketed of the ingredient.
+
+    The largest are those of units that are swallowed or act through skin and mucosa; of injections and implants, and
+    of opioids whose largest is not known, only that the strength is above 0 is asked.
+    """
+    opioids = product_names.opioids()
+    limit = pl.coalesce(
+        pl.when(pl.col("strength_unit") == unit).then(
+            pl.col("ingredient").replace_strict(
+                opioids["ingredient"], opioids[column] * per, default=None, return_dtype=pl.Float64
+            )
+        )
+        for unit, column, per in LARGEST
+    )
+    apart = pl.col("route").is_in(["injection", "implant"]).fill_null(False)
+    within = apart | (pl.col("strength") <= MARGIN * limit).fill_null(True)
+    sound = pl.col("strength").is_finite() & (pl.col("strength") > 0) & within
+    return sound.fill_null(True).alias("strength_plausible")
 
 
 def _comparable(codes: pl.DataFrame) -> pl.DataFrame:
     """Product codes as compared, ingredients in lower case, strengths as numbers (null where they are none)."""
     return codes.with_columns(
-        _plain_code(),
+        product_codes.plain(),
         pl.col("ingredient").str.to_lowercase(),
         pl.col("strength").cast(pl.Float64, strict=False),
     )
@@ -156,11 +180,16 @@ def _join_parsed(fills: pl.DataFrame, column: str) -> pl.DataFrame:
 
 def _checked(table: pl.DataFrame, path: str) -> pl.DataFrame:
     """A user's dictionary as compared, or a UserError that names all its mistakes."""
-    closed = {"vocabulary": DRUG_VOCABULARIES, "route": ROUTES, "release": RELEASES, "strength_unit": STRENGTH_UNITS}
+    closed = {
+        "vocabulary": DRUG_VOCABULARIES, "route": ROUTES, "release": RELEASES, "strength_unit": STRENGTH_UNITS,
+        "form": tuple(product_names.FORMS),
+    }  # fmt: skip
+    table = table if "form" in table.columns else table.with_columns(form=pl.lit(None, pl.String))
     numbered = _comparable(table.with_columns(given=pl.col("strength").is_not_null())).with_row_index("row", 1)
     strength = pl.col("strength")
     wrong = pl.col("given") & ~(strength.is_finite() & (strength > 0)).fill_null(False)
-    distinct = numbered.drop_nulls(["code", "vocabulary"]).unique(DICTIONARY, keep="first", maintain_order=True)
+    same = [*DICTIONARY, "form"]
+    products = numbered.drop_nulls(["code", "vocabulary"]).unique(same, keep="first", maintain_order=True)
     found = [
         *((f"{name} not known", numbered.filter(~pl.col(name).is_in(values)), f"use {', '.join(values)}")
           for name, values in closed.items()),
@@ -168,7 +197,7 @@ def _checked(table: pl.DataFrame, path: str) -> pl.DataFrame:
           for name in ("code", "vocabulary", "ingredient")),
         ("strength is no positive number", numbered.filter(wrong), "a number, or empty"),
         ("one code is there with different products",
-         distinct.filter(pl.struct("code", "vocabulary").is_duplicated()), "keep one row of each code"),
+         products.filter(pl.struct("code", "vocabulary").is_duplicated()), "keep one row of each code"),
     ]  # fmt: skip
     problems = Problems()
     for what, broken, fix in found:
