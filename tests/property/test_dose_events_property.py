@@ -135,12 +135,14 @@ class Slow:
         return found
 
     def rapid(self, days: int, share: Fraction) -> list[tuple]:
-        steep = []
-        for day in self.changes(-1):
-            held = max(d for d in self.dose if d <= day + days - 1)
-            if (self.dose[held][0] or 0) < (1 - share) * self.previous(day):
-                steep.append(day)
-        return [row for row in self.tapers() if any(row[0] <= day < row[0] + 25 for day in steep)]
+        found = []
+        for row in self.tapers():
+            day, before = row[0], row[4]
+            falls = [d for d in self.changes(-1) if day <= d < day + 25]
+            held = {d: self.dose[max(e for e in self.dose if e <= d + days - 1)][0] or 0 for d in falls}
+            if any(min(self.previous(d), before) - held[d] > share * before for d in falls):
+                found.append(row)
+        return found
 
     def discontinuations(self) -> list[tuple]:
         found = []

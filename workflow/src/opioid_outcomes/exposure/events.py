@@ -18,6 +18,7 @@ import polars as pl
 from opioid_outcomes.config.exposure import DoseEvents
 from opioid_outcomes.exposure.dose_history import GAP_DAYS, DoseHistory, dose_history
 from opioid_outcomes.exposure.stretches import Array
+from opioid_outcomes.exposure.windows import PARTS_PER_MME
 
 EVENTS = (
     "escalation", "maintenance", "taper", "rapid_taper_weekly", "rapid_taper_monthly", "discontinuation",
@@ -26,8 +27,8 @@ EVENTS = (
 STABLE = 0.2  # stable: within 20 % (Hayes 2020, Pain 161:979; METHODS B5)
 BLOCK_DAYS = 30  # stable: each so many days of the window, counted back from its end
 DECISION_DAYS = 30  # apart, on stable therapy
-# A taper is rapid when the dose falls by more than 10 % within a week (JAMA Netw Open 2022, article 2791566) or by more
-# than 30 % within a month (PMC11044711); METHODS B5.
+# A taper is rapid when the dose falls by more than 10 % of what it was within a week (JAMA Netw Open 2022, article
+# 2791566) or by more than 30 % within a month (PMC11044711); METHODS B5.
 RAPID = {"rapid_taper_weekly": (7, 0.10), "rapid_taper_monthly": (30, 0.30)}
 ROUNDING = 1e-9  # relative: a rise of 20 % is one of 20 %, though doses are binary fractions
 DAYS = ("date", "window_start", "window_stop", "follow_up_from")
@@ -127,8 +128,7 @@ def taper(history: DoseHistory, rules: DoseEvents) -> tuple[pl.DataFrame, dict[s
 
     The mean of the next ``taper_days``, and of the ``taper_days`` after these, is lower by at least ``min_fall`` than
     that of the ``prior_days`` before, while therapy goes on. Of several such days within the window the first. Rapid:
-    within the first ``taper_days`` there is a fall after which, 7 (30) days on, the dose last held is more than 10 %
-    (30 %) below the dose before that fall.
+    within the first ``taper_days`` the dose falls by more than 10 % (30 %) of the mean before in a week (30 days).
     """
     person, day = _changes(history, rising=False)
     length = rules.taper_days
@@ -226,16 +226,23 @@ def _decisions(history: DoseHistory, prior_days: int) -> tuple[Array, Array]:
     return np.repeat(dose.person[begins], count), np.repeat(first, count) + DECISION_DAYS * number
 
 
-def _rapid(history: DoseHistory, rows: pl.DataFrame, length: int, days: int, share: float) -> pl.Series:
+def _rapid(history: DoseHistory, tapers: pl.DataFrame, length: int, days: int, share: float) -> pl.Series:
+    """Which tapers hold, in their first ``length`` days, a fall by more than ``share`` of the mean before in ``days``.
+
+    The dose before a fall counts up to the mean before the taper: while one opioid overlaps with its successor it is
+    more. The dose after it is the one last held.
+    """
     dose = history.dose
-    mme = dose.rate["mme"]
-    earlier = np.append(mme[:1], mme[:-1])[: len(mme)]
-    later = mme[dose.row(dose.person, dose.start + days - 1)]  # last held
-    steep = history.follows() & (mme < earlier) & (later < (1 - share) * earlier * (1 - ROUNDING))
-    person, day = rows["person"].to_numpy(), rows["date"].to_numpy()
-    before = np.append(0, np.cumsum(steep))
-    inside = before[dose.row(person, day + length - 1) + 1] - before[dose.row(person, day - 1) + 1]
-    return pl.Series(inside > 0)
+    mme = dose.rate["mme"] / PARTS_PER_MME
+    person, day, mean = (tapers[name].to_numpy() for name in ("person", "date", "mme_before"))
+    first, last = dose.row(person, day), dose.row(person, day + length - 1)
+    count = last - first + 1
+    taper = np.repeat(np.arange(len(count)), count)
+    row = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(len(taper))
+    later = mme[dose.row(person[taper], dose.start[row] + days - 1)]
+    fall = np.minimum(mme[row - 1], mean[taper]) - later
+    steep = (mme[row] < mme[row - 1]) & (fall > (share + ROUNDING) * mean[taper])
+    return pl.Series(np.bincount(taper[steep], minlength=len(count)) > 0)
 
 
 def _rows(person: Array, day: Array, window: tuple[Array, Array], before: Array, after: Array) -> pl.DataFrame:
