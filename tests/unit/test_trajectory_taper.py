@@ -80,3 +80,37 @@ def test_what_cannot_be_estimated_says_why(ends: dict[str, list[int]], why: str)
     rows = cohort_of(ends)
     assert [row.gate for row in rows] == [f"not evaluable: {why}"] * 3
     assert [row.estimate for row in rows] == [None] * 3
+
+
+def tapers_that_last(rng: np.random.Generator, persons: int, hazard: float) -> dict[str, pl.DataFrame]:
+    """Tapers on day 0 that have lasted the 60 days by which they are ascertained; the old dose comes back at random."""
+    back = np.floor(rng.exponential(1 / hazard, persons)).astype(int)
+    back = back[back >= 60]
+    leaves = rng.integers(150, 900, len(back))
+    ids = pl.DataFrame({"person_id": np.arange(len(back))})
+    low = ids.with_columns(start=pl.lit(0, pl.Int64), stop=pl.Series(np.minimum(back, leaves)), mme=40.0)
+    old = ids.with_columns(start=pl.Series(back), stop=pl.Series(leaves), mme=60.0)
+    return {
+        "dose_events": ids.with_columns(event=pl.lit("taper"), follow_up_from=60, mme_before=60.0),
+        "cohort": ids.with_columns(entry=0, exit=pl.Series(leaves), death=0),
+        "daily_dose": pl.concat([low, old.filter(pl.col("start") < pl.col("stop"))]),
+        "observation": ids.with_columns(start=-400, end=pl.Series(leaves) - 1),
+    }
+
+
+def test_known_truth_which_counting_from_the_taper_itself_misses() -> None:
+    """Nobody can relapse in the 60 days that make a taper: counted from its first day, they are immortal time."""
+    rng, hazard, reps = np.random.default_rng(20260105), 0.002, 30
+    truth = 1 - np.exp(-hazard * 359)  # the seventh day at the old dose falls on day 365 or before
+    found, naive, errors = [], [], []
+    for _ in range(reps):
+        tables = tapers_that_last(rng, 1500, hazard)
+        row = taper(**tables, stop_days=90, factors="f")[0]
+        found.append(row.estimate)
+        errors.append(row.se)
+        tables["dose_events"] = tables["dose_events"].with_columns(follow_up_from=0)
+        naive.append(taper(**tables, stop_days=90, factors="f")[0].estimate)
+    spread = np.std(found, ddof=1)
+    assert abs(np.mean(found) - truth) < 3 * spread / np.sqrt(reps)
+    assert np.mean(errors) == pytest.approx(spread, rel=0.4)
+    assert np.mean(naive) < truth - 0.04
