@@ -3,6 +3,7 @@ rule find_dose_events:
         **canonical("dispensings", "observation", "deaths"),
         daily_dose=f"{COHORT}/daily_dose.parquet",
         dispensings_clean=f"{COHORT}/dispensings_clean.parquet",
+        own=own_files("find_dose_events", None),
     output:
         events=f"{COHORT}/dose_events.parquet",
         long_term=f"{COHORT}/long_term.parquet",
