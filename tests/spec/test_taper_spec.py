@@ -47,12 +47,27 @@ CASES = [
 NAMES = ("none", "relapse", "stopped", "death")
 
 
+def discontinued(doses: list[tuple[int, int, float | None]], last: int) -> list[int]:
+    """Ends of supply that nothing follows for 90 days observed and survived, as dose events have them."""
+    starts = [start for start, _, _ in doses[1:]] + [last + 90]
+    return [stop for (_, stop, _), start in zip(doses, starts, strict=True) if start - stop >= 90 and stop + 90 <= last]
+
+
 def one(doses: list[tuple[int, int, float | None]], leaves: int, died: bool, observed: int) -> dict[str, pl.DataFrame]:
     dose = {"person_id": pl.Int64, "start": pl.Int32, "stop": pl.Int32, "mme": pl.Float64}
+    events = {
+        "person_id": pl.Int64,
+        "event": pl.String,
+        "date": pl.Int32,
+        "follow_up_from": pl.Int32,
+        "mme_before": float,
+    }
+    off = discontinued(doses, min(observed + 1, leaves - 1 if died else leaves))
     return {
         "dose_events": pl.DataFrame(
-            {"person_id": [1], "event": ["taper"], "follow_up_from": [100], "mme_before": [60.0]},
-            schema_overrides={"follow_up_from": pl.Int32},
+            [(1, "taper", 40, 100, 60.0), *((1, "discontinuation", day, day + 90, 45.0) for day in off)],
+            schema=events,
+            orient="row",
         ),
         "cohort": pl.DataFrame(
             {"person_id": [1], "entry": [0], "exit": [leaves], "death": [int(died)]},
@@ -74,7 +89,7 @@ def test_event_after_a_taper(
 ) -> None:
     doses, *follow_up = history
     before_taper = (0, min(start for start, _, _ in doses), 60.0)
-    found = courses(**one([before_taper, *doses], *follow_up), stop_days=90)
+    found = courses(**one([before_taper, *doses], *follow_up))
     assert [(NAMES[cause], time) for cause, time in zip(found.cause, found.time, strict=True)] == [(event, after)]
     assert found.stopped_before == 0
 
@@ -92,20 +107,33 @@ NOT_AT_RISK = [
 def test_not_at_risk(change: dict[str, object], stopped: int) -> None:
     tables = one([(0, 100, 60.0), (100, 700, 45.0)], 700, False, 699)
     if "daily_dose" in change:
-        tables["daily_dose"] = one(change["daily_dose"], 700, False, 699)["daily_dose"]  # type: ignore[arg-type]
+        tables = one(change["daily_dose"], 700, False, 699)  # type: ignore[arg-type]
     elif "event" in change:
         tables["dose_events"] = tables["dose_events"].with_columns(event=pl.lit(change["event"]))
     else:
         ((name, value),) = change.items()
         tables["cohort"] = tables["cohort"].with_columns(pl.lit(value).cast(tables["cohort"][name].dtype).alias(name))
-    found = courses(**tables, stop_days=90)
+    found = courses(**tables)
     assert (len(found.time), found.stopped_before) == (0, stopped)
 
 
 def test_the_first_taper_counts_and_a_gap_long_over_does_not() -> None:
-    doses = [(-300, -200, 60.0), (0, 100, 60.0), (100, 200, 45.0), (200, 250, 60.0), (250, 700, 30.0)]
+    doses: list[tuple[int, int, float | None]] = [
+        (-300, -200, 60.0),
+        (0, 100, 60.0),
+        (100, 200, 45.0),
+        (200, 250, 60.0),
+        (250, 700, 30.0),
+    ]
     tables = one(doses, 700, False, 699)
     later = tables["dose_events"].with_columns(follow_up_from=pl.lit(320, pl.Int32))
     tables["dose_events"] = pl.concat([later, tables["dose_events"]])
-    found = courses(**tables, stop_days=90)
+    found = courses(**tables)
     assert (found.time.tolist(), found.cause.tolist()) == ([107], [1])
+
+
+def test_days_without_known_supply_are_no_stop_where_a_dispensing_of_unknown_supply_makes_it_no_event() -> None:
+    tables = one([(0, 100, 60.0), (100, 120, 45.0)], 700, False, 699)
+    tables["dose_events"] = tables["dose_events"].filter(pl.col("event") == "taper")
+    found = courses(**tables)
+    assert (found.time.tolist(), found.cause.tolist()) == ([365], [0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ TABLES: dict[str, Table] = {
     "long_term": derived.LONG_TERM, "trajectories": derived.TRAJECTORIES,
     **{name: canonical.CANONICAL[name] for name in ("persons", "diagnoses", "dispensings", "pain", "measurements")},
 }  # fmt: skip
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "study": "s", "cohort_name": "c", "trajectories": {"months": 24},
     "covariates": {"baseline": ["age", "fibromyalgia"], "missing": "indicator"},
     "exposure": {
-        "long_term_definition": "d90_in_365", "mme_factors": "/somewhere/mine.csv",
+        "long_term_definition": "d90_in_365", "mme_factors": "cdc_2022",
         "events": {"discontinuation_days": 90},
     },
     "population": {"lookback_days": 365},
@@ -122,9 +123,27 @@ def test_every_analysis_in_one_cohort(tmp_path: Path) -> None:
     assert pain["estimate"] == pytest.approx(0.1 * 365.25 / 30)
     relapse = rows.filter(outcome="relapse").row(0, named=True)
     assert (relapse["estimate"], relapse["events"], relapse["persons"]) == (pytest.approx(1 / 3), 40, PEOPLE)
-    # dose-related rows name the factor table, and never the folder it lies in
-    assert rows.filter(~pl.col("note").str.contains("mine.csv"))["outcome"].to_list() == ["pain"]
-    assert not rows["note"].str.contains("somewhere").any()
+
+
+def test_rows_name_the_factor_table_and_never_its_folder(tmp_path: Path) -> None:
+    own = tmp_path / "mine.csv"
+    own.write_text(files("opioid_outcomes").joinpath("data/mme/cdc_2022.csv").read_text(encoding="utf-8"))
+    exposure = SETTINGS["exposure"] | {"mme_factors": str(own)}
+    rows = run(tmp_path, cohort_tables(), exposure=exposure)[0]
+    assert rows.filter(~pl.col("note").str.contains("MME by mine.csv"))["outcome"].to_list() == ["pain"]
+    assert not rows["note"].str.contains(tmp_path.name, literal=True).any()
+
+
+def test_methadone_whose_factor_depends_on_the_total_is_at_the_old_dose_only_when_it_is(tmp_path: Path) -> None:
+    """60 mg/day, then 40, then for some 60 again: MME by tiers are 600, 320 and 600, the event's by the flat factor."""
+    tables = cohort_tables()
+    tables["daily_dose"] = tables["daily_dose"].with_columns(
+        tiered_mg=pl.col("mme"), mme=pl.when(pl.col("mme") == 60).then(600.0).otherwise(320.0)
+    )
+    tables["dose_events"] = tables["dose_events"].with_columns(mme_before=180.0)
+    exposure = SETTINGS["exposure"] | {"mme_factors": "cdc_2016_tiers"}
+    relapse = run(tmp_path, tables, exposure=exposure)[0].filter(outcome="relapse")
+    assert relapse["estimate"].to_list() == pytest.approx([1 / 3])
 
 
 def test_covariates_are_those_before_each_analysis_begins(tmp_path: Path) -> None:

@@ -27,7 +27,12 @@ def cohort_of(ends: dict[str, list[int]], followed: int = 400) -> list[Estimate]
     died = [kind == "death" for kind in kinds]
     leaves = [day if kind in ("death", "none") else followed for kind, day in zip(kinds, days, strict=True)]
     ids = pl.Series("person_id", range(len(kinds)), pl.Int64)
-    events = ids.to_frame().with_columns(event=pl.lit("taper"), follow_up_from=pl.lit(0), mme_before=pl.lit(60.0))
+    events = ids.to_frame().with_columns(event=pl.lit("taper"), date=-60, follow_up_from=0, mme_before=60.0)
+    off = ids.to_frame().filter(pl.Series([kind == "stopped" for kind in kinds], dtype=pl.Boolean))
+    at = pl.Series(stopped, dtype=pl.Int32)
+    events = pl.concat(
+        [events, off.with_columns(event=pl.lit("discontinuation"), date=at - 90, follow_up_from=at, mme_before=45.0)]
+    )
     cohort = ids.to_frame().with_columns(
         entry=pl.lit(-200), exit=pl.Series(leaves, dtype=pl.Int32), death=pl.Series(died, dtype=pl.Int64)
     )
@@ -91,7 +96,7 @@ def tapers_that_last(rng: np.random.Generator, persons: int, hazard: float) -> d
     low = ids.with_columns(start=pl.lit(0, pl.Int64), stop=pl.Series(np.minimum(back, leaves)), mme=40.0)
     old = ids.with_columns(start=pl.Series(back), stop=pl.Series(leaves), mme=60.0)
     return {
-        "dose_events": ids.with_columns(event=pl.lit("taper"), follow_up_from=60, mme_before=60.0),
+        "dose_events": ids.with_columns(event=pl.lit("taper"), date=0, follow_up_from=60, mme_before=60.0),
         "cohort": ids.with_columns(entry=0, exit=pl.Series(leaves), death=0),
         "daily_dose": pl.concat([low, old.filter(pl.col("start") < pl.col("stop"))]),
         "observation": ids.with_columns(start=-400, end=pl.Series(leaves) - 1),

@@ -106,6 +106,7 @@ def user_files(config: Config, step: str) -> list[Path]:
         "derive_exposure": ([exposure.mme_factors, exposure.drug_dictionary], shipped.mme_factors()),
         "define_doses": ([exposure.mme_factors], shipped.mme_factors()),
         "find_dose_events": ([exposure.mme_factors], shipped.mme_factors()),
+        "estimate_trajectories": ([exposure.mme_factors], shipped.mme_factors()),
         "explain_exposure": ([exposure.mme_factors], shipped.mme_factors()),
         "build_cohort": ([population.chronic_pain_codes, *population.exclude], shipped.code_lists()),
     }

@@ -89,7 +89,7 @@ def dose_history(
     factor. O(n log n).
     """
     codes = daily.select("person_id").unique().sort("person_id").with_row_index("person")
-    doses = _flat(daily, tiers).join(codes, on="person_id", maintain_order="left").sort("person", "start")
+    doses = at_flat_factor(daily, tiers).join(codes, on="person_id", maintain_order="left").sort("person", "start")
     dose = Accrual(
         *(doses[name].to_numpy() for name in ("person", "start", "stop")),
         mme=(doses["flat"].fill_null(0) * PARTS_PER_MME).round().to_numpy(),
@@ -122,8 +122,8 @@ def dose_history(
     )
 
 
-def _flat(daily: pl.DataFrame, tiers: pl.DataFrame | None) -> pl.DataFrame:
-    """Adds flat: the dose with the tiered ingredient at the flat factor."""
+def at_flat_factor(daily: pl.DataFrame, tiers: pl.DataFrame | None) -> pl.DataFrame:
+    """Adds flat: the dose with the tiered ingredient at the flat factor, as dose events are told by it."""
     if tiers is None:
         return daily.with_columns(flat="mme")
     tiered = pl.col("tiered_mg").fill_null(0)

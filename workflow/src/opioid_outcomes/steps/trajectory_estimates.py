@@ -14,6 +14,8 @@ from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.trajectories import Trajectories
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.exposure import mme
+from opioid_outcomes.exposure.dose_history import at_flat_factor
 from opioid_outcomes.trajectories.drift import drift
 from opioid_outcomes.trajectories.long_term_use import NewUsers, long_term_use, new_users
 from opioid_outcomes.trajectories.odds import Missing
@@ -37,8 +39,10 @@ def estimate_trajectories(inputs: dict[str, Path], outputs: dict[str, Path], set
     if "drift" in chosen.analyses:
         rows += drift(tables["person_time"], tables["panel"], months=chosen.months, factors=factors)
     if "taper" in chosen.analyses:
+        # the doses that tapers are told by, else methadone would be back at the old one on its first day
+        daily = at_flat_factor(tables["daily_dose"], mme.tiers(mme.factors(exposure["mme_factors"])))
         rows += taper(
-            tables["dose_events"], tables["cohort"], tables["daily_dose"], tables["observation"],
+            tables["dose_events"], tables["cohort"], daily.with_columns(mme="flat"), tables["observation"],
             stop_days=exposure["events"]["discontinuation_days"], factors=factors,
         )  # fmt: skip
     if "predictors" in chosen.analyses:

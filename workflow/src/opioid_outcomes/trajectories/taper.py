@@ -42,11 +42,13 @@ def taper(
 ) -> list[Estimate]:  # fmt: skip
     """Cumulative incidence of relapse, stopping and death within 365 days of a person's first taper; a row each.
 
-    Tables as in the contracts (days as integers). Each outcome competes with the others; follow-up begins on the day
-    the taper is ascertained, and ends with the cohort's follow-up. Aalen-Johansen, standard error by the infinitesimal
-    jackknife over persons, limits on the log-log scale. Cost: sorts of the daily dose of people with a taper.
+    Tables as in the contracts (days as integers), mme on the scale of mme_before; stop_days: days
+    without supply by which the discontinuations among dose_events are told. Each outcome competes with the others;
+    follow-up begins on the day the taper is ascertained, and ends with the cohort's follow-up. Aalen-Johansen, standard
+    error by the infinitesimal jackknife over persons, limits on the log-log scale. Cost: sorts of the daily dose of
+    people with a taper.
     """
-    found = courses(dose_events, cohort, daily_dose, observation, stop_days=stop_days)
+    found = courses(dose_events, cohort, daily_dose, observation)
     events = np.bincount(found.cause, minlength=len(CAUSES) + 1)
     persons, free = len(found.time), int(events[0])
     curves = cumulative_incidence(found.time, found.cause, causes=len(CAUSES))
@@ -71,9 +73,8 @@ def taper(
 
 
 def courses(
-    dose_events: pl.DataFrame, cohort: pl.DataFrame, daily_dose: pl.DataFrame, observation: pl.DataFrame, *,
-    stop_days: int,
-) -> Course:  # fmt: skip
+    dose_events: pl.DataFrame, cohort: pl.DataFrame, daily_dose: pl.DataFrame, observation: pl.DataFrame
+) -> Course:
     """When follow-up after the first taper ends, and by what; sorted by person.
 
     Day d is (d, d + 1]: what becomes true on day d does so at d + 1 - follow_up_from, as in person-time. Dose is known
@@ -86,7 +87,7 @@ def courses(
         .filter(pl.col("start") < pl.col("known_until"))
         .sort("person_id", "start")
     )
-    people = people.join(_stopped(supply, stop_days), on="person_id", how="left", maintain_order="left")
+    people = people.join(_stopped(dose_events, people, supply), on="person_id", how="left", maintain_order="left")
     people = people.join(_relapsed(supply), on="person_id", how="left", maintain_order="left")
     before = (pl.col("stopped") <= pl.col("begin")).fill_null(value=False)
     died = pl.when(pl.col("death") == 1).then("exit")
@@ -128,13 +129,21 @@ def _at_risk(dose_events: pl.DataFrame, cohort: pl.DataFrame, observation: pl.Da
     )
 
 
-def _stopped(supply: pl.DataFrame, stop_days: int) -> pl.DataFrame:
-    """person_id, stopped: the day from which therapy is known to have ended, as far as it is observed."""
-    following = pl.col("start").shift(-1).over("person_id")
-    known = pl.col("stop") + stop_days
-    gap = (known <= pl.col("following").fill_null(known)) & (known <= pl.col("known_until"))
-    ongoing = pl.col("following").is_null() | (pl.col("following") > pl.col("begin"))  # not one that ended before
-    return supply.with_columns(following=following).filter(gap & ongoing).group_by("person_id").agg(stopped=known.min())
+def _stopped(dose_events: pl.DataFrame, people: pl.DataFrame, supply: pl.DataFrame) -> pl.DataFrame:
+    """person_id, stopped: the first day on which therapy is known to have ended, and not only for a time before."""
+    last_start = supply.filter(pl.col("start") <= pl.col("begin")).group_by("person_id").agg(pl.col("start").max())
+    return (
+        dose_events.filter(pl.col("event") == "discontinuation")
+        .select("person_id", off="date", stopped="follow_up_from")
+        .join(people.select("person_id", "begin", "known_until"), on="person_id", how="inner")
+        .join(last_start, on="person_id", how="left")
+        .filter(
+            pl.col("stopped") <= pl.col("known_until"),
+            (pl.col("stopped") > pl.col("begin")) | (pl.col("start") < pl.col("off")),
+        )
+        .group_by("person_id")
+        .agg(pl.col("stopped").min())
+    )
 
 
 def _relapsed(supply: pl.DataFrame) -> pl.DataFrame:
