@@ -13,7 +13,9 @@ from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPI
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.steps.exposure import derive_exposure, describe_episodes
 
-OUTPUTS = ("dispensings_clean", "daily_dose", "episodes", "opioid_status", "ledger", "repair_sensitivity")
+OUTPUTS = (
+    "dispensings_clean", "daily_dose", "episodes", "opioid_status", "ledger", "repair_sensitivity", "gap_distribution",
+)  # fmt: skip
 OXYCODONE = {"ingredient": "oxycodone", "route": "oral", "strength": 10.0, "strength_unit": "mg", "release": "IR"}
 
 
@@ -32,7 +34,7 @@ def derive(
     outputs = {name: folder / f"{name}.parquet" for name in OUTPUTS} | {"notes": folder / "notes.json"}
     line = derive_exposure(inputs, outputs, {"exposure": exposure, "cohort_name": "c", "study": "s"})
     rules = {"exposure": Exposure(**exposure).model_dump()}
-    describe_episodes({"daily_dose": outputs["daily_dose"]}, {"episodes": outputs["episodes"]}, rules)
+    describe_episodes(outputs, outputs, rules)
     return line, {name: pl.read_parquet(outputs[name]) for name in OUTPUTS}, io.read_json(outputs["notes"])
 
 
@@ -217,6 +219,8 @@ def test_settings_reach_their_rules(tmp_path: Path) -> None:
 
     assert status_and_episodes("default") == (401, 1, 2)
     assert status_and_episodes("gap", gap_days=4)[1] == 2
+    assert status_and_episodes("share", gap_share=0.5)[1] == 1
+    assert status_and_episodes("less", gap_share=0.1)[1] == 2
     carry = derive(tmp_path / "carry", tables, carry_over_days=0)[1]["opioid_status"]
     assert carry.filter(pl.col("state") == "on").select("start", "stop").rows() == [(0, 20), (20, 60), (65, 95)]
     cap = derive(tmp_path / "cap", tables, stockpile_cap_days=0)[1]["daily_dose"]

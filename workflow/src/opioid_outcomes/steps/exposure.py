@@ -126,8 +126,14 @@ def _sensitivity(
 
 
 def describe_episodes(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
-    """Writes episodes: a step of its own, so that ``gap_days``, which looks ahead, can reach nothing else."""
+    """Writes episodes and gaps: a step of its own, so that ``gap_days``, which looks ahead, can reach nothing else."""
     daily = io.read_table(inputs["daily_dose"])
-    merged = episodes.build(daily.lazy(), settings["exposure"]["gap_days"]).collect()
+    gap_days, share = settings["exposure"]["gap_days"], settings["exposure"]["gap_share"]
+    if share is None:
+        merged = episodes.build(daily.lazy(), gap_days).collect()
+    else:
+        fills = clean.analgesic_fills(io.read_table(inputs["dispensings_clean"]))
+        merged = episodes.build(daily.lazy(), gap_share=share, fills=fills.lazy()).collect()
     io.write_table(merged, outputs["episodes"], EPISODES, calendar=io.is_calendar(inputs["daily_dose"], "start"))
+    io.write_frame(episodes.gap_distribution(daily), outputs["gap_distribution"])
     return f"{merged.height:,} episodes of {merged['person_id'].n_unique():,} people"
