@@ -10,10 +10,12 @@ from typing import Any
 import polars as pl
 import report_exposure
 
+from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS, FIGURES
 from opioid_outcomes.contracts.estimates import SCHEMA, Estimate, frame
-from opioid_outcomes.workflow_plan import RELEASED_DISPLAYS
+from opioid_outcomes.steps.example import timeline
+from opioid_outcomes.workflow_plan import RELEASED_DISPLAYS, WORKED_EXAMPLE
 
 RULE = "Counts of 1 to 10 people are not shown (<11); other counts and person-years are rounded to 5."
 COHORTS = ("clinic", "claims")
@@ -286,4 +288,6 @@ def write(folder: Path, *, profile: str = "cms11", empty: bool = False) -> dict[
         _truth().write_csv(tables / "truth.csv")
     inputs = {name: folder / f"{name}.json" for name in ("release", "manifest")}
     inputs |= {path.stem: path for path in sorted(folder.rglob("*.csv"))}
+    inputs["example"] = folder / WORKED_EXAMPLE
+    timeline(Exposure()).write_csv(inputs["example"])
     return inputs

@@ -36,6 +36,7 @@ def read(inputs: dict[str, Path], **changes: Any) -> Released:
         estimates=inputs["estimates"],
         displays=[inputs[name] for name in DISPLAYS],
         truth=inputs.get("truth"),
+        example=inputs.get("example"),
     )
 
 
@@ -202,7 +203,7 @@ def test_sensitivity_specs_do_not_mix_with_the_main_one(study: Released) -> None
 
 def test_a_study_in_which_nothing_may_be_shown_is_still_a_report(tmp_path: Path) -> None:
     document = compose(read(write(tmp_path / "demo", empty=True)))
-    assert document.figures == []
+    assert [figure.name for figure in document.figures] == ["exposure_example"]  # of nobody
     notices = [block.text for section in document.sections for block in section.blocks if isinstance(block, Notice)]
     assert any("No estimate of this study may be shown" in text for text in notices)
     assert any("No survival curve is shown" in text for text in notices)

@@ -75,11 +75,13 @@ def lanes(
 ) -> pl.DataFrame:
     """The timeline in long form: lane, label, start, stop (half-open; null where not known), value.
 
-    Lanes: fill (as dispensed; label: product, then what was dispensed; value: 1 if repaired), supply (by product;
-    value: MME/day), stay, dose (label: known, repaired, unknown; value: MME/day), status, episode, event, mark.
+    Lanes: fill (as dispensed; label: product, then what was dispensed; value: 1 if repaired), repair (the rule),
+    supply (by product; value: MME/day), stay, dose (label: known, repaired, unknown; value: MME/day), status, episode,
+    event, mark.
     """
     parts = [
         _fills(fills),
+        _lane("repair", fills.drop_nulls("repair").rename({"date": "start"}), pl.col("repair"), stop=None),
         _lane("supply", supply, _product(fills), value=pl.col("mme_per_day")),
         _rows("stay", [("hospital stay", *STAY)]),
         _lane("dose", daily, _quality_of_dose(), value=pl.col("mme")),

@@ -49,6 +49,7 @@ def glossary(released: Released) -> Section:
             "Morphine milligram equivalents per day: the daily dose of any opioid expressed as oral morphine. A unit "
             "of dose, not of safety."),
         *_states(released),
+        *_exposure_terms(released),
         ("Person-years",
             "Time followed, summed over people; 1,000 person-years may be 1,000 people for a year or 100 people for "
             "ten."),
@@ -76,6 +77,33 @@ def glossary(released: Released) -> Section:
         ("Not evaluable", "The data cannot support the estimate. It says nothing about the effect."),
     )  # fmt: skip
     return Section("glossary", "Terms and units", (Definitions(items),))
+
+
+def _exposure_terms(released: Released) -> list[tuple[str, str]]:
+    """Words for dose and its course, where use is followed over time."""
+    if released.exposures == {"baseline"}:
+        return []
+    rules = released.config.exposure
+    kept_apart = rules.stockpile_cap_days is None
+    terms = [
+        ("Factor table", "Which opioid equals how much oral morphine; tables differ, and with them every dose."),
+        ("Supply, carry-over",
+            "The days a dispensed amount is meant to last; and the days after them that still count as on."),
+        ("Early refill",
+            "A fill before the last one is used up: "
+            + ("both count on their own days." if kept_apart else "what is left over lengthens the new supply.")),
+        ("Episode", "Days with supply, over gaps short enough to be bridged. It only describes."),
+        ("Repaired", "A fill of which an amount was missing or could not be, and was filled in by a named rule."),
+        ("HEAL definitions 1 to 4", "Four ways to turn fills into MME/day; see the figure under Opioid exposure."),
+        ("Long-term therapy", f"Here: `{rules.long_term_definition}`, see the table under Opioid exposure."),
+        ("Latent class",
+            "A group of similar courses of dose, found by a model. A summary of many courses, not a kind of person."),
+        ("BIC, entropy, posterior",
+            "How well a model fits for its size (smaller is better); how surely people belong to one class (1: "
+            "surely); "
+            "the probability that a person belongs to a class."),
+    ]  # fmt: skip
+    return terms
 
 
 def _states(released: Released) -> list[tuple[str, str]]:

@@ -62,7 +62,7 @@ def explained(rows: Rows, rules: Exposure) -> list[str]:
         "C": _stay(rules),
         "D": _no_days_supply(rows, rules),
         "E": _rise(rows, rules),
-        "F": _end_of_supply(rules),
+        "F": _end_of_supply(rows, rules),
         "G": _patch(rows),
         "H": _last_end(rows, rules),
     }
@@ -75,10 +75,12 @@ def _early_refill(rules: Exposure) -> str:
         return f"{early}: without stockpiling both fills count on their own days, and overlapping days add."
     if rules.stockpile_cap_days == 0:
         return f"{early}: it takes over on its day, and what is left of the old supply is dropped."
+    left = "the five days left" if rules.stockpile_cap_days >= 5 else f"{rules.stockpile_cap_days} of the five days "
+    "left"
     return (
-        f"{early}: it takes over on its day, and the five days left, at most {rules.stockpile_cap_days} would count, "
-        "are added to its end, turned into days at the new number of tablets a day. So the higher dose shows on the "
-        "day it was dispensed."
+        f"{early}: it takes over on its day, and {left} (at most {rules.stockpile_cap_days} may be) are added to its "
+        "end, "
+        "turned into days at the new number of tablets a day. So the higher dose shows on the day it was dispensed."
     )
 
 
@@ -92,13 +94,18 @@ def _stay(rules: Exposure) -> str:
 
 
 def _no_days_supply(rows: Rows, rules: Exposure) -> str:
-    fill = next(row for row in rows if row["lane"] == "fill" and row["start"] == history.NO_DAYS)
-    if rules.repaired_fills == "drop" or not fill["value"]:
+    rule = next((row["label"] for row in rows if row["lane"] == "repair" and row["start"] == history.NO_DAYS), None)
+    if rules.repaired_fills == "drop" or rule is None:
         return "A fill without days of supply is not repaired here: it has no dose, and use after it is not known."
+    how = {
+        "person_units": "the tablets are divided by the usual number a day of this person's latest fills of the "
+        "product",
+        "person_days": "the usual days of this person's latest fills of the product are taken",
+    }
     return (
         "A fill has no days of supply. The rules of repair are tried in their order "
-        f"({', '.join(plain(rule) for rule in rules.days_supply.repair)}); here the tablets are divided by the usual "
-        "number a day of this person's latest fills of the product. Its days are marked as repaired."
+        f"({', '.join(plain(name) for name in rules.days_supply.repair)}); here {plain(rule)} gives an answer"
+        f"{f': {how[rule]}' if rule in how else ''}. Its days are marked as repaired."
     )
 
 
@@ -113,14 +120,14 @@ def _rise(rows: Rows, rules: Exposure) -> str:
     return f"{verdict}: {rule}. A follow-up of it would start {plural(e.next_days, 'day')} later, when that is known."
 
 
-def _end_of_supply(rules: Exposure) -> str:
+def _end_of_supply(rows: Rows, rules: Exposure) -> str:
     gap = history.PATCH_DAY - history.SUPPLY_ENDS
-    if rules.gap_share is None:
-        longest = plural(rules.gap_days, "day")
-        bridged = gap <= rules.gap_days
-    else:
-        longest = f"{100 * rules.gap_share:g} % of the days of the last supply"
-        bridged = gap <= rules.gap_share * history.FILLS[-2][3]  # type: ignore[operator]
+    longest = (
+        plural(rules.gap_days, "day")
+        if rules.gap_share is None
+        else f"{100 * rules.gap_share:g} % of the days of the last supply"
+    )
+    bridged = not any(row["lane"] == "episode" and row["start"] == history.PATCH_DAY for row in rows)
     episode = "go on as one episode" if bridged else "begin a new episode"
     return (
         f"Supply ends. The person counts as on for {plural(rules.carry_over_days, 'day')} more (carry-over), then as "

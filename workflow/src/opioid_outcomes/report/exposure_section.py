@@ -72,9 +72,10 @@ def _thresholds(released: Released) -> list[Block]:
         Figure(
             "mme_thresholds", drawn,
             f"{title}. Each cell: the share, and below it the number, of people with a known dose who in any window of "
-            f"{plural(rules.definition_window_days, 'day')} are {reach} the threshold. HEAL definitions: all MME "
-            "dispensed in the window 1, over the sum of days of supply (overlapping days twice); 2, over the days on "
-            "therapy, each once; 3, over the length of the window; 4, on the day with the highest dose. "
+            f"{plural(rules.definition_window_days, 'day')} are {reach} the threshold. HEAL definitions: the MME of "
+            "the window 1, over its days of supply (a day on two products twice); 2, over its days on therapy, each "
+            "once; 3, over all its days; 4, on the day with the highest dose. `heal` counts buprenorphine, the other "
+            "tables leave its dose unknown. "
             f"Framed: the factor table of the study, `{table}`.",
             " ".join(told), note=released.rule,
         ),

@@ -142,7 +142,7 @@ def repair_sensitivity(released: Released) -> Block:
 
 def event_definitions(rules: DoseEvents) -> dict[str, str]:
     """Each event in a phrase, in the config's numbers."""
-    prior, rapid = plural(rules.prior_days, "day"), "taper, of which at once a fall by more than"
+    prior, rapid = plural(rules.prior_days, "day"), "a taper, in which the dose falls by more than"
     return {
         "escalation": f"mean of the next {plural(rules.next_days, 'day')} at least {100 * rules.min_rise:g} % and "
         f"{rules.min_mme:g} MME/day above a stable mean of the {prior} before",
@@ -162,7 +162,7 @@ def dose_events(released: Released) -> Block:
 
     def cells(row: Row, counted: dict[str, str]) -> tuple[str, ...]:
         change = row["median_change"]
-        sign = "+" if present(change) and change > 0 else ""
+        sign = "+" if present(change) and round(100 * change) > 0 else ""
         median = told(row, "median_change", f"{sign}{percent(change, 0)}")
         return plain(row["event"]), meaning.get(row["event"], ""), counted["persons"], counted["events"], median
 
@@ -216,8 +216,9 @@ def concurrent_use(released: Released) -> Block:
     return Table(
         "concurrent_use",
         "Other depressants on days with supply of opioids. With a shared day: persons with a day or more of both, and "
-        "their share; shared days: share of all days with opioids on which the other was supplied too. COB: two opioid "
-        "fills or more with 15 days of supply, two fills of the other, and 30 shared days (the Pharmacy Quality "
+        "their share; shared days: share of all days with opioids on which the other was supplied too. COB: within a "
+        "year two opioid fills or more, 15 days with opioids, two fills of the other, and 30 shared days (the "
+        "Pharmacy Quality "
         "Alliance's measure of concurrent use of opioids and benzodiazepines, here for either class). A medicine "
         "nobody dispensed and one that the source does not hold look the same.",
         ("With", "Persons on opioids", "With a shared day", "Share", "Shared days", "COB"), tuple(lines), 5,

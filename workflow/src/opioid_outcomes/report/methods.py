@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from opioid_outcomes.config.model import Config
-from opioid_outcomes.exposure.source import SELF_REPORTED
+from opioid_outcomes.report import methods_exposure
 from opioid_outcomes.report.document import Block, Heading, Paragraph, Section
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import listed, number, plain, plural, present
@@ -17,14 +15,16 @@ def methods(released: Released) -> Section:
     for heading, paragraphs in (
         ("Design and data sources", _design(released)),
         ("Population and time", _population(config)),
-        ("Exposure", _exposure(released)),
+        ("Exposure", methods_exposure.exposure(released)),
+        ("Dose trajectories", _trajectories(released)),
         ("Covariates and missing values", _covariates(config)),
         ("Mortality", _mortality(released)),
         ("Pain after a dose escalation", _hyperalgesia(released)),
         ("Several cohorts", _synthesis(released)),
         ("Disclosure control", _disclosure(released)),
     ):
-        blocks += [Heading(heading), *(Paragraph(text) for text in paragraphs if text)]
+        if paragraphs:
+            blocks += [Heading(heading), *(Paragraph(text) for text in paragraphs if text)]
     return Section("methods", "Methods", tuple(blocks))
 
 
@@ -104,54 +104,8 @@ def _population(config: Config) -> list[str]:
     return [f"{qualify} {entry} {excluded}" + (f" In this study {limits}." if limits else ""), followed]
 
 
-def _exposure(released: Released) -> list[str]:
-    config = released.config
-    e = config.exposure
-    kinds = released.exposures
-    told = []
-    if kinds != {"baseline"}:
-        addiction = e.buprenorphine.sublingual_without_indication == "opioid_use_disorder"
-        sublingual = "opioid use disorder, a state that is neither on nor off" if addiction else "pain"
-        stockpile = (
-            f"An early refill of the same product takes over on its day, and at most {e.stockpile_cap_days} left-over "
-            "days are added to its end."
-            if e.stockpile_cap_days
-            else "An early refill of the same product takes over on its day, and what is left over is dropped."
-        )
-        stays = (
-            "Supply is not used up during inpatient stays."
-            if e.stays == "extend"
-            else "Inpatient stays do not change supply."
-        )
-        told += [
-            "The dose of a fill is strength × quantity / days of supply × factor, in morphine milligram equivalents "
-            f"(MME) per day; factors are those of the table `{e.mme_factors}`. Injections, anaesthesia opioids, "
-            "antitussives and antidiarrhoeals are not analgesic exposure. A supply that is missing or longer than "
-            f"{e.days_supply.max} days is repaired by a named rule or the fill is set aside. Buprenorphine has no "
-            "factor in CDC tables: its days are on opioids at an unknown dose, which is never taken as zero; "
-            f"sublingual buprenorphine without a recorded indication counts as treatment for {sublingual}.",
-            f"Daily dose is the sum over the products active that day. {stockpile} {stays}",
-            f"A person is on opioids on a day up to {e.carry_over_days} days after the end of supply, as known from "
-            "fills up to that day only; no gap is bridged by looking at a later refill. Off opioids is split into "
-            "never, recent (up to 90 days since the end of supply) and former. Dose bands begin at "
-            f"{listed([f'{band:g}' for band in e.dose_bands])} MME/day. Episodes, which only describe, merge gaps of "
-            f"up to {e.gap_days} days.",
-        ]
-    if "baseline" in kinds:
-        told.append(
-            "Where opioid use was asked at one interview only, people who reported use then are compared with those "
-            "who reported none; nothing is assumed of use afterwards."
-        )
-    reported = [f"`{name}`" for name in released.cohorts if _follows_reports(released.about(name))]
-    if reported:
-        valid = plural(e.report_valid_days, "day")
-        told.append(f"In {listed(reported)} use is self-reported; a report is believed for {valid}.")
-    return told
-
-
-def _follows_reports(about: dict[str, Any]) -> bool:
-    """Whether a cohort's use is followed from report to report."""
-    return about.get("exposure") == "time_varying" and any(SELF_REPORTED in cost for cost in about.get("costs", []))
+def _trajectories(released: Released) -> list[str]:
+    return [] if released.exposures == {"baseline"} else methods_exposure.trajectories(released.config)
 
 
 def _covariates(config: Config) -> list[str]:

@@ -101,8 +101,8 @@ def _models(released: Released) -> Block:
         f"Models of 1 to {rules.max_classes} classes. Chosen: the smallest BIC among those whose classes are distinct "
         "(smallest class at least 1 % of people, mean posterior probability of every class at least 0.7). Entropy: 1 "
         "if everybody surely belongs to one class; mean posterior: of the class in which it is lowest.",
-        ("Classes", "Log-likelihood", "BIC", "Entropy", "Mean posterior", "Smallest class", "Share", "Verdict"),
-        tuple(lines), 7, released.rule, (0.7, 1.2, 1, 0.8, 0.9, 0.9, 0.7, 2.2),
+        ("Classes", "Verdict", "Log-likelihood", "BIC", "Entropy", "Mean posterior", "Smallest class", "Share"),
+        tuple(lines), 6, released.rule, (0.7, 2.4, 1.2, 1, 0.8, 0.9, 0.9, 0.7),
     )  # fmt: skip
 
 
@@ -111,13 +111,13 @@ def _model(row: Row, threshold: int) -> tuple[str, ...]:
     smallest = counts(row, DISPLAYS["trajectory_models"].counts, threshold)["smallest_class"] if fitted else MISSING
     return (
         number(row["classes"]),
+        row["why"],
         told(row, "log_likelihood", number(row["log_likelihood"])),
         told(row, "bic", number(row["bic"])),
         told(row, "entropy", number(row["entropy"], 2)),
         told(row, "mean_posterior", number(row["mean_posterior"], 2)),
         smallest,
         share(row, "smallest_share"),
-        row["why"],
     )
 
 

@@ -26,7 +26,8 @@ def timeline(rules: Exposure) -> pl.DataFrame:
     history = example.history()
     _, fills = opioid_fills(history["dispensings"], rules)
     daily, supply, status = doses_and_status(fills, history, rules)
-    merged = episodes.build(daily.lazy(), rules.gap_days).collect()
+    of_last_supply = None if rules.gap_share is None else clean.analgesic_fills(fills).lazy()
+    merged = episodes.build(daily.lazy(), rules.gap_days, gap_share=rules.gap_share, fills=of_last_supply).collect()
     found = events.find(
         daily, history["observation"], history["deaths"], fills, rules=rules.events,
         tiers=mme.tiers(mme.factors(rules.mme_factors)),

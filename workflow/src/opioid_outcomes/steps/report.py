@@ -18,7 +18,8 @@ Files = dict[str, Any]  # a path, or a list of paths, by name
 def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str:
     """Write the report from what has been released; returns a line saying what was written.
 
-    ``inputs``: ``release``, ``manifest``, ``estimates``, the displays by name, and ``truth``.
+    ``inputs``: ``release``, ``manifest``, ``estimates``, the displays by name, ``truth``
+    and the worked ``example``.
     ``outputs``: ``html`` and ``pdf`` where the config asks for them, and ``figures``, the SVG files of
     ``contracts.displays.FIGURES``; one that cannot be drawn holds a sentence.
     ``settings`` is the whole config.

@@ -1,0 +1,197 @@
+"""The methods section on exposure and dose trajectories, every number in it taken from the config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opioid_outcomes.config.exposure import Exposure
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.exposure.source import SELF_REPORTED
+from opioid_outcomes.report.exposure_section import factor_table
+from opioid_outcomes.report.exposure_tables import LONG_TERM, event_definitions
+from opioid_outcomes.report.released import Released
+from opioid_outcomes.report.words import listed, number, plain, plural
+
+TABLES = {
+    "cdc_2022": "CDC 2022, with CDC's older factor, marked so, for drugs it leaves out",
+    "cdc_2016_tiers": "CDC 2016, methadone by tiers",
+    "cdc_2016_flat": "CDC 2016, one factor for methadone",
+    "heal": "the NIH HEAL calculator, buprenorphine included",
+    "consort_2008": "CONSORT 2008",
+}
+TIERED = ("cdc_2016_tiers",)
+
+
+def exposure(released: Released) -> list[str]:
+    config = released.config
+    kinds = released.exposures
+    told = []
+    if kinds != {"baseline"}:
+        rules = config.exposure
+        told += [_dose(rules, factor_table(released)), _repair(rules), _daily_dose(rules), _status(rules)]
+        told += [_definitions(rules), _events(rules), _long_term(rules)]
+    if "baseline" in kinds:
+        told.append(
+            "Where opioid use was asked at one interview only, people who reported use then are compared with those "
+            "who reported none; nothing is assumed of use afterwards."
+        )
+    reported = [f"`{name}`" for name in released.cohorts if _follows_reports(released.about(name))]
+    if reported:
+        valid = plural(config.exposure.report_valid_days, "day")
+        told.append(f"In {listed(reported)} use is self-reported; a report is believed for {valid}.")
+    return told
+
+
+def _follows_reports(about: dict[str, Any]) -> bool:
+    """Whether a cohort's use is followed from report to report."""
+    return about.get("exposure") == "time_varying" and any(SELF_REPORTED in cost for cost in about.get("costs", []))
+
+
+def _dose(rules: Exposure, table: str) -> str:
+    addiction = rules.buprenorphine.sublingual_without_indication == "opioid_use_disorder"
+    sublingual = "opioid use disorder, a state that is neither on nor off" if addiction else "pain"
+    meaning = f" ({TABLES[table]})" if table in TABLES else " (the study's own)"
+    tiers = (
+        " Methadone's factor depends on the day's total: 4 up to 20 mg, 8 up to 40, 10 up to 60, 12 above."
+        if table in TIERED
+        else ""
+    )
+    buprenorphine = (
+        "Buprenorphine has a factor in this table."
+        if table == "heal"
+        else "Buprenorphine has no factor in CDC tables: its days are on opioids at an unknown dose, which is never "
+        "taken "
+        "as zero."
+    )
+    return (
+        "The dose of a fill is strength × quantity / days of supply × factor, in morphine milligram equivalents "
+        f"(MME) per day; factors are those of the table `{table}`{meaning}.{tiers} Patches count per day of wear. "
+        "Injections, anaesthesia opioids, antitussives and antidiarrhoeals are not analgesic exposure. "
+        f"{buprenorphine} "
+        f"Sublingual buprenorphine without a recorded indication counts as treatment for {sublingual}."
+    )
+
+
+def _rules(names: list[Any]) -> str:
+    return f"by the first that applies of {listed([plain(name) for name in names], 'and')}" if names else "by no rule"
+
+
+def _repair(rules: Exposure) -> str:
+    ranges = {
+        "midpoint": "stands for its midpoint", "lower": "stands for its lower end", "upper": "stands for its upper end",
+        "set_aside": "is unknown",
+    }[rules.ranges]  # fmt: skip
+    waiting = (
+        f"; waiting time is the {100 * rules.days_supply.waiting_time_quantile:g} % quantile of the times between "
+        "fills "
+        "of other people"
+        if "waiting_time" in rules.days_supply.repair
+        else ""
+    )
+    drop = (
+        "Repaired fills are kept, and the results without them stand beside."
+        if rules.repaired_fills == "keep"
+        else "In this study every fill with a repaired amount is set aside."
+    )
+    return (
+        "An amount that is missing or cannot be is unknown, and is repaired by a named rule or stays unknown. Days of "
+        f"supply (none, 0, or more than {rules.days_supply.max}) are repaired {_rules(rules.days_supply.repair)}"
+        f"{waiting}; quantities (none, 0, or more than {rules.quantity.max_per_day:g} tablets a day) "
+        f"{_rules(rules.quantity.repair)}; strengths {_rules(rules.strength.repair)}. Person: what is usual in the "
+        "person's own latest fills up to that day; product: among at least ten other people. No rule looks at a later "
+        f"fill of the same person. An amount recorded as a range {ranges}. {drop}"
+    )
+
+
+def _daily_dose(rules: Exposure) -> str:
+    if rules.stockpile_cap_days is None:
+        stockpile = "There is no stockpiling: every fill counts on its own days, and overlapping fills add."
+    elif rules.stockpile_cap_days:
+        stockpile = (
+            f"An early refill of the same product takes over on its day, and at most {rules.stockpile_cap_days} "
+            "left-over "
+            "days are added to its end, turned into days at the new number of units a day."
+        )
+    else:
+        stockpile = "An early refill of the same product takes over on its day, and what is left over is dropped."
+    stays = (
+        "Supply is not used up during inpatient stays: the dose held on admission is held through the stay, and what "
+        "is left lasts that much longer."
+        if rules.stays == "extend"
+        else "Inpatient stays do not change supply."
+    )
+    return f"Daily dose is the sum over the products active that day. {stockpile} {stays}"
+
+
+def _status(rules: Exposure) -> str:
+    gap = (
+        f"gaps of up to {rules.gap_days} days"
+        if rules.gap_share is None
+        else f"gaps of up to {100 * rules.gap_share:g} % of the days of the last supply"
+    )
+    return (
+        f"A person is on opioids on a day up to {rules.carry_over_days} days after the end of supply, as known from "
+        "fills up to that day only; no gap is bridged by looking at a later refill. Off opioids is split into "
+        "never, recent (up to 90 days since the end of supply) and former. Use is new if it begins after "
+        f"{plural(rules.washout_days, 'observed day')} without opioids. Dose bands begin at "
+        f"{listed([f'{band:g}' for band in rules.dose_bands])} MME/day. Episodes, which only describe, merge {gap}."
+    )
+
+
+def _definitions(rules: Exposure) -> str:
+    over = "at least" if rules.threshold_rule == "at_least" else "more than"
+    return (
+        f"How many people reach {over} 50 and 90 MME/day is told by the four HEAL definitions in windows of "
+        f"{plural(rules.definition_window_days, 'day')} from the first day with supply, and by every factor table "
+        "shipped, from the same fills. What has no known dose is neither in a total nor in its days."
+    )
+
+
+def _events(rules: Exposure) -> str:
+    told = [f"{plain(name)}: {meaning}" for name, meaning in event_definitions(rules.events).items()]
+    return (
+        f"Events are {'; '.join(told)}. An event that is told from the days after it starts a follow-up only when "
+        "these "
+        "have passed, and they must be observed; a day of unknown dose among them means no event. Methadone with tiers "
+        "counts at one factor here, so that no event comes from crossing a tier."
+    )
+
+
+def _long_term(rules: Exposure) -> str:
+    name = rules.long_term_definition
+    return (
+        f"Long-term therapy is `{name}` ({LONG_TERM[name]}), met on the first day on which it holds, by that day and "
+        "the past alone; the other definitions are tabulated. Concurrent use is a day with supply of an opioid and of "
+        "a benzodiazepine or gabapentinoid, each for its recorded days."
+    )
+
+
+def trajectories(config: Config) -> list[str]:
+    rules = config.trajectories
+    scale = "log(1 + MME/day)" if rules.dose_scale == "log" else "MME/day"
+    shape = "quadratic curves" if rules.curve == "quadratic" else "natural cubic splines with three inner knots"
+    told = [
+        f"A course of dose is the mean MME/day of each of the first {plural(rules.months, '30-day month')} since "
+        "entry, "
+        "days off opioids counting as no dose, of people with a day on opioids and at least "
+        f"{plural(rules.min_months, 'month')} of known dose. Latent classes of courses are a finite mixture of "
+        f"{shape} on "
+        f"the scale {scale}, each class with a variance of its own, fitted by EM from "
+        f"{plural(rules.starts, 'random start')}. "
+        f"Of 1 to {rules.max_classes} classes the smallest BIC is chosen among models whose smallest class holds at "
+        "least 1 % of people and in each of whose classes the mean posterior probability is at least 0.7."
+    ]
+    analyses = {
+        "drift": "the mean of individual slopes of dose and of pain over months on opioids",
+        "taper": "cumulative incidence of relapse, of stopping and of death after a first taper (Aalen–Johansen)",
+        "predictors": "what goes with the class of course (multinomial regression, people weighted by the "
+        "probability of "
+        "each class) and with long-term use among new users (logistic regression, weighted for being followed)",
+    }
+    asked = [analyses[name] for name in rules.analyses]
+    if asked:
+        told.append(
+            f"Besides, {listed(asked)} are estimated, with standard errors clustered by person; all of this describes. "
+            f"Fewer than {number(10)} people, or events, behind a number make it not evaluable."
+        )
+    return told
