@@ -14,6 +14,7 @@ from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import number, plain, plural, present
 
 Rows = list[dict[str, Any]]
+EARLY_DAYS = 5  # of the first refill
 
 
 def example(released: Released) -> Section | None:
@@ -75,12 +76,11 @@ def _early_refill(rules: Exposure) -> str:
         return f"{early}: without stockpiling both fills count on their own days, and overlapping days add."
     if rules.stockpile_cap_days == 0:
         return f"{early}: it takes over on its day, and what is left of the old supply is dropped."
-    left = "the five days left" if rules.stockpile_cap_days >= 5 else f"{rules.stockpile_cap_days} of the five days "
-    "left"
+    cap = rules.stockpile_cap_days
+    kept = "the five days left" if cap >= EARLY_DAYS else f"{cap:g} of the five days left"
     return (
-        f"{early}: it takes over on its day, and {left} (at most {rules.stockpile_cap_days} may be) are added to its "
-        "end, "
-        "turned into days at the new number of tablets a day. So the higher dose shows on the day it was dispensed."
+        f"{early}: it takes over on its day, and {kept} (at most {cap:g} may be) are added to its end, turned into "
+        "days at the new number of tablets a day. So the higher dose shows on the day it was dispensed."
     )
 
 
@@ -96,7 +96,7 @@ def _stay(rules: Exposure) -> str:
 def _no_days_supply(rows: Rows, rules: Exposure) -> str:
     rule = next((row["label"] for row in rows if row["lane"] == "repair" and row["start"] == history.NO_DAYS), None)
     if rules.repaired_fills == "drop" or rule is None:
-        return "A fill without days of supply is not repaired here: it has no dose, and use after it is not known."
+        return "A fill without days of supply is not repaired here: it adds neither days nor dose."
     how = {
         "person_units": "the tablets are divided by the usual number a day of this person's latest fills of the "
         "product",
@@ -116,8 +116,9 @@ def _rise(rows: Rows, rules: Exposure) -> str:
         f"{e.min_mme:g} MME/day above that of the {plural(e.prior_days, 'day')} before, which must be stable"
     )
     found = any(row["lane"] == "event" and row["label"] == "escalation" for row in rows)
-    verdict = "An escalation" if found else "A rise, here no escalation"
-    return f"{verdict}: {rule}. A follow-up of it would start {plural(e.next_days, 'day')} later, when that is known."
+    if not found:
+        return f"A rise of the dose, which is no escalation here: {rule}."
+    return f"An escalation: {rule}. A follow-up of it starts {plural(e.next_days, 'day')} later, when that is known."
 
 
 def _end_of_supply(rows: Rows, rules: Exposure) -> str:
@@ -128,11 +129,15 @@ def _end_of_supply(rows: Rows, rules: Exposure) -> str:
         else f"{100 * rules.gap_share:g} % of the days of the last supply"
     )
     bridged = not any(row["lane"] == "episode" and row["start"] == history.PATCH_DAY for row in rows)
+    after = (
+        f"The person counts as on for {plural(rules.carry_over_days, 'day')} more (carry-over), then as a recent user."
+        if rules.carry_over_days
+        else "From that day on the person is a recent user; there is no carry-over."
+    )
     episode = "go on as one episode" if bridged else "begin a new episode"
     return (
-        f"Supply ends. The person counts as on for {plural(rules.carry_over_days, 'day')} more (carry-over), then as "
-        f"recent user. The next fill comes after {gap} days without supply; gaps of up to {longest} are merged, so its "
-        f"days {episode}. Status never looks at that later fill."
+        f"Supply ends. {after} The next fill comes after {gap} days without supply; gaps of up to {longest} are "
+        f"merged, so its days {episode}. Status never looks at that later fill."
     )
 
 
