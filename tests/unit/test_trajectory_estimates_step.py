@@ -198,3 +198,14 @@ def test_classes_of_two_cohorts_are_not_pooled_and_long_term_use_is(tmp_path: Pa
     rows = run(tmp_path, cohort_tables())[0]
     both = pl.concat([rows, rows.with_columns(cohort=pl.lit("d"))])
     assert set(pooled_rows(both, "s")["outcome"]) == {"long-term use"}
+
+
+def test_cohorts_that_adjust_for_different_covariates_are_pooled_with_a_caveat(tmp_path: Path) -> None:
+    tables = cohort_tables()
+    without = tables | {"diagnoses": tables["diagnoses"].clear()}
+    caveat = "the cohorts do not adjust for the same covariates: see their rows"
+    rows = [run(tmp_path / str(i), each)[0] for i, each in enumerate((tables, tables, without))]
+    for other, told in ((rows[1], False), (rows[2], True)):
+        both = pl.concat([rows[0], other.with_columns(cohort=pl.lit("d"))])
+        age = pooled_rows(both, "s").filter(contrast="age per unit")
+        assert age["note"].str.contains(caveat).to_list() == [told]

@@ -71,6 +71,6 @@ def _caveats(group: pl.DataFrame, estimates: pl.DataFrame) -> list[str]:
     same = estimates.join(group.select(ESTIMAND).unique(), on=ESTIMAND, how="semi", nulls_equal=True)
     withheld = sorted(set(same["cohort"]) - set(group["cohort"]))
     caveats = [f"withheld in {', '.join(withheld)}"] if withheld else []
-    if group["note"].str.extract(r"given (.*?), by days").n_unique() > 1:
+    if group["note"].str.extract(r"(?:given|in one model:) (.*?)(?:, by days|;|$)").n_unique() > 1:
         caveats.append("the cohorts do not adjust for the same covariates: see their rows")
     return caveats

@@ -57,7 +57,7 @@ def drift(person_time: pl.DataFrame, panel: pl.DataFrame, *, months: int, factor
     in_pain = f"{everybody}, with pain recorded in at least {FEWEST_PAIN_MONTHS} of them"
     window = f"0-{MONTH_DAYS * months}"
 
-    dose_unit, pain_unit = f"MME/day, MME by {factors}", "points of 0-10"
+    dose_unit, pain_unit = f"MME/day (MME by {factors})", "points of 0-10"
     return [
         _row(dose, "mme", everybody, "dose", window=window, unit=dose_unit, apart=0),
         _row(same_people, "mme", in_pain, "dose", window=window, unit=dose_unit, apart=without_pain),
@@ -74,7 +74,7 @@ def _row(
     row = Estimate(
         analysis=ANALYSIS, method="two_stage", population=population, outcome=outcome, contrast=CONTRAST, scale="slope",
         window=window, persons=persons, smallest_cell=smallest(persons, apart),
-        gate=f"not evaluable: {_too_few(outcome)}",
+        gate=f"not evaluable: fewer than ten {population}",
     )  # fmt: skip
     if found is None:
         return row
@@ -86,11 +86,6 @@ def _row(
         row, estimate=found.estimate, se=found.se, ci_low=found.ci_low, ci_high=found.ci_high, p_value=found.p_value,
         gate="pass", note="; ".join(notes),
     )  # fmt: skip
-
-
-def _too_few(outcome: str) -> str:
-    fewest = f"fewer than ten people are on opioids at a known dose in {FEWEST_MONTHS} months"
-    return fewest if outcome == "dose" else f"{fewest} with pain recorded in {FEWEST_PAIN_MONTHS} of them"
 
 
 def mean_slope(rows: pl.DataFrame, value: str) -> MeanSlope | None:

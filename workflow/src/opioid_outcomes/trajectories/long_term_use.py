@@ -69,7 +69,7 @@ def long_term_use(
     if found.never_before:
         first.append(NEVER_BEFORE)
     inside = met[result.kept]
-    row = replace(row, persons=len(inside), events=int(inside.sum()), note=describe(first, names, result.notes))
+    row = replace(row, persons=len(inside), events=int(inside.sum()), note=describe(first, result))
     return [of_term(row, term, 0, (~inside, inside), _few(inside)) for term in result.terms]
 
 

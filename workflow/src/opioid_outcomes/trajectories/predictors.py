@@ -14,7 +14,7 @@ import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.trajectories.monthly import MONTH_DAYS
-from opioid_outcomes.trajectories.odds import Bools, Missing, Term, regress
+from opioid_outcomes.trajectories.odds import Bools, Missing, Regression, Term, regress
 
 ANALYSIS = "trajectory.predictors"
 Z = 1.959963984540054
@@ -50,7 +50,7 @@ def class_membership(
         "each person in every class by posterior probability: uncertain classes draw log odds towards 0",
         f"standard errors clustered by person take the classes as given; MME by {factors}",
     )
-    note = describe(first, covariates, found.notes)
+    note = describe(first, found)
     modal, expected = people["class"].to_numpy()[found.kept], posterior[found.kept].sum(axis=0)
     rows = []
     for k in range(2, count + 1):
@@ -70,10 +70,11 @@ def _no_classes(people: pl.DataFrame, count: int, covariates: Sequence[str]) -> 
     return None if covariates else "no baseline covariates are named"
 
 
-def describe(first: Sequence[str], covariates: Sequence[str], notes: Sequence[str]) -> str:
+def describe(first: Sequence[str], found: Regression) -> str:
     """The note of a row of either analysis."""
-    adjusted = f"association, not effect; all in one model: {', '.join(covariates)}"
-    return "; ".join((*first, adjusted, *notes))
+    inside = dict.fromkeys(term.covariate for term in found.terms if term.refusal is None)
+    adjusted = f"association, not effect; all in one model: {', '.join(inside)}"
+    return "; ".join((*first, adjusted, *found.notes))
 
 
 def of_term(row: Estimate, term: Term, place: int, outcomes: tuple[Bools, Bools], gate: str | None) -> Estimate:
