@@ -27,6 +27,7 @@ MOST_CYCLES = 500
 SHORT_STEPS = 10
 LOOSE, LOOSE_CYCLES = 1e-4, 20
 FINALISTS = 3
+NEAR = 1e-5
 SAME_CLASS = 1e-4  # in standard deviations of y
 SAME = 1e-7  # of the log-likelihood, per person
 LONGEST_STEP = 64.0
@@ -199,11 +200,12 @@ def best(sums: Sums, parameters: Parameters, tolerance: float) -> tuple[Paramete
         order = order[half:]
         ranked = _ranked(sums, middle, SAME)
         while len(ranked):
-            final, done = converge(sums, middle[ranked[:FINALISTS]], tolerance)
+            final, _ = converge(sums, middle[ranked[:FINALISTS]], NEAR)
             ranked = ranked[FINALISTS:]
-            winner = _ranked(sums, final, 0.0)[:1]
-            if len(winner):
-                return final[winner], bool(done[winner[0]])
+            for start in _ranked(sums, final, 0.0):
+                found, done = converge(sums, final[start : start + 1], tolerance)
+                if len(_ranked(sums, found, 0.0)):
+                    return found, bool(done[0])
     return None
 
 
