@@ -14,7 +14,7 @@ from opioid_outcomes.exposure.daily_dose import DAY_TOLERANCE
 from opioid_outcomes.exposure.drug_classes import fills_of_classes
 from opioid_outcomes.exposure.long_term import YEAR, analgesic
 from opioid_outcomes.exposure.stretches import Array
-from opioid_outcomes.exposure.windows import NEVER, Accrual, days_of, first_met
+from opioid_outcomes.exposure.windows import NEVER, Accrual, Condition, days_of, first_met
 
 CLASSES = ("benzodiazepine", "gabapentinoid")
 # COB: at least so many opioid fills, days with opioids, fills of the class, and days of overlap within a year
@@ -116,13 +116,16 @@ def cob(opioids: pl.DataFrame, dispensed: pl.DataFrame, supplied: pl.DataFrame, 
     stretches = {name: _over_days(part, codes) for name, part in (("on", opioids), ("overlap", both))}
     accruals = {**fills, **stretches}
 
-    def conditions(person: Array, day: Array) -> list[Array]:
-        return [accruals[name].between(person, day + 1 - YEAR, day + 1)["n"] - number for name, number in least.items()]
+    def enough(name: str, number: int) -> Condition:
+        def within_a_year(person: Array, day: Array) -> list[Array]:
+            return [accruals[name].between(person, day + 1 - YEAR, day + 1)["n"] - number]
+
+        return within_a_year
 
     knots = [
         (part.person, edge + ago) for part in accruals.values() for ago in (0, YEAR) for edge in (part.start, part.stop)
     ]
-    return first_met(knots, conditions, codes.height)
+    return first_met(knots, [enough(name, number) for name, number in least.items()], codes.height)
 
 
 def _on_days(rows: pl.DataFrame, codes: pl.DataFrame) -> Accrual:

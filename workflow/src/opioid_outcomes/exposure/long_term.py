@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
 from opioid_outcomes.exposure.stretches import Array, merge_equal
-from opioid_outcomes.exposure.windows import NEVER, PARTS_PER_MME, Accrual, days_of, first_met
+from opioid_outcomes.exposure.windows import NEVER, PARTS_PER_MME, Accrual, Condition, days_of, first_met
 
 YEAR = 365
 # CONSORT: an episode ends when 6 months pass without a dispensing (Von Korff 2008, Clin J Pain 24:521). The table of
@@ -38,14 +37,15 @@ class Record:
     episode: Array
     endless: Accrual  # fills of unknown supply
 
-    def on(self, person: Array, day: Array) -> Array:
-        """0 on days with supply or a dispensing, else -1."""
+    def on(self, person: Array, day: Array) -> list[Array]:
+        """0 or more on days with supply or a dispensing."""
         supply = self.supply.between(person, day, day + 1)["days"]
-        return np.maximum(supply, np.minimum(self.fills.between(person, day, day + 1)["fills"], 1)) - 1
+        return [supply + self.fills.between(person, day, day + 1)["fills"] - 1]
 
-    def unknown(self, person: Array, start: Array, stop: Array) -> Array:
+    def known(self, person: Array, start: Array, stop: Array) -> list[Array]:
+        """0 or more where the dose of every day, and the supply of every fill, is known."""
         days = self.dose.between(person, start, stop)["unknown"]
-        return days + self.endless.between(person, start, stop)["fills"]
+        return [-days - self.endless.between(person, start, stop)["fills"]]
 
     def knots(self, *parts: tuple[Accrual, tuple[int, ...]]) -> list[tuple[Array, Array]]:
         """Days on which a stretch begins or ends, or did so a number of days ago, and those of use."""
@@ -156,25 +156,25 @@ def _accrual(rows: pl.DataFrame, **per_day: Array) -> Accrual:
     return Accrual(*(rows[name].to_numpy() for name in ("person", "start", "stop")), **per_day)
 
 
-def _windowed(known: Record, conditions: Callable[[Array, Array], list[Array]], days: int, *parts: Accrual) -> Found:
+def _windowed(known: Record, conditions: list[Condition], days: int, *parts: Accrual) -> Found:
     """First day with supply or a dispensing on which the conditions, on a window of ``days``, hold."""
     knots = known.knots(*((part, (0, days)) for part in parts))
-    met = first_met(knots, lambda person, day: [known.on(person, day), *conditions(person, day)], len(known.ids))
+    met = first_met(knots, [known.on, *conditions], len(known.ids))
     return met, np.where(met == NEVER, NEVER, met - (days - 1))
 
 
 def _days_of_supply(known: Record, least: int) -> Found:
-    def conditions(person: Array, day: Array) -> list[Array]:
+    def enough(person: Array, day: Array) -> list[Array]:
         return [known.supply.between(person, day + 1 - YEAR, day + 1)["days"] - least]
 
-    return _windowed(known, conditions, YEAR, known.supply)
+    return _windowed(known, [enough], YEAR, known.supply)
 
 
 def _fills(known: Record, least: int, days: int) -> Found:
-    def conditions(person: Array, day: Array) -> list[Array]:
+    def enough(person: Array, day: Array) -> list[Array]:
         return [known.fills.between(person, day + 1 - days, day + 1)["fills"] - least]
 
-    return _windowed(known, conditions, days, known.fills)
+    return _windowed(known, [enough], days, known.fills)
 
 
 def d90_in_365(known: Record) -> Found:
@@ -214,17 +214,20 @@ def consort(known: Record) -> Found:
     day judged it has lasted more than 90 days; the year is the last 365 days of the episode.
     """
 
-    def conditions(person: Array, day: Array, what: str, least: int) -> list[Array]:
+    def lasts(person: Array, day: Array) -> list[Array]:
         begin, latest_fill = _episode(known, person, day)
-        within = known.fills.between(person, np.maximum(begin, day + 1 - YEAR), day + 1)[what]
-        lasted, open_still = day + 1 - begin - 91, latest_fill + EPISODE_GAP - day
-        return [known.on(person, day), lasted, open_still, within - least]
+        return [day + 1 - begin - 91, latest_fill + EPISODE_GAP - day]
+
+    def dispensed(what: str, least: int) -> Condition:
+        def enough(person: Array, day: Array) -> list[Array]:
+            begin, _ = _episode(known, person, day)
+            return [known.fills.between(person, np.maximum(begin, day + 1 - YEAR), day + 1)[what] - least]
+
+        return enough
 
     knots = known.knots((known.fills, (0, YEAR)))
-    met = np.minimum(
-        first_met(knots, lambda person, day: conditions(person, day, "fills", 10), len(known.ids)),
-        first_met(knots, lambda person, day: conditions(person, day, "days", 120 * PARTS_PER_DAY), len(known.ids)),
-    )
+    either = (dispensed("fills", 10), dispensed("days", 120 * PARTS_PER_DAY))
+    met = np.minimum(*(first_met(knots, [known.on, lasts, enough], len(known.ids)) for enough in either))
     found = np.flatnonzero(met != NEVER)
     begin = met.copy()
     begin[found] = np.maximum(_episode(known, found, met[found])[0], met[found] + 1 - YEAR)
@@ -237,13 +240,13 @@ def opera(known: Record) -> Found:
     OPERA, chronic use (Wilton 2021, BMJ Open 11:e043586). Episodes as for ``consort``.
     """
 
-    def conditions(person: Array, day: Array) -> list[Array]:
+    def covered(person: Array, day: Array) -> list[Array]:
         begin, latest_fill = _episode(known, person, day)
         supplied = known.supply.between(person, begin, day + 1)["days"]
         open_still = latest_fill + EPISODE_GAP - day
-        return [known.on(person, day), open_still, supplied - 90, 2 * supplied - (day + 1 - begin)]
+        return [open_still, supplied - 90, 2 * supplied - (day + 1 - begin)]
 
-    met = first_met(known.knots(), conditions, len(known.ids))
+    met = first_met(known.knots(), [known.on, covered], len(known.ids))
     found = np.flatnonzero(met != NEVER)
     begin = met.copy()
     begin[found] = _episode(known, found, met[found])[0]
@@ -258,27 +261,39 @@ def stable_hd(known: Record) -> Found:
     """
     whole = BLOCK * BLOCKS
 
-    def conditions(person: Array, day: Array) -> list[Array]:
-        edges = [known.dose.until(person, day + 1 - whole + BLOCK * k)["mme"] for k in range(BLOCKS + 1)]
-        total = edges[-1] - edges[0]
-        spread = [BLOCKS * (end - begin) - total for begin, end in pairwise(edges)]
-        limits = [3 * total - sign * 20 * part for part in spread for sign in (1, -1)]
-        unknown = known.unknown(person, day + 1 - whole, day + 1)
-        return [known.on(person, day), -unknown, total - 50 * PARTS_PER_MME * whole, *limits]
+    def mme(person: Array, day: Array, first: int, days: int) -> Array:
+        return known.dose.between(person, day + first, day + first + days)["mme"]
+
+    def enough(person: Array, day: Array) -> list[Array]:
+        return [mme(person, day, 1 - whole, whole) - 50 * PARTS_PER_MME * whole]
+
+    def steady(first: int) -> Condition:
+        def within(person: Array, day: Array) -> list[Array]:
+            total = mme(person, day, 1 - whole, whole)
+            beyond = BLOCKS * mme(person, day, first, BLOCK) - total
+            return [3 * total - 20 * beyond, 3 * total + 20 * beyond]
+
+        return within
+
+    def all_known(person: Array, day: Array) -> list[Array]:
+        return known.known(person, day + 1 - whole, day + 1)
 
     knots = known.knots((known.dose, tuple(range(0, whole + 1, BLOCK))), (known.endless, (0, whole)))
-    met = first_met(knots, conditions, len(known.ids))
+    blocks = [steady(first) for first in range(1 - whole, 1, BLOCK)]
+    met = first_met(knots, [known.on, enough, all_known, *blocks], len(known.ids))
     return met, np.where(met == NEVER, NEVER, met - (whole - 1))
 
 
 def hdltot(known: Record) -> Found:
     """At least 90 MME/day on at least 90 % (81) of 90 days (JAMA Netw Open 2022, article 2791566)."""
 
-    def conditions(person: Array, day: Array) -> list[Array]:
-        high = known.dose.between(person, day + 1 - 90, day + 1)["high"]
-        return [-known.unknown(person, day + 1 - 90, day + 1), high - 81]
+    def high(person: Array, day: Array) -> list[Array]:
+        return [known.dose.between(person, day + 1 - 90, day + 1)["high"] - 81]
 
-    return _windowed(known, conditions, 90, known.dose, known.endless)
+    def all_known(person: Array, day: Array) -> list[Array]:
+        return known.known(person, day + 1 - 90, day + 1)
+
+    return _windowed(known, [high, all_known], 90, known.dose, known.endless)
 
 
 def _episode(known: Record, person: Array, day: Array) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ from opioid_outcomes.exposure.stretches import Array, distinct_days, latest
 
 PARTS_PER_MME = 10**6
 NEVER = np.iinfo(np.int64).max
+Condition = Callable[[Array, Array], list[Array]]
 
 
 class Accrual:
@@ -60,31 +61,33 @@ def days_of(person: Array, day: Array, **per_day: Array) -> Accrual:
     return Accrual(person, day, day + 1, **per_day)
 
 
-def first_met(
-    knots: list[tuple[Array, Array]], conditions: Callable[[Array, Array], list[Array]], people: int
-) -> Array:
+def first_met(knots: list[tuple[Array, Array]], conditions: list[Condition], people: int) -> Array:
     """Each person's first day on which every condition is 0 or more; ``NEVER`` where there is none.
 
-    ``conditions(person, day)`` gives whole numbers that change linearly with the day between two ``knots`` (person,
-    day) of a person; nothing is met before a person's first knot or after the last. On a piece between knots each
-    condition holds from, or up to, a day that is a division, so no day is walked. O(k log k) for k knots.
+    A condition of a person and a day is a list of whole numbers that change linearly with the day between two ``knots``
+    (person, day) of a person; nothing is met before a person's first knot or after the last. On a piece between knots
+    each holds from, or up to, a day that is a division, so no day is walked; pieces on which one holds nowhere are not
+    asked for the next. O(k log k) for k knots.
     """
     person, day = distinct_days(knots)
-    result = np.full(people, NEVER)
-    if not len(person):
-        return result
-    same = np.append(person[1:] == person[:-1], False)
+    same = np.append(person[1:] == person[:-1], False)[: len(day)]
     length = np.where(same, np.append(day[1:], 0) - day, 1)
     low, high = np.zeros(len(day), dtype=np.int64), length - 1
-    for now, then in zip(conditions(person, day), conditions(person, day + 1), strict=True):
-        slope = then - now
-        rising, falling = slope > 0, slope < 0
-        reached = -(now // np.where(rising, slope, 1))  # the days until it is 0 or more
-        low = np.maximum(low, np.where(now >= 0, 0, np.where(rising, reached, length)))
-        kept = np.where(now >= 0, now // np.where(falling, -slope, 1), -1)
-        high = np.minimum(high, np.where(falling, kept, high))
-    met = low <= high
-    who, when = person[met], (day + low)[met]
-    leading = np.diff(who, prepend=-1) != 0
-    result[who[leading]] = when[leading]
+    for condition in conditions:
+        for now, then in zip(condition(person, day), condition(person, day + 1), strict=True):
+            _narrow(low, high, now, then - now)
+        kept = low <= high
+        person, day, low, high = person[kept], day[kept], low[kept], high[kept]
+    result = np.full(people, NEVER)
+    leading = np.diff(person, prepend=-1) != 0
+    result[person[leading]] = (day + low)[leading]
     return result
+
+
+def _narrow(low: Array, high: Array, now: Array, slope: Array) -> None:
+    """Narrows the days ``low`` to ``high`` after a piece's first, in place, to those with now + slope x days >= 0."""
+    rising, falling = slope > 0, slope < 0
+    reached = -(now // np.where(rising, slope, 1))  # the days until it is 0 or more
+    np.maximum(low, np.where(now >= 0, 0, np.where(rising, reached, NEVER)), out=low)
+    kept = np.where(now >= 0, now // np.where(falling, -slope, 1), -1)
+    np.minimum(high, np.where(falling, kept, high), out=high)
