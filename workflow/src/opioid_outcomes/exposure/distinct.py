@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+AT_ONCE = 1_000_000  # rows
+
 
 def distinct(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.DataFrame, pl.Series]:
     """Distinct rows of ``columns``, sorted, and the position of each row's among them.
@@ -25,7 +27,9 @@ def distinct(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.DataFrame,
     rows = rows.sort(columns).with_row_index("position")
     found = hashes.join(rows.select("hash", "position"), on="hash", how="left", maintain_order="left")
     position = found.get_column("position")
-    for name in held:
-        if not rows.get_column(name).gather(position).eq_missing(frame.get_column(name)).all():
-            raise RuntimeError("two different rows share a hash")
+    for start in range(0, frame.height, AT_ONCE):  # in parts, so that texts are never laid out twice over
+        part, places = frame.slice(start, AT_ONCE), position.slice(start, AT_ONCE)
+        for name in held:
+            if not rows.get_column(name).gather(places).eq_missing(part.get_column(name)).all():
+                raise RuntimeError("two different rows share a hash")
     return rows.select(columns), position
