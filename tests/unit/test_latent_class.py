@@ -192,6 +192,21 @@ def test_classifying_first_pulls_overlapping_classes_apart() -> None:
     assert means @ [-1, 1] > 0.92
 
 
+def test_splitting_the_smaller_model_finds_what_one_start_misses() -> None:
+    """Levels that come and go: one start stays hundreds below the best of a hundred; split classes reach it."""
+    rng = np.random.default_rng(5)
+    begin = np.where(rng.random(500) < 0.4, rng.integers(0, 20, 500), 0)[:, None]
+    months = np.arange(24)
+    on = (months >= begin) & (months < begin + rng.integers(1, 40, (500, 1)))
+    y = np.where(on, 3.5 + 0.5 * rng.normal(size=(500, 1)) + 0.1 * rng.normal(size=(500, 24)), 0)
+    curves = observe(np.repeat(np.arange(500), 24), np.tile(months, 500), y.ravel())
+    best = np.array([fit(curves, k, starts=100, seed=1).loglik for k in range(1, 7)])
+    one = np.array([fit(curves, k, starts=1, seed=1).loglik for k in range(1, 7)])
+    split = np.array([each.fit.loglik for each in select(curves, 6, starts=1, seed=1) if each.fit is not None])
+    assert (one - best).min() < -100
+    assert (split - best).min() > -5
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_one_class_is_chosen_where_there_is_one(seed: int) -> None:
     _, *rows = simulate(FOUR[:1], [1.0], [1.0], 500, seed)

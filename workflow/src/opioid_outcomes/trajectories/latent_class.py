@@ -11,7 +11,7 @@ flexmix divides the variance of a class by rows less columns, and so stops a hai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -40,9 +40,9 @@ class Curves:
     deviation (divisor n) of all values; the sums are of (y - centre) / scale.
     """
 
-    persons: Keys
+    persons: Keys = field(repr=False)
     basis: Basis
-    sums: em.Sums
+    sums: em.Sums = field(repr=False)
     observations: int
     centre: float
     scale: float
@@ -100,7 +100,7 @@ class LatentClasses:
     beta: Floats
     sigma: Floats
     loglik: float
-    posterior: Floats
+    posterior: Floats = field(repr=False)
     converged: bool
 
     @property
@@ -188,12 +188,21 @@ class LatentClasses:
         return beta / self.curves.scale
 
 
-def fit(curves: Curves, classes: int, *, starts: int = 20, seed: int = 0, tolerance: float = 1e-8) -> LatentClasses:
+def fit(
+    curves: Curves,
+    classes: int,
+    *,
+    starts: int = 20,
+    seed: int = 0,
+    tolerance: float = 1e-8,
+    smaller: LatentClasses | None = None,
+) -> LatentClasses:
     """The maximum-likelihood mixture of ``classes`` classes.
 
     ``starts``: random starting values tried, see ``mixture_em.best``; one class has a closed form. ``seed``: the same
     seed, persons and values give the same bytes, whatever the order of rows and the number of cores. ``tolerance``: EM
     stops when a step moves no parameter by more, in standard deviations of y.
+    ``smaller``: a fit of one class fewer, whose classes split in two are further starts.
 
     NoFit: fewer persons than classes, or from every start two classes coincide or one loses its people or its variance
     (sigma under 1 % of the overall standard deviation). Cost: persons x classes x starts exponentials a step, some tens
@@ -211,8 +220,9 @@ def fit(curves: Curves, classes: int, *, starts: int = 20, seed: int = 0, tolera
         if found.collapsed[0]:
             raise NoFit("the values lie on one curve")
     else:
-        rng = np.random.default_rng([seed, classes])  # a model does not depend on which others are fitted
-        best = em.best(curves.sums, starting_values(curves.sums, classes, starts, rng), tolerance)
+        rng = np.random.default_rng([seed, classes])
+        members = smaller.members if smaller is not None else None
+        best = em.best(curves.sums, starting_values(curves.sums, classes, starts, rng, members), tolerance)
         if best is None:
             raise NoFit("classes coincide, or one loses its people or its variance, from every start")
         found, done = best

@@ -29,13 +29,20 @@ def sums_by_person(first: npt.NDArray[np.int64], basis: Basis, times: Floats, y:
     return Sums(features, basis.columns)
 
 
-def starting_values(sums: Sums, classes: int, starts: int, rng: np.random.Generator) -> Parameters:
+def starting_values(
+    sums: Sums,
+    classes: int,
+    starts: int,
+    rng: np.random.Generator,
+    smaller: npt.NDArray[np.int64] | None = None,
+) -> Parameters:
     """``starts`` sets of parameters of ``classes`` >= 2 classes.
 
     Persons are put into classes in three ways by turns, because none finds the best likelihood of all data: nearest of
     persons drawn as seeds; nearest of seeds drawn far from each other (k-means++; Arthur & Vassilvitskii 2007 SODA
     1027); cut along a random direction. The first start cuts at quantiles of the mean level. Curves of persons are
-    shrunk towards the overall one, so that those with few observations have one. Cost: persons x classes x starts.
+    shrunk towards the overall one, so that those with few observations have one. ``smaller``: each person's class in a
+    model of one class fewer; each of its classes, split in two, is a further start. Cost: persons x classes x starts.
     """
     own = _own_curves(sums)
     nearest = np.empty((starts, sums.persons), dtype=np.int64)
@@ -47,7 +54,23 @@ def starting_values(sums: Sums, classes: int, starts: int, rng: np.random.Genera
             nearest[start] = _cut((own * rng.normal(size=own.shape[1])).sum(axis=1), classes, rng)
         else:
             nearest[start] = _nearest_of_seeds(own, classes, rng, apart=start % 3 == 1)
+    if smaller is not None:
+        split = [_split(own, smaller, k, classes - 1) for k in range(classes - 1)]
+        nearest = np.concatenate([nearest, np.stack(split)])
     return _of_partition(sums, nearest, classes)
+
+
+def _split(own: Floats, members: npt.NDArray[np.int64], k: int, new: int) -> npt.NDArray[np.int64]:
+    """Half of class k, beyond its median along the direction in which its curves differ most, made class ``new``."""
+    inside = members == k
+    if inside.sum() < 2:
+        return members
+    apart = own[inside] - own[inside].mean(axis=0)
+    direction = np.linalg.eigh(np.einsum("na,nb->ab", apart, apart))[1][:, -1]
+    along = (apart * direction * np.sign(direction[np.abs(direction).argmax()])).sum(axis=1)
+    found = members.copy()
+    found[np.flatnonzero(inside)[along > np.median(along)]] = new
+    return found
 
 
 def _own_curves(sums: Sums) -> Floats:
