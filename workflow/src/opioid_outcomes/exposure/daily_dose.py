@@ -240,12 +240,15 @@ def _flags(rows: pl.DataFrame) -> Array | None:
 
 def _intervals(rows: pl.DataFrame, person: Array) -> Intervals:
     """Each fill on its own days."""
-    whole_days = (pl.col("days_supply") + DAY_TOLERANCE).floor().cast(pl.Int32)
-    stop = rows.select(pl.col("start") + whole_days).to_series().to_numpy()
+    start, days = rows.get_column("start").to_numpy(), rows.get_column("days_supply").to_numpy()
+    stop = np.empty_like(start)
+
+    def end(part: slice) -> None:
+        np.add(start[part], np.floor(days[part] + DAY_TOLERANCE), out=stop[part], casting="unsafe")
+
+    packed.each(end, packed.slices(len(start)))
     mg = _known(rows, "tiered_mg_per_day")
-    return Intervals(
-        person, rows.get_column("start").to_numpy(), stop, _floats(rows.get_column("mme_per_day")), _flags(rows), mg
-    )
+    return Intervals(person, start, stop, _floats(rows.get_column("mme_per_day")), _flags(rows), mg)
 
 
 def _fills(rows: pl.DataFrame, person: Array, product: Array) -> Fills:

@@ -39,8 +39,8 @@ class Fills:
     units: Array | None
     mg: Array | None
 
-    def take(self, rows: Array) -> Fills:
-        parts: list[Any] = [None if part is None else part.take(rows) for part in vars(self).values()]
+    def take(self, rows: Array | slice) -> Fills:
+        parts: list[Any] = [None if part is None else part[rows] for part in vars(self).values()]
         return Fills(*parts)
 
     def sorted(self, rows: Array, person: Array, product: Array, start: Array) -> Fills:
@@ -82,33 +82,42 @@ def supplies(fills: Fills, cap_days: float | None, work: Callable[[Supply], Any]
     """
     if not len(fills.person):
         return [work(_supply(fills, cap_days))]
-    low = int(fills.start.min())
-    day_bits, row_bits = bits(int(fills.start.max()) - low), bits(len(fills.person) - 1)
-    product_bits = bits(int(fills.product.max()))
-    layout = _Layout(low, product_bits, day_bits, row_bits)
-    found: list[Any] = []
-    for first, block in packed.person_blocks(fills.person, product_bits + day_bits + row_bits):
-        found += _block(fills if isinstance(block, slice) else fills.take(block), first, layout, cap_days, work)
-    return found
+    if packed.in_order(fills.person):
+        chunks = packed.whole_groups(fills.person, 0, CHUNK)
+        blocks = packed.each(lambda chunk: _blocks(fills.take(chunk), cap_days, work, parallel=False), chunks)
+        return [found for block in blocks for found in block]
+    return _blocks(fills, cap_days, work, parallel=True)
 
 
 @dataclass(frozen=True)
 class _Layout:
     """Key = person - first | product | day - low | row, from the highest bits to the lowest."""
 
+    first: int
     low: int
     product_bits: int
     day_bits: int
     row_bits: int
 
 
+def _blocks(fills: Fills, cap_days: float | None, work: Callable[[Supply], Any], *, parallel: bool) -> list[Any]:
+    low = int(fills.start.min())
+    day_bits, row_bits = bits(int(fills.start.max()) - low), bits(len(fills.person) - 1)
+    product_bits = bits(int(fills.product.max()))
+    found: list[Any] = []
+    for first, block in packed.person_blocks(fills.person, product_bits + day_bits + row_bits):
+        layout = _Layout(first, low, product_bits, day_bits, row_bits)
+        found += _block(fills if isinstance(block, slice) else fills.take(block), layout, cap_days, work, parallel)
+    return found
+
+
 def _block(
-    fills: Fills, first: int, layout: _Layout, cap_days: float | None, work: Callable[[Supply], Any]
+    fills: Fills, layout: _Layout, cap_days: float | None, work: Callable[[Supply], Any], parallel: bool
 ) -> list[Any]:
     keys = np.empty(len(fills.person), np.int64)
 
     def pack(rows: slice) -> None:
-        key = fills.person[rows].astype(np.int64) - first
+        key = fills.person[rows].astype(np.int64) - layout.first
         key <<= layout.product_bits
         key |= fills.product[rows]
         key <<= layout.day_bits
@@ -124,13 +133,13 @@ def _block(
         key >>= layout.day_bits
         product = (key & ((1 << layout.product_bits) - 1)).astype(np.int32)
         key >>= layout.product_bits
-        key += first
+        key += layout.first
         return work(_supply(fills.sorted(rows, key, product, start), cap_days))
 
-    packed.each(pack, packed.slices(len(keys)))
+    packed.each(pack, packed.slices(len(keys)), parallel)
     keys.sort()
     person_shift = layout.product_bits + layout.day_bits + layout.row_bits
-    return packed.each(unpack, packed.whole_groups(keys, person_shift, CHUNK))
+    return packed.each(unpack, packed.whole_groups(keys, person_shift, CHUNK), parallel)
 
 
 def _supply(fills: Fills, cap_days: float | None) -> Supply:
