@@ -346,3 +346,18 @@ def test_mme_of_one_unit_of_a_product() -> None:
     found = mme.per_unit(products, mme.factors("cdc_2016_tiers"))
     assert found.select(mme.KIND).equals(products)
     assert found.select(mme.OF_UNIT).rows() == [row[5:] for row in rows]
+
+
+def test_text_may_be_categorical() -> None:
+    rows = [
+        ("methadone", "oral", None, 10.0, "mg", 90.0, 30.0, 1, None),
+        ("fentanyl", "transdermal", "patch", 25.0, "mcg/h", 10.0, 30.0, 1, None),
+        ("codeine", "oral", "solution", 2.0, "mg/mL", 10.0, 30.0, 0, "cough"),
+        (None, None, None, None, None, 10.0, 30.0, 1, None),
+    ]
+    fills = pl.LazyFrame(rows, schema=SCHEMA, orient="row")
+    for name in ("cdc_2016_tiers", "cdc_2022"):
+        table = mme.factors(name)
+        as_text = mme.attach(fills, table).collect()
+        categorical = mme.attach(fills.with_columns(pl.col(pl.String).cast(pl.Categorical)), table).collect()
+        assert categorical.with_columns(pl.col(pl.Categorical).cast(pl.String)).equals(as_text)

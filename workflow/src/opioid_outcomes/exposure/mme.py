@@ -94,10 +94,12 @@ def attach(fills: pl.LazyFrame, table: pl.DataFrame) -> pl.LazyFrame:
 
     ``fills``: ingredient, route, form, strength, strength_unit, quantity, days_supply, analgesic, reason; so another
     table can be put on clean fills too. MME/day = strength x quantity / days_supply x factor; patches: mcg/h x factor x
-    quantity x days of wear / days_supply. See ``per_unit`` and ``per_day``. O(n), by the distinct kinds of product.
+    quantity x days of wear / days_supply. See ``per_unit`` and ``per_day``. Text may be categorical; ``reason`` is
+    given back as text. O(n), by the distinct kinds of product.
     """
-    rows = fills.collect()
+    rows = fills.with_columns(pl.col("reason").cast(pl.String)).collect()
     kinds, kind = distinct(rows, KIND)
+    kinds = kinds.with_columns(pl.col(pl.Categorical).cast(pl.String))
     of_unit = per_unit(kinds, table)
     units = [of_unit.get_column(name).gather(kind) for name in OF_UNIT]
     return per_day(rows.with_columns(units).lazy(), tiers(table)).drop(OF_UNIT)
