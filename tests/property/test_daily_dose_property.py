@@ -7,13 +7,14 @@ on each day, every fill still to come: what differs from it has looked into the 
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from unittest import mock
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opioid_outcomes.exposure import daily_dose, episodes, status
+from opioid_outcomes.exposure import daily_dose, episodes, packed, status, stockpile
 
 HORIZON = 260  # the calculator walks no further; days left of a high dose may last longer at a low one
 CARRY_OVER = 7
@@ -28,6 +29,19 @@ class Fill:
     product: str
     repaired: int
     buprenorphine: int
+    mg: float | None = None  # of methadone, whose factor depends on the day's total
+
+
+TIERS = pl.DataFrame({"ingredient": ["methadone"] * 4, "above": [0.0, 20, 40, 60], "factor": [4.0, 8, 10, 12]})
+
+
+def tiered(mg: float) -> float:
+    """MME of a day's total mg of methadone (METHODS B1)."""
+    return mg * (4 if mg <= 20 else 8 if mg <= 40 else 10 if mg <= 60 else 12)
+
+
+def methadone(*, person: int, day: int, days_supply: float, mg: float | None, product: str, repaired: int) -> Fill:
+    return Fill(person, day, days_supply, None if mg is None else tiered(mg), product, repaired, 0, mg)
 
 
 fills = st.lists(
@@ -44,14 +58,42 @@ fills = st.lists(
     max_size=14,
 )
 caps = st.sampled_from([0, 10, 30])
+PERSONS = 10
+histories = st.lists(  # of ten people at once
+    st.one_of(
+        st.builds(
+            Fill,
+            person=st.integers(1, PERSONS),
+            day=st.integers(0, 70),
+            days_supply=st.sampled_from([0.25, 1 / 3, 0.5, 1.0, 4 / 3, 7.0, 7.5, 10.0, 30.0]),
+            mme=st.sampled_from([None, 10.0, 20.1, 33.333333, 45.0, 0.1]),
+            product=st.sampled_from(["a", "b"]),
+            repaired=st.integers(0, 1),
+            buprenorphine=st.integers(0, 1),
+        ),
+        st.builds(
+            methadone,
+            person=st.integers(1, PERSONS),
+            day=st.integers(0, 70),
+            days_supply=st.sampled_from([0.5, 1.0, 7.5, 10.0, 30.0]),
+            mg=st.sampled_from([None, 5.0, 7.5, 10.0, 20.0, 20.5, 30.0]),
+            product=st.sampled_from(["methadone 5", "methadone 10"]),
+            repaired=st.integers(0, 1),
+        ),
+    ),
+    min_size=20,
+    max_size=60,
+)
+# the way taken must not show: keys that hold every person or few, chunks of everybody or of one person
+ways = st.sampled_from([(63, 2**16), (28, 2**16), (63, 4)])
 
 
 def frame(history: list[Fill]) -> pl.DataFrame:
     return pl.DataFrame(
-        [(f.person, f.day, f.days_supply, f.mme, f.product, f.repaired, f.buprenorphine) for f in history],
+        [(f.person, f.day, f.days_supply, f.mme, f.product, f.repaired, f.buprenorphine, f.mg) for f in history],
         schema={
             "person_id": pl.Int64, "start": pl.Int32, "days_supply": pl.Float64, "mme_per_day": pl.Float64,
-            "product": pl.String, "repaired": pl.Int64, "is_buprenorphine": pl.Int64,
+            "product": pl.String, "repaired": pl.Int64, "is_buprenorphine": pl.Int64, "tiered_mg_per_day": pl.Float64,
         },
         orient="row",
     )  # fmt: skip
@@ -72,25 +114,34 @@ def walk_product(history: list[Fill], cap: float) -> tuple[dict[int, tuple], flo
             ratio = 1 if today is None or today[1] is None or units is None else today[1] / units
             end = day + longest + left * ratio
             incomplete = any(f.mme is None for f in new)
-            today = (mme, units, incomplete, max(f.repaired for f in new), max(f.buprenorphine for f in new))
+            tiered_mg = [f.mg * f.days_supply / longest for f in new if f.mg is not None]
+            mg = sum(tiered_mg) if tiered_mg else None
+            today = (mme, units, incomplete, max(f.repaired for f in new), max(f.buprenorphine for f in new), mg)
         if today is not None and day + 1 <= end + 1e-6:
             on_day[day] = today
     return on_day, end
 
 
-def walk_person(history: list[Fill], cap: float) -> tuple[dict[int, tuple], float]:
-    """(mme, incomplete, buprenorphine, repaired) of each day with supply, and when supply ends (real-valued)."""
-    products = [walk_product([f for f in history if f.product == p], cap) for p in sorted({f.product for f in history})]
+def walk_person(history: list[Fill], cap: float | None, tiers: bool = False) -> tuple[dict[int, tuple], float]:
+    """(mme, incomplete, buprenorphine, repaired, mg) of each day with supply, and when supply ends (real-valued)."""
+    if cap is None:  # every fill by itself
+        products = [walk_product([fill], 0) for fill in history]
+    else:
+        names = sorted({f.product for f in history})
+        products = [walk_product([f for f in history if f.product == name], cap) for name in names]
     days = {}
     for day in range(HORIZON):
         parts = [on_day[day] for on_day, _ in products if day in on_day]
         if parts:
-            known = [part[0] for part in parts if part[0] is not None]
+            mg = [part[5] for part in parts if part[5] is not None] if tiers else []
+            known = [part[0] for part in parts if part[0] is not None and not (tiers and part[5] is not None)]
+            known += [tiered(round(sum(mg), 6))] if mg else []
             days[day] = (
                 sum(known) if known else None,
                 int(any(part[2] for part in parts)),
                 int(any(part[4] for part in parts)),
                 int(any(part[3] for part in parts)),
+                sum(mg) if mg else None,
             )
     return days, max((end for _, end in products), default=-math.inf)
 
@@ -111,27 +162,87 @@ def same(left: tuple, right: tuple) -> bool:
     )
 
 
-@given(fills, caps)
-@settings(max_examples=200, deadline=None, derandomize=True)
-def test_daily_dose_agrees_with_the_slow_calculator_on_every_day(history: list[Fill], cap: int) -> None:
-    daily = daily_dose.build(frame(history).lazy(), stockpile_cap_days=cap).collect()
-    values = by_day(daily, ["mme", "mme_incomplete", "on_buprenorphine", "repaired"])
+def built(history: list[Fill], cap: float | None, tiers: bool, way: tuple[int, int] = (63, 2**16)) -> pl.DataFrame:
+    key_bits, chunk = way
+    with (
+        mock.patch.object(packed, "KEY_BITS", key_bits),
+        mock.patch.object(packed, "CHUNK", chunk),
+        mock.patch.object(stockpile, "CHUNK", chunk),
+    ):
+        people = frame(history).lazy().with_columns(pl.col("person_id") * 1000)
+        daily = daily_dose.build(people, cap, tiers=TIERS if tiers else None).collect()
+    return daily.with_columns(pl.col("person_id") // 1000)
+
+
+@given(histories, st.sampled_from([None, 0, 10, 30]), st.booleans(), ways)
+@settings(max_examples=250, deadline=None, derandomize=True)
+def test_daily_dose_of_2000_people_agrees_with_the_slow_calculator_on_every_day(
+    history: list[Fill], cap: int | None, tiers: bool, way: tuple[int, int]
+) -> None:
+    daily = built(history, cap, tiers, way)
+    values = by_day(daily, ["mme", "mme_incomplete", "on_buprenorphine", "repaired", "tiered_mg"])
     found = {(person, day): value for (person, day), value in values.items() if day < HORIZON}
     expected = {
         (person, day): values
         for person in {f.person for f in history}
-        for day, values in walk_person([f for f in history if f.person == person], cap)[0].items()
+        for day, values in walk_person([f for f in history if f.person == person], cap, tiers)[0].items()
     }
     assert found.keys() == expected.keys()
-    assert all(same(found[key], expected[key]) for key in expected)
+    for key, (*dose, mg) in expected.items():
+        assert same(found[key][:4], tuple(dose))
+        assert same((found[key][4],), (mg,))
+        assert found[key][0] is None or found[key][0] >= 0
 
 
-@given(fills, caps)
-@settings(max_examples=100, deadline=None, derandomize=True)
-def test_the_order_of_fills_does_not_matter_and_neighbours_differ(history: list[Fill], cap: int) -> None:
-    daily = daily_dose.build(frame(history).lazy(), cap).collect()
-    assert daily.equals(daily_dose.build(frame(history[::-1]).lazy(), cap).collect())
-    values = ["mme", "mme_incomplete", "on_buprenorphine", "repaired"]
+@given(histories, st.sampled_from([None, 0, 10, 30]), ways, st.integers(0, 200))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_mme_dispensed_is_mme_consumed_but_for_what_the_cap_part_days_and_the_last_day_take(
+    history: list[Fill], cap: int | None, way: tuple[int, int], last: int
+) -> None:
+    history = [f for f in history if f.mme]
+    supply = daily_dose.supplies(frame(history), cap).sort("person_id", "product", "start", maintain_order=True)
+    before = pl.col("mme_per_day").shift()
+    follows = (pl.col("person_id") == pl.col("person_id").shift()) & (pl.col("product") == pl.col("product").shift())
+    carried_on = follows.shift(-1, fill_value=False) & (pl.col("end") > pl.col("start").shift(-1)) & (cap is not None)
+    removed = supply.select(
+        # left-over days are of the dose before
+        dropped=pl.when(follows).then(pl.col("dropped_days") * before).fill_null(0).sum(),
+        part_days=((pl.col("end") - pl.col("stop")) * pl.col("mme_per_day")).filter(~carried_on).sum(),
+    ).row(0)
+    daily = built(history, cap, tiers=False, way=way)
+    dispensed = sum(f.mme * f.days_supply for f in history if f.mme)
+    assert consumed(daily) == pytest.approx(dispensed - sum(removed), rel=1e-7, abs=1e-4)
+    people = daily.select("person_id").unique().with_columns(last=pl.lit(last, pl.Int32))
+    kept = daily_dose.cut(daily.lazy(), people.lazy()).collect()
+    after = daily.with_columns(start=pl.max_horizontal("start", pl.lit(last + 1))).filter(
+        pl.col("start") < pl.col("stop")
+    )
+    assert consumed(kept) + consumed(after) == pytest.approx(consumed(daily), rel=1e-12)
+
+
+def consumed(daily: pl.DataFrame) -> float:
+    return float((daily["mme"] * (daily["stop"] - daily["start"])).sum())
+
+
+@given(histories, st.sampled_from([None, 30]), ways)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_a_further_person_changes_nothing_for_the_others(
+    history: list[Fill], cap: int | None, way: tuple[int, int]
+) -> None:
+    others = [f for f in history if f.person != 5]
+    everybody = built(history, cap, tiers=True, way=way).filter(pl.col("person_id") != 5)
+    assert everybody.equals(built(others, cap, tiers=True))
+
+
+@given(histories, st.sampled_from([None, 0, 10, 30]), st.booleans(), ways)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_the_order_of_fills_does_not_matter_and_neighbours_differ(
+    history: list[Fill], cap: int | None, tiers: bool, way: tuple[int, int]
+) -> None:
+    daily = built(history, cap, tiers, way)
+    assert daily.equals(built(history[::-1], cap, tiers))
+    assert daily.equals(built(sorted(history, key=lambda f: f.person), cap, tiers, way))
+    values = ["mme", "mme_incomplete", "on_buprenorphine", "repaired", "tiered_mg"]
     for before, after in pairwise(daily.to_dicts()):
         touching = before["person_id"] == after["person_id"] and before["stop"] == after["start"]
         assert not (touching and all(before[name] == after[name] for name in values))
