@@ -21,7 +21,7 @@ class Case:
     why: str
     fills: list[Fill]
     stretches: list[Stretch]
-    cap: float = 30
+    cap: float | None = 30
 
 
 CASES = [
@@ -160,6 +160,33 @@ CASES = [
         [(0, 10, 0.3), (10, 20, 0.2), (30, 35, 0.7)],
     ),
     Case(
+        "no stockpiling: a refill ten days early",
+        "every fill counts on its own days: for ten days both do",
+        [(0, 30, 60, "a"), (20, 30, 60, "a")],
+        [(0, 20, 60), (20, 30, 120), (30, 50, 60)],
+        cap=None,
+    ),
+    Case(
+        "no stockpiling: two fills of one product on one day",
+        "they add while both last: nothing is spread over the longest supply",
+        [(0, 30, 60, "a"), (0, 10, 60, "a")],
+        [(0, 10, 120), (10, 30, 60)],
+        cap=None,
+    ),
+    Case(
+        "no stockpiling: 7.5 days, twice",
+        "a day counts when wholly before the end of its own fill",
+        [(0, 7.5, 60, "a"), (7, 7.5, 60, "a")],
+        [(0, 14, 60)],
+        cap=None,
+    ),
+    Case(
+        "left-over days run into the next chain of refills",
+        "2 days left pass on over the third fill to the fourth, though none of the later ones overlaps as dispensed",
+        [(0, 30, 60, "a"), (28, 10, 60, "a"), (39, 10, 60, "a"), (49, 10, 60, "a")],
+        [(0, 60, 60)],
+    ),
+    Case(
         "supply dispensed before day 0",
         "days may be negative; nothing is cut at the start of observation",
         [(-10, 30, 60, "a")],
@@ -180,6 +207,53 @@ def build(case: Case) -> pl.DataFrame:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
 def test_daily_dose(case: Case) -> None:
     assert build(case).select("start", "stop", "mme").rows() == case.stretches
+
+
+def test_golden_values_of_the_equations_for_calculating_mmes() -> None:
+    """Oxycodone ER 30 mg x 60 for 30 days, and 5 mg x 14 for 7 days (METHODS B2; Dasgupta 2021, PMC8270512)."""
+    daily = build(Case("", "", [(0, 30, 30 * 60 / 30 * 1.5, "ER 30"), (0, 7, 5 * 14 / 7 * 1.5, "IR 5")], []))
+    days = daily["stop"] - daily["start"]
+    assert daily.select("start", "stop", "mme").rows() == [(0, 7, 105), (7, 30, 90)]
+    assert daily["mme"].max() == 105
+    assert (daily["mme"] * days).sum() == 2805
+    assert (daily["mme"] * days).sum() / days.sum() == 93.5
+
+
+TIERS = pl.DataFrame({"ingredient": ["methadone"] * 4, "above": [0.0, 20, 40, 60], "factor": [4.0, 8, 10, 12]})
+
+
+@pytest.mark.parametrize(
+    ("mg", "mme"),
+    # mg a day of one fill of methadone, or of two products; MME of the day (METHODS B1)
+    [
+        ((20.0,), 80), ((20.01,), 160.08), ((40.0,), 320), ((40.01,), 400.1), ((60.0,), 600), ((60.01,), 720.12),
+        ((10.0, 10.0), 80), ((20.0, 10.0), 240), ((0.1, 0.2, 19.7), 80), ((20.0, 20.0, 20.0), 600),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("cap", [None, 30])
+def test_the_days_total_of_methadone_decides_its_factor(mg: tuple[float, ...], mme: float, cap: float | None) -> None:
+    fills = table([(0, 10, 1.0, f"methadone {number}") for number, _ in enumerate(mg)] + [(5, 10, 15.0, "b")])
+    fills = fills.with_columns(tiered_mg_per_day=pl.Series([*mg, None]))
+    daily = daily_dose.build(fills, cap, tiers=TIERS).collect()
+    assert daily.select("start", "stop").rows() == [(0, 5), (5, 10), (10, 15)]
+    assert daily["mme"].to_list() == [mme, mme + 15, 15]
+    assert daily["tiered_mg"].to_list() == [round(sum(mg), 9), round(sum(mg), 9), None]
+    alone = daily_dose.build(fills, cap).collect()
+    assert alone["mme"].to_list() == [len(mg), len(mg) + 15, 15]
+    assert alone["tiered_mg"].null_count() == 3
+
+
+def test_without_stockpiling_supply_is_known_to_end_with_the_fill_that_lasts_longest() -> None:
+    supplies = daily_dose.supplies(table([(0, 60, 60, "a"), (10, 5, 60, "a"), (80, 5, 60, "a")]), None)
+    assert supplies.select("start", "stop", "known_end").rows() == [(0, 60, 60), (10, 15, 60), (80, 85, 85)]
+
+
+def test_supply_is_held_through_a_stay() -> None:
+    stay = pl.LazyFrame(
+        {"person_id": ["p"], "start": [5], "end": [25]}, schema_overrides={"start": pl.Int32, "end": pl.Int32}
+    )
+    daily = daily_dose.build(table([(0, 10, 60, "a")]), stays=stay).collect()
+    assert daily.select("start", "stop", "mme", "repaired").rows() == [(0, 5, 60, 0), (5, 25, 60, 1), (25, 30, 60, 0)]
 
 
 def test_days_on_which_a_product_has_no_known_dose_are_marked() -> None:
@@ -277,6 +351,7 @@ def test_a_date_with_a_time_is_its_day() -> None:
         ({"days_supply": 1e6}, "days_supply must be finite and at most 100,000"),
         ({"mme_per_day": math.inf}, "mme_per_day must be finite, not negative and below 1e6"),
         ({"mme_per_day": math.nan}, "mme_per_day must be finite, not negative and below 1e6"),
+        ({"tiered_mg_per_day": -1.0}, "tiered_mg_per_day must be finite, not negative and below 1e6"),
         ({"mme_per_day": -1.0}, "mme_per_day must be finite, not negative and below 1e6"),
     ],
 )  # fmt: skip
