@@ -378,14 +378,44 @@ def test_a_share_of_a_family_comes_from_its_rounded_total() -> None:
     assert [row["share"] for row in shown] == [round(605 / 900, 3), round(200 / 900, 3), round(95 / 900, 3)]
 
 
-def test_a_band_hidden_alone_takes_the_next_smallest_of_its_month_only() -> None:
-    bands = ("off", "20-49", ">=90", "unknown")
-    rows: list[dict[str, object]] = [
-        {"month": month, "band": band, "persons": count, "share": count / sum(counts)}
-        for month, counts in enumerate([(600, 200, 96, 4), (600, 200, 96, 40)])
-        for band, count in zip(bands, counts, strict=True)
+def months_of_bands(months: list[dict[str, int]]) -> list[dict[str, object]]:
+    return [
+        {"month": month, "band": band, "persons": count, "share": count / sum(counts.values())}
+        for month, counts in enumerate(months)
+        for band, count in counts.items()
     ]
-    assert [row["suppressed"] for row in released("dose_bands", rows)] == [0, 0, 2, 1, 0, 0, 0, 0]
+
+
+def test_a_band_hidden_alone_takes_the_next_smallest_of_its_month_only() -> None:
+    most = {"off": 600, "20-49": 200, ">=90": 96, "unknown": 40}
+    shown = released("dose_bands", months_of_bands([most | {"unknown": 4}, *[most] * 10]))
+    assert [row["suppressed"] for row in shown] == [0, 0, 2, 1, *[0] * 40]
+
+
+def test_a_band_small_in_many_months_is_told_with_its_neighbour_in_all() -> None:
+    usual = {"off": 600, "<20": 5, "20-49": 200, "50-89": 80, ">=90": 40}
+    shown = released("dose_bands", months_of_bands([usual, usual | {"<20": 45}, usual]))
+    bands = {(row["month"], row["band"]): row["persons"] for row in shown}
+    assert bands[0, "<20 or 20-49"] == 205
+    assert bands[1, "<20 or 20-49"] == 245
+    assert {band for _, band in bands} == {"off", "<20 or 20-49", "50-89", ">=90"}
+    assert {row["suppressed"] for row in shown} == {0}
+
+
+@pytest.mark.parametrize(
+    ("small", "found"),
+    [
+        ((">=90",), {"off", "treatment", "<20", "20-49 or >=90", "unknown"}),
+        (("treatment",), {"off", "treatment or unknown", "<20", "20-49", ">=90"}),
+        (("treatment", "unknown"), {"off", "treatment or unknown", "<20", "20-49", ">=90"}),
+        (("<20", "20-49", ">=90"), {"off", "treatment", "<20 or 20-49 or >=90", "unknown"}),
+    ],
+)
+def test_neighbours_told_together_are_neighbours_in_meaning(small: tuple[str, ...], found: set[str]) -> None:
+    counts = dict.fromkeys(("off", "treatment", "<20", "20-49", ">=90", "unknown"), 70)
+    shown = released("dose_bands", months_of_bands([counts | dict.fromkeys(small, 7)] * 3))
+    assert {row["band"] for row in shown} == found
+    assert sum(row["persons"] is None for row in shown) == 0
 
 
 def repairs(persons: tuple[int, int], repaired: int, over_90: int = 60) -> list[dict[str, object]]:
@@ -485,6 +515,7 @@ def test_of_definitions_that_lie_inside_another_none_tells_of_the_few_between() 
     ]
     hidden = [row["definition"] for row in released("long_term", rows) if row["suppressed"] == 2]
     assert hidden == ["svendsen_wide"]  # 4 people met d180 only; consort is no part of another
+    assert released("long_term", rows)[2]["persons"] == 900
 
 
 def test_rapid_tapers_of_all_but_a_few_who_taper_are_withheld() -> None:

@@ -13,6 +13,7 @@ from report_release import settings, write
 
 from opioid_outcomes.config.exposure import DoseEvents, LongTerm
 from opioid_outcomes.config.model import Config
+from opioid_outcomes.contracts.bands import ordered
 from opioid_outcomes.contracts.displays import DISPLAYS, FIGURES
 from opioid_outcomes.exposure.events import EVENTS
 from opioid_outcomes.exposure.long_term import DEFINITIONS
@@ -123,7 +124,7 @@ def test_the_caption_of_thresholds_says_what_is_counted_and_how(study: Released)
 
 
 def test_bands_are_stacked_from_off_to_unknown_and_what_is_withheld_stays_white() -> None:
-    order = exposure_charts.band_order(row["band"] for row in ROWS["dose_bands"])
+    order = ordered(row["band"] for row in ROWS["dose_bands"])
     assert order == ["off", "treatment", "<20", "20-49", "50-89", ">=90", "unknown"]
     stacked = exposure_charts._stacked(ROWS["dose_bands"], order)
     tops = {row["band"]: (row["from"], row["to"]) for row in stacked if row["month"] == 0}
@@ -248,7 +249,7 @@ def test_estimates_of_trajectories_stand_in_a_table_each_with_reasons_where_ther
     rows = [
         trajectory_row(),
         trajectory_row(contrast="sex F vs M", estimate=None, gate="not evaluable: class 4 has few people"),
-        trajectory_row(contrast="age", estimate=None, gate="not evaluable: withheld: 1 to 10 people or deaths behind it"),
+        trajectory_row(contrast="age", estimate=None, gate="not evaluable: withheld: 1 to 10 people behind it"),
         trajectory_row(**slope, population="people on opioids", estimate=4.2, ci_low=3.1, ci_high=5.3, events=None),
         trajectory_row(analysis="trajectory.taper", outcome="relapse", scale="share", estimate=None,
                        gate="not evaluable: nobody tapered"),

@@ -14,18 +14,18 @@ from typing import Literal
 class Display:
     """One display.
 
-    ``kind`` picks the disclosure rule: cells (row by row), ledger (cell by cell), a survival curve, or attrition.
-    ``numbers``: the keys that are numbers; the others are texts. ``families``: keys within which rows add up to a
-    total that is known, so that one hidden row would be a subtraction away. ``nested``: of two counts the second is a
-    part of the first, so that their difference is a group too. ``parts``: a count with the values that rest on it
-    alone: where it is small, only these go and the row stays; it need not be published. ``inside``: a count, and two
-    values of the first key, the people counted in the row of the second being among those in that of the first: rows
-    differ by a group too. ``shares``: a value, and the counts of which it may be the share; without a second count, of
-    the total of the first family. ``quantiles``: values that rest on few people, shown only with twice the threshold
-    behind them. ``whole``: values told as whole numbers, because finer ones give a count back. ``behind``: the count
-    of the people behind the values, published or not; default the last of ``counts``. ``base``: a count that is the
-    same in all rows of a group but for people whose value is missing, the count of people behind a row that may equal
-    it, and the group's key.
+    ``kind`` picks the disclosure rule: cells (row by row), bands (cells, in which bands of few people are told with
+    their neighbours), ledger (cell by cell), a survival curve, or attrition. ``numbers``: the keys that are numbers;
+    the others are texts. ``families``: keys within which rows add up to a total that is known, so that one hidden row
+    would be a subtraction away. ``nested``: of two counts the second is a part of the first, so that their difference
+    is a group too. ``parts``: a count with the values that rest on it alone: where it is small, only these go and the
+    row stays; it need not be published. ``inside``: a count, and two values of the first key, the people counted in
+    the row of the second being among those in that of the first: rows differ by a group too. ``shares``: a value, and
+    the counts of which it may be the share; without a second count, of the total of the first family. ``quantiles``:
+    values that rest on few people, shown only with twice the threshold behind them. ``whole``: values told as whole
+    numbers, because finer ones give a count back. ``behind``: the count of the people behind the values, published or
+    not; default the last of ``counts``. ``base``: a count that is the same in all rows of a group but for people whose
+    value is missing, the count of people behind a row that may equal it, and the group's key.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Display:
     counts: tuple[str, ...]
     values: tuple[str, ...]
     description: str
-    kind: Literal["cells", "ledger", "curve", "attrition"] = "cells"
+    kind: Literal["cells", "bands", "ledger", "curve", "attrition"] = "cells"
     person_years: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     families: tuple[tuple[str, ...], ...] = ()
@@ -109,7 +109,7 @@ EXPOSURE = (
     Display(
         "dose_bands", ("month", "band"), ("persons",), ("share",),
         "status or dose band on the first day of each 30-day month since entry, among those followed",
-        numbers=("month",), families=(("month",),), shares=(("share", "persons", None),),
+        kind="bands", numbers=("month",), families=(("month",),), shares=(("share", "persons", None),),
     ),
     Display(
         "trajectory_models", ("classes", "chosen", "why"), ("persons", "smallest_class"),

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.contracts.displays import Display
-from opioid_outcomes.disclosure import curves
+from opioid_outcomes.disclosure import bands, curves
 from opioid_outcomes.disclosure.profile import Profile
 
 # What the other parts of a ledger's rows would be subtracted from.
@@ -30,6 +30,8 @@ def released(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
             return _attrition(frame, profile)
         case "ledger":
             return _ledger(frame, contract, profile)
+        case "bands" if profile.base > 1:
+            return _cells(bands.told_together(frame, profile), contract, profile)
         case _:
             return _cells(frame, contract, profile)
 
@@ -44,10 +46,11 @@ def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataF
     parts = [count for count, _ in contract.parts]
     judged = dict.fromkeys([*contract.counts, contract.behind or contract.counts[-1], *parts])
     goes = {name: profile.small(name) | _small_remainder(contract, name, profile) for name in judged}
+    for count, outer, inner in contract.inside:
+        goes[count] |= _few_between_rows(frame, contract.keys[0], (count, outer, inner), profile)
     frame = frame.with_columns(
         *(goes[name].alias(f"hidden {name}") for name in parts),
-        hidden=pl.any_horizontal(rule for name, rule in goes.items() if name not in parts)
-        | _few_between_rows(frame, contract, profile),
+        hidden=pl.any_horizontal(rule for name, rule in goes.items() if name not in parts),
         small=pl.any_horizontal(profile.small(name) for name in contract.counts),
     )
     if profile.base > 1:
@@ -75,14 +78,11 @@ def _small_remainder(contract: Display, part: str, profile: Profile) -> pl.Expr:
     return pl.any_horizontal(few) if few else pl.lit(False)
 
 
-def _few_between_rows(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Expr:
-    """Whether a row is that of people all but a few of whom another row counts too: it goes."""
-    few = pl.lit(False)
-    for count, outer, inner in contract.inside:
-        key = pl.col(contract.keys[0])
-        apart = frame.filter(key == outer).get_column(count).sum() - pl.col(count)
-        few |= (key == inner) & apart.is_between(1, profile.threshold - 1).fill_null(value=False)
-    return few
+def _few_between_rows(frame: pl.DataFrame, key: str, inside: tuple[str, str, str], profile: Profile) -> pl.Expr:
+    """Whether a count is that of people all but a few of whom another row counts too."""
+    count, outer, inner = inside
+    apart = frame.filter(pl.col(key) == outer).get_column(count).sum() - pl.col(count)
+    return ((pl.col(key) == inner) & apart.is_between(1, profile.threshold - 1)).fill_null(value=False)
 
 
 def _with_few_missing_as_none(frame: pl.DataFrame, whole: str, part: str, key: str, profile: Profile) -> pl.DataFrame:

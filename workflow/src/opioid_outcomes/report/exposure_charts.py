@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from opioid_outcomes.contracts.bands import OFF, TREATMENT, UNKNOWN, ordered, parts
 from opioid_outcomes.report.charts import panel_width, panels, people_below
 from opioid_outcomes.report.drawing import GRID, INK, QUIET, REFERENCE, values
 from opioid_outcomes.report.words import number, percent, present
 
 Rows = list[dict[str, Any]]
-OFF, TREATMENT, UNKNOWN, WITHHELD = "off", "treatment", "unknown", "withheld"
+WITHHELD = "withheld"
 SEQUENTIAL = ("#cfe3f3", "#8fbfe0", "#4292c6", "#1f66a8", "#08306b")  # one hue, light to dark: low to high dose
 OTHER_COLOURS = {OFF: GRID, TREATMENT: "#8fcdb8", UNKNOWN: "#E69F00", WITHHELD: "#ffffff"}
 PALE = "#a9cbe5"
@@ -29,7 +30,7 @@ def dose_bands(by_cohort: dict[str, Rows]) -> Any:
     """Stacked shares of status and dose band on the first day of each month since entry."""
     import altair as alt
 
-    order = band_order(row["band"] for rows in by_cohort.values() for row in rows)
+    order = ordered(row["band"] for rows in by_cohort.values() for row in rows)
     stacked = {cohort: _stacked(rows, order) for cohort, rows in by_cohort.items()}
     drawn = [*order, *([WITHHELD] if any(row["band"] == WITHHELD for own in stacked.values() for row in own) else [])]
     width = panel_width(len(by_cohort))
@@ -54,20 +55,6 @@ def dose_bands(by_cohort: dict[str, Rows]) -> Any:
         told = _followed(rows, last)
         charts.append(alt.vconcat(bars, people_below("people followed", told, [""], scale, width), spacing=6))
     return panels(charts)
-
-
-def band_order(bands: Any) -> list[str]:
-    """Off, treatment, then dose bands from low to high, then unknown dose."""
-    found = set(bands)
-    doses = sorted(found - {OFF, TREATMENT, UNKNOWN}, key=_lower_bound)
-    return [name for name in (OFF, TREATMENT, *doses, UNKNOWN) if name in found]
-
-
-def _lower_bound(band: str) -> tuple[float, str]:
-    if band.startswith("<"):
-        return 0.0, band
-    digits = band.lstrip(">=").split("-")[0]
-    return (float(digits), band) if digits.replace(".", "", 1).isdigit() else (float("inf"), band)
 
 
 def _stacked(rows: Rows, order: list[str]) -> Rows:
@@ -108,9 +95,9 @@ def _share() -> Any:
 def _band_colours(bands: list[str]) -> Any:
     import altair as alt
 
-    doses = [band for band in bands if band not in OTHER_COLOURS]
-    ramp = _ramp(len(doses))
-    colours = OTHER_COLOURS | dict(zip(doses, ramp, strict=True))
+    colours = {band: OTHER_COLOURS[parts(band)[0]] for band in bands if parts(band)[0] in OTHER_COLOURS}
+    doses = [band for band in bands if band not in colours]
+    colours |= dict(zip(doses, _ramp(len(doses)), strict=True))
     return alt.Scale(domain=bands, range=[colours[band] for band in bands])
 
 
@@ -125,8 +112,10 @@ def _ramp(steps: int) -> list[str]:
 def _legend(bands: list[str]) -> Any:
     import altair as alt
 
-    return alt.Legend(orient="top", symbolType="square", symbolStrokeColor=QUIET, symbolStrokeWidth=0.5,
-                      columns=len(bands), values=bands, labelExpr="replace(datum.label, '>=', '≥')")  # fmt: skip
+    return alt.Legend(
+        orient="top", symbolType="square", symbolStrokeColor=QUIET, symbolStrokeWidth=0.5, columns=len(bands),
+        values=bands, labelExpr="replace(datum.label, '>=', '≥')", labelLimit=260,
+    )  # fmt: skip
 
 
 def gap_distribution(by_cohort: dict[str, Rows], gap_days: float | None) -> Any:

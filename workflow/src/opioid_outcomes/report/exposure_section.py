@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from opioid_outcomes.contracts.bands import OFF, parts
 from opioid_outcomes.report import charts, exposure_charts, exposure_tables
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section
 from opioid_outcomes.report.drawing import svg
@@ -143,6 +144,7 @@ def _bands(released: Released) -> Block:
     if not by_cohort:
         return Notice("Dose bands are not shown month by month: no cohort has enough people followed since entry.")
     told = " ".join(_ends(name, rows) for name, rows in by_cohort.items())
+    joined = any(len(parts(row["band"])) > 1 for rows in by_cohort.values() for row in rows)
     title = "State and dose band on the first day of each month since entry"
     withheld = any(not present(row["share"]) for rows in by_cohort.values() for row in rows)
     return Figure(
@@ -152,6 +154,7 @@ def _bands(released: Released) -> Block:
         f"{plural(released.config.exposure.carry_over_days, 'day')} of carry-over after the end of supply, at the dose "
         "last held; treatment: of opioid use disorder; unknown: on at an unknown dose, or use not known. The "
         "number of people below a bar is printed where all its parts may be shown."
+        + (" Bands of few people are told together with their neighbours." if joined else "")
         + (" White at the top: parts withheld because few people are behind them." if withheld else ""),
         told, note=released.rule,
     )  # fmt: skip
@@ -161,7 +164,7 @@ def _ends(cohort: str, rows: list[dict[str, Any]]) -> str:
     months = sorted({row["month"] for row in rows})
     told = []
     for month in (months[0], months[-1]):
-        off = [row["share"] for row in rows if row["month"] == month and row["band"] == exposure_charts.OFF]
+        off = [row["share"] for row in rows if row["month"] == month and parts(row["band"])[0] == OFF]
         if off and present(off[0]):
             told.append(f"{percent(off[0])} off in month {number(month)}")
     return f"{cohort}: {listed(told) if told else 'shares off are not shown'}."

@@ -1,0 +1,56 @@
+"""Bands of few people told together with their neighbours, rather than hidden month after month (DISCLOSURE, Out 6)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from opioid_outcomes.contracts.bands import OFF, TREATMENT, UNKNOWN, ordered, parts, together
+from opioid_outcomes.disclosure.profile import Profile
+
+MOST_SMALL = 0.1  # of its months: a band small in more of them is told together with a neighbour in all
+
+
+def told_together(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """Rows month, band, persons, share in which few bands are small, the smallest joined first.
+
+    A band is joined in all months alike, so that no month's difference gives it away: a dose with the next higher, the
+    highest with the next lower, unknown and treatment with each other, else unknown with the lowest dose and treatment
+    with off. What is small in few months only stays, to be hidden there. The order of rows is kept.
+    """
+    while (small := _smallest(frame, profile)) is not None:
+        partner = _partner(small, ordered(frame["band"].unique()))
+        if partner is None:
+            return frame
+        joined = together(small, partner)
+        frame = (
+            frame.with_columns(pl.col("band").replace({small: joined, partner: joined}))
+            .group_by("month", "band", maintain_order=True)
+            .agg(pl.col("persons", "share").sum())
+        )
+    return frame
+
+
+def _smallest(frame: pl.DataFrame, profile: Profile) -> str | None:
+    """Of the bands that are small in too many of their months the one of fewest people."""
+    often = (
+        frame.group_by("band")
+        .agg(profile.small("persons").mean().alias("small"), pl.col("persons").sum())
+        .filter(pl.col("small") > MOST_SMALL)
+        .sort("persons", "band")
+    )
+    return None if often.is_empty() else often.item(0, "band")
+
+
+def _partner(small: str, bands: list[str]) -> str | None:
+    others = [band for band in bands if band != small]
+    doses = [band for band in others if not {OFF, TREATMENT, UNKNOWN} & set(parts(band))]
+    mine = set(parts(small))
+    if mine & {TREATMENT, UNKNOWN}:
+        state = next((band for band in others if set(parts(band)) & {TREATMENT, UNKNOWN} - mine), None)
+        if state is not None or UNKNOWN not in mine:
+            return state or next((band for band in others if OFF in parts(band)), None)
+        return next(iter(doses), None)
+    if OFF in mine:
+        return None
+    higher = [band for band in doses if bands.index(band) > bands.index(small)]
+    return next(iter(higher), None) or next(iter(reversed(doses)), None)
