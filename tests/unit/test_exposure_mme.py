@@ -8,7 +8,7 @@ import pytest
 from opioid_outcomes.config import shipped
 from opioid_outcomes.errors import UserError
 from opioid_outcomes.exposure import mme, mme_tables
-from opioid_outcomes.exposure.product_names import ingredients
+from opioid_outcomes.exposure.product_names import ingredients, parse
 
 SCHEMA = {
     "ingredient": pl.String, "route": pl.String, "form": pl.String, "strength": pl.Float64, "strength_unit": pl.String,
@@ -361,3 +361,47 @@ def test_text_may_be_categorical() -> None:
         as_text = mme.attach(fills, table).collect()
         categorical = mme.attach(fills.with_columns(pl.col(pl.String).cast(pl.Categorical)), table).collect()
         assert categorical.with_columns(pl.col(pl.Categorical).cast(pl.String)).equals(as_text)
+
+
+# A product as its source names it, quantity and days_supply: MME a day by cdc_2022
+FROM_NAME_TO_DOSE = {
+    # the opioid's milligrams count, not its partner's
+    ("acetaminophen 325 MG / oxycodone hydrochloride 10 MG Oral Tablet [Percocet]", 90, 30): 45,
+    ("OXYCODONE-ACETAMINOPHEN 10-325 MG TABLET", 90, 30): 45,
+    ("HYDROCODONE-ACETAMINOPHEN 5-325", 120, 30): 20,
+    ("Hydrocodone Bitartrate 7.5 MG / Ibuprofen 200 MG Oral Tablet", 40, 10): 30,
+    ("ACETAMINOPHEN-COD #3 TABLET", 120, 30): 18,
+    ("Acetaminophen 325 MG / tramadol hydrochloride 37.5 MG Oral Tablet", 80, 10): 60,
+    # liquids: mg/mL x mL
+    ("Morphine Sulfate 2 MG/ML Oral Solution", 300, 30): 20,
+    ("MORPHINE SULFATE 100 MG/5 ML (20 MG/ML)", 30, 30): 20,
+    ("HYDROCODONE-ACETAMINOPHEN 7.5-325 MG/15 ML SOLUTION", 450, 10): 22.5,
+    # patches, 72 hours each
+    ("fentanyl 0.025 MG/HR Transdermal System", 10, 30): 60,
+    ("FENTANYL 25 MCG/HR PATCH", 10, 30): 60,
+    ("FENTANYL 25 MCG PATCH", 10, 30): 60,
+    ("72 HR Fentanyl 0.1 MG/HR Transdermal System [Duragesic]", 5, 15): 240,
+    # mcg and mg
+    ("Fentanyl 0.4 MG Oral Lozenge [Actiq]", 30, 30): 52,
+    ("fentanyl 400 mcg lozenge", 30, 30): 52,
+    ("Fentanyl 0.1 MG/ACTUAT Nasal Spray", 60, 30): 32,
+    ("Fentanyl 0.1 MG/ACTUAT Mucosal Spray [Subsys]", 60, 30): 36,
+    ("tramadol ER 100mg", 30, 30): 20,
+    ("methadone hydrochloride 10 MG Oral Tablet", 90, 30): 141,
+    # on, but the dose is missing, not zero
+    ("168 HR buprenorphine 0.01 MG/HR Transdermal Patch", 4, 28): "buprenorphine",
+    ("propoxyphene napsylate 100 MG Oral Tablet", 60, 30): "no_factor",
+    ("Percocet", 60, 30): "strength_unknown",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "quantity", "days"), FROM_NAME_TO_DOSE)
+def test_from_the_name_to_the_dose(name: str, quantity: float, days: float) -> None:
+    product = parse(name)
+    assert product is not None
+    found = dose(
+        product.ingredient, product.strength, product.strength_unit, quantity, days,
+        route=product.route, form=product.form,
+    )  # fmt: skip
+    expected = FROM_NAME_TO_DOSE[name, quantity, days]
+    assert found == ((None, expected) if isinstance(expected, str) else (pytest.approx(expected, rel=1e-12), None))
