@@ -21,10 +21,10 @@ fills = st.lists(
 hospital = st.lists(st.tuples(st.integers(1, 2), st.integers(-5, 90), st.integers(-1, 25)), max_size=7)
 
 
-def supplies(history: list[tuple]) -> pl.DataFrame:
+def supplies(history: list[tuple], cap: float | None = 30) -> pl.DataFrame:
     schema = ["person_id", "start", "days_supply", "mme_per_day", "product"]
     types = {"start": pl.Int32, "days_supply": pl.Float64, "mme_per_day": pl.Float64, "product": pl.String}
-    return daily_dose.supplies(pl.LazyFrame(history, schema=schema, orient="row", schema_overrides=types))
+    return daily_dose.supplies(pl.LazyFrame(history, schema=schema, orient="row", schema_overrides=types), cap)
 
 
 def inpatient(rows: list[tuple]) -> pl.DataFrame:
@@ -68,6 +68,27 @@ def test_every_day_of_supply_is_what_the_walker_takes(history: list[tuple], beds
                 assert day not in days, "the dose is doubled"
                 days[day] = (row["mme_per_day"], row["repaired"])
         assert days == walk(before.to_dicts(), days_in)
+
+
+@given(fills, hospital)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_without_stockpiling_every_fill_is_walked_by_itself(history: list[tuple], beds: list[tuple]) -> None:
+    supply = supplies(history, None)
+    found = stays.extend(supply, inpatient(beds), stockpiled=False)
+    order = ["person_id", "product", "start"]
+    assert found.select(order).equals(found.sort(order).select(order))
+    for (person, product), rows in found.group_by("person_id", "product", maintain_order=True):
+        before = supply.filter((pl.col("person_id") == person) & (pl.col("product") == product))
+        days_in = {d for p, start, length in beds if p == person for d in range(start, start + length)}
+        expected = [item for row in before.to_dicts() for item in walk([row], days_in).items()]
+        days = [
+            (day, (row["mme_per_day"], row["repaired"]))
+            for row in rows.to_dicts() for day in range(row["start"], row["stop"])
+        ]  # fmt: skip
+        assert sorted(days, key=repr) == sorted(expected, key=repr)
+        assert rows["known_end"].is_sorted()
+        assert rows["known_end"].max() == max(row["stop"] for row in rows.to_dicts())
+        assert (rows["known_end"] >= rows["stop"]).all()
 
 
 @given(fills, hospital)

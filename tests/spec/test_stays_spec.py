@@ -226,6 +226,18 @@ def test_what_the_cap_dropped_is_counted_once() -> None:
     assert found["dropped_days"].sum() == supply["dropped_days"].sum() == 10
 
 
+def test_without_stockpiling_overlaps_add_after_a_stay_as_before_it() -> None:
+    """Each fill on its own days but for the stay: 14 + 10 days dispensed on days 0 and 16 overlap on days 16 to 18."""
+    supply = daily_dose.supplies(table([(0, 14, 60, "a"), (12, 2, 40, "a"), (16, 10, 60, "a")]), None)
+    found = stays.extend(supply, inpatient((10, 15)), stockpiled=False)
+    assert found.select("start", "stop", "mme_per_day", "repaired", "known_end").rows() == [
+        (0, 10, 60, 0, 14), (10, 15, 60, 1, 19), (15, 17, 40, 0, 19), (15, 19, 60, 0, 19), (16, 26, 60, 0, 26),
+    ]  # fmt: skip
+    assert daily_dose.sum_over_products(found).select("start", "stop", "mme", "repaired").rows() == [
+        (0, 10, 60, 0), (10, 15, 60, 1), (15, 16, 100, 0), (16, 17, 160, 0), (17, 19, 120, 0), (19, 26, 60, 0),
+    ]  # fmt: skip
+
+
 def test_status_in_and_after_a_stay() -> None:
     """On through the stay and for carry-over after the end it moved; the dose held is that of admission."""
     last = pl.DataFrame({"person_id": ["p"], "last": [200]}, schema={"person_id": pl.String, "last": pl.Int32})

@@ -50,7 +50,8 @@ def build(
     if stays is not None:
         from opioid_outcomes.exposure.stays import extend
 
-        supply = extend(supplies(fills, stockpile_cap_days), stays.collect())
+        stockpiled = stockpile_cap_days is not None
+        supply = extend(supplies(fills, stockpile_cap_days), stays.collect(), stockpiled=stockpiled)
         return sum_over_products(supply, tiers).lazy()
     rows, dtype = _typed(fills, product=stockpile_cap_days is not None)
     person, ids = packed.person_codes(rows.get_column("person_id"))

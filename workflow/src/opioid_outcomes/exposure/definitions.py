@@ -39,7 +39,7 @@ def of_fills(
     """
     dosed = mme.attach(fills.filter(pl.col("analgesic") == 1).lazy(), factors).collect()
     supply = daily_dose.supplies(clean.analgesic_fills(dosed), stockpile_cap_days)
-    supply = supply if stays is None else extend(supply, stays)
+    supply = supply if stays is None else extend(supply, stays, stockpiled=stockpile_cap_days is not None)
     return of_supplies(supply, last_days, window_days=window_days, tiers=mme.tiers(factors))
 
 

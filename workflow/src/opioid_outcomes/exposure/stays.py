@@ -28,14 +28,15 @@ def merge(stays: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def extend(supply: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
+def extend(supply: pl.DataFrame, stays: pl.DataFrame, *, stockpiled: bool = True) -> pl.DataFrame:
     """Supply that is consumed only outside stays [start, end).
 
     ``supply``: rows of ``daily_dose.supplies``, after stockpiling; ``stays``: person_id, start, end, days in the same
     type. Returns the same columns, sorted by person, product and start; a row that a stay interrupts becomes pieces:
     before the stay, held during it (at the dose of the admission day, repaired = 1) and after it. Held is the row of a
     product that is consumed, or due, on the admission day. What first falls due later in the stay starts at discharge.
-    Of one product one row follows the other, so that what is left and what is new are not taken together.
+    Of one product one row follows the other, so that what is left and what is new are not taken together; not so
+    without stockpiling (``stockpiled`` False: ``supply`` made with a cap of None), where rows overlap and doses add.
 
     ``end`` and ``known_end`` move by the stays, from the admission on: before it nobody knows of the stay. dropped_days
     stay with the first piece of a row. Nothing moves for people without stays.
@@ -55,10 +56,15 @@ def extend(supply: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
         return supply
     clock = _Clock.of(known)
     concerned = np.isin(person, clock.person)
-    rows = _Rows.of(supply.filter(pl.Series(concerned)), person[concerned], clock)
+    theirs = supply.filter(pl.Series(concerned))
+    rows = _Rows.of(theirs, person[concerned], clock, _groups(theirs) if stockpiled else np.arange(theirs.height))
     counts = np.ones(supply.height, dtype=np.int64)
     counts[concerned] = rows.pieces
-    return _pieces(supply, np.repeat(np.arange(supply.height), counts), concerned, rows, clock)
+    index = np.repeat(np.arange(supply.height), counts)
+    if stockpiled:
+        return _pieces(supply, index, concerned, rows, clock)
+    own_ends = supply.with_columns(known_end="stop")
+    return _latest_ends(_pieces(own_ends, index, concerned, rows, clock))
 
 
 @dataclass(frozen=True)
@@ -110,10 +116,11 @@ class _Rows:
     held_first: Array  # due on an admission day: there is nothing before the first stay
 
     @classmethod
-    def of(cls, supply: pl.DataFrame, person: Array, clock: _Clock) -> _Rows:
+    def of(cls, supply: pl.DataFrame, person: Array, clock: _Clock, queue: Array) -> _Rows:
+        """``queue`` numbers the queues in which rows wait for each other."""
         date, stop = (supply[name].to_physical().to_numpy().astype(np.int64) for name in ("start", "stop"))
         days = stop - date
-        begin = _queue(_groups(supply), clock.reading(person, date), days)
+        begin = _queue(queue, clock.reading(person, date), days)
         finish = begin + days
         first = clock.stays_before(person, begin, clock.stopped)
         at = np.minimum(first, len(clock.person) - 1)
@@ -177,6 +184,16 @@ def _pieces(supply: pl.DataFrame, index: Array, concerned: Array, rows: _Rows, c
         .cast(pieces.schema[name]).alias(name)
         for name, values in new.items()
     )  # fmt: skip
+
+
+def _latest_ends(pieces: pl.DataFrame) -> pl.DataFrame:
+    """Pieces that may overlap in order of start; known_end, of each alone, becomes the latest of the product so far."""
+    group, dtype = _groups(pieces), pieces.schema["known_end"]
+    start, end = (pieces[name].to_physical().to_numpy().astype(np.int64) for name in ("start", "known_end"))
+    order = np.lexsort((end, start, group))
+    lift = group * (end.max() - end.min() + 1)
+    latest = np.maximum.accumulate(end[order] + lift) - lift  # groups lie together, sorted or not
+    return pieces[order].with_columns(known_end=pl.Series(latest, dtype=pl.Int32).cast(dtype))
 
 
 def _at(values: Array, index: Array) -> Array:

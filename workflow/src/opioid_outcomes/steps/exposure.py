@@ -95,7 +95,9 @@ def _clean_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, 
 def _supplies(part: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure) -> pl.DataFrame:
     """Supply after stockpiling and, if supply is not used up in hospital, after stays."""
     supply = daily_dose.supplies(part, rules.stockpile_cap_days)
-    return extend(supply, canonical["stays"]) if rules.stays == "extend" else supply
+    if rules.stays == "ignore":
+        return supply
+    return extend(supply, canonical["stays"], stockpiled=rules.stockpile_cap_days is not None)
 
 
 def _daily(
