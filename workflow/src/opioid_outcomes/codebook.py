@@ -44,7 +44,7 @@ def _table(table: Table) -> str:
     head = f"{table.name}{' (optional)' if table.optional else ''}: a row is {table.row}"
     lines = [_line(column.name, KINDS[column.kind], _meaning(column)) for column in table.columns]
     caveats = [_wrapped(f"Beware: {table.caveats}", "  ")] if table.caveats else []
-    return "\n".join([head, *lines, *caveats])
+    return "\n".join([_wrapped(head, ""), *lines, *caveats])
 
 
 def _meaning(column: Column) -> str:
@@ -60,7 +60,7 @@ def _display(display: Display) -> str:
         "number": display.values,
     }
     lines = [_line(name, kind, "") for kind, names in groups.items() for name in names]
-    return "\n".join([f"{display.name}: {display.description}", *lines])
+    return "\n".join([_wrapped(f"{display.name}: {display.description}", ""), *lines])
 
 
 def _estimates() -> str:

@@ -82,10 +82,10 @@ class Exposure(Section):
     mme_factors: str = key(
         "cdc_2022",
         "Factor table: cdc_2022, cdc_2016_tiers, cdc_2016_flat, consort_2008, heal, or a CSV (ingredient, route, form,"
-        " unit, factor, source).",
+        " unit, factor, source; above, where a factor depends on the day's total mg).",
     )
     drug_dictionary: str | None = key(
-        None, "CSV of product codes: code, vocabulary, ingredient, route, release, strength, strength_unit."
+        None, "CSV of product codes: code, vocabulary, ingredient, route, release, strength, strength_unit; and form."
     )
     gap_days: int = key(
         30, "Episodes merge over gaps up to this; describes episodes only, never person-time.", ge=0, le=MAX_DAYS

@@ -55,7 +55,7 @@ SLICES: dict[str, tuple[str, ...]] = {
         "covariates",
         "exposure.dose_bands",
     ),
-    "describe_trajectories": ("exposure.dose_bands",),
+    "describe_trajectories": (),
     "classify_trajectories": ("trajectories", "study_seed"),
     "estimate_trajectories": (
         "trajectories",
