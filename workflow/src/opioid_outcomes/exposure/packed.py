@@ -157,7 +157,7 @@ def in_order(person: Array) -> bool:
 def _block_sums(rows: Intervals, layout: _Layout, parallel: bool) -> list[Sums]:
     keys = _keys(rows, layout, parallel)
     keys.sort()
-    chunks = whole_groups(keys, layout.day_bits + layout.shift)
+    chunks = whole_groups(keys, layout.day_bits + layout.shift, CHUNK)
     return each(lambda chunk: _sum(keys[chunk], rows, layout), chunks, parallel)
 
 
@@ -179,7 +179,7 @@ def _keys(rows: Intervals, layout: _Layout, parallel: bool) -> Array:
     return keys
 
 
-def whole_groups(keys: Array, shift: int, size: int = CHUNK) -> list[slice]:
+def whole_groups(keys: Array, shift: int, size: int) -> list[slice]:
     """Sorted keys in chunks of about ``size``, each of whole groups (of equal bits above ``shift``)."""
     edges = np.unique(np.searchsorted(keys, (keys[::size] >> shift) << shift))
     return [slice(low, high) for low, high in pairwise([*edges.tolist(), len(keys)])]
