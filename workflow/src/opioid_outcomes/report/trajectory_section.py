@@ -26,6 +26,7 @@ from opioid_outcomes.report.words import (
 
 Row = dict[str, Any]
 DRIFT, TAPER, PREDICTORS = "trajectory.drift", "trajectory.taper", "trajectory.predictors"
+WIDE_CLASSES = 3  # beside class 1: more take the whole width of a page
 OF_CLASS = "class"  # how an outcome of PREDICTORS begins that is a class; the others are long-term use
 
 
@@ -140,12 +141,7 @@ def _estimates(released: Released) -> list[Block]:
             "(Aalen–Johansen).",
             ("Outcome", "Among", "Share, % (95 % CI)"),
         ),
-        *_table(
-            released, "trajectory_predictors", of_class,
-            "What goes with the class of course: odds ratios against class 1 (the lowest mean dose) of a multinomial "
-            "model in which each person is in every class with the probability of it. Associations, not effects.",
-            ("Class", "Covariate", "Odds ratio (95 % CI)"),
-        ),
+        *_class_table(released, of_class),
         *_table(
             released, "long_term_predictors", others,
             f"What goes with long-term use: odds ratios, among new users, of meeting `{definition}` within a year of "
@@ -167,8 +163,7 @@ def _table(released: Released, name: str, rows: list[Row], caption: str, heads: 
     if not rows:
         return []
     if not any(present(row["estimate"]) for row in rows):
-        reasons = "; ".join(dict.fromkeys(f"{row['cohort']}: {_reading(released, row)}" for row in rows))
-        return [Notice(f"{caption.partition(':')[0]}: nothing could be estimated ({reasons}).")]
+        return [Notice(f"{caption.partition(':')[0]}: nothing could be estimated ({_reasons(released, rows)}).")]
     lines: list[tuple[str, ...]] = []
     for cohort in dict.fromkeys(row["cohort"] for row in rows):
         lines.append((cohort,))
@@ -179,8 +174,55 @@ def _table(released: Released, name: str, rows: list[Row], caption: str, heads: 
     first, second, last = heads
     columns = (first, second, "Persons", "Events", last)
     table = Table(name, caption, columns, tuple(lines), 3, released.rule, (1.1, 2.6, 0.8, 0.8, 2.0))
-    notes = list(dict.fromkeys(row["note"] for row in rows if row["note"] and present(row["estimate"])))
-    return [table, *(Paragraph(f"{row_note}.") for row_note in notes[:1])]
+    return [table, *_note(rows)]
+
+
+def _class_table(released: Released, rows: list[Row]) -> list[Block]:
+    """Covariates down, classes across: odds ratios against class 1."""
+    caption = (
+        "What goes with the class of course: odds ratios (95 % CI) against class 1 (the lowest mean dose) of a "
+        "multinomial model in which each person is in every class with the probability of it. Associations, not "
+        "effects. A dash: not estimated; the reasons are under “What could not be estimated”."
+    )
+    if not rows:
+        return []
+    if not any(present(row["estimate"]) for row in rows):
+        return [Notice(f"{caption.partition(':')[0]}: nothing could be estimated ({_reasons(released, rows)}).")]
+    classes = sorted({_class(row) for row in rows if _class(row)}, key=int)
+    lines: list[tuple[str, ...]] = []
+    for cohort in dict.fromkeys(row["cohort"] for row in rows):
+        own = [row for row in rows if row["cohort"] == cohort and _class(row)]
+        people = next((row["persons"] for row in own if present(row["persons"])), None)
+        lines.append((f"{cohort} ({plural(int(people), 'person', 'persons')})" if people else cohort,))
+        for contrast in dict.fromkeys(row["contrast"] for row in own):
+            cells = {_class(row): _cell(released, row) for row in own if row["contrast"] == contrast}
+            lines.append((plain(contrast), *(cells.get(one, MISSING) for one in classes)))
+    heads = ("Covariate", *(f"Class {one}" for one in classes))
+    widths = (1.6, *(1.4 for _ in classes))
+    table = Table(
+        "trajectory_predictors", caption, heads, tuple(lines), len(classes), released.rule, widths,
+        wide=len(classes) > WIDE_CLASSES,
+    )  # fmt: skip
+    return [table, *_note(rows)]
+
+
+def _class(row: Row) -> str:
+    """The class of ``class:3 vs 1``; empty where no class is named."""
+    return row["outcome"].removeprefix(OF_CLASS).removeprefix(":").partition(" ")[0]
+
+
+def _cell(released: Released, row: Row) -> str:
+    return _reading(released, row) if present(row["estimate"]) or hidden_by_disclosure(row) else MISSING
+
+
+def _note(rows: list[Row]) -> list[Block]:
+    """How the numbers of a table are defined, as its first row says."""
+    notes = [row["note"] for row in rows if row["note"] and present(row["estimate"])]
+    return [Paragraph(f"Definitions: {notes[0]}.")] if notes else []
+
+
+def _reasons(released: Released, rows: list[Row]) -> str:
+    return "; ".join(dict.fromkeys(f"{row['cohort']}: {_reading(released, row)}" for row in rows))
 
 
 def _reading(released: Released, row: Row) -> str:
