@@ -39,7 +39,8 @@ CONTENDERS = {
     "polars read + sort": READ + "work = lambda: pl.read_parquet(path).sort('person_id', 'start')\n"
     "total = lambda frame: 0.0",
     # without the merge of equal neighbours, so it does less than ours
-    "DuckDB": "import duckdb, sys\ndb = duckdb.connect()\ndb.execute('set threads = 2')\ndb.execute('set enable_progress_bar = false')\n"
+    "DuckDB": "import duckdb, sys\ndb = duckdb.connect()\n"
+    "db.execute('set threads = 2')\ndb.execute('set enable_progress_bar = false')\n"
     f"sql = '''{SQL}'''.replace('PATH', sys.argv[1])\n"
     "work = lambda: db.execute('drop table if exists daily') and db.execute(sql)\n"
     "total = lambda _: db.execute('select sum(mme * (stop - start)) from daily').fetchone()[0]",

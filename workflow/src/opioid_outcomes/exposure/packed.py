@@ -29,7 +29,7 @@ BITS = (KNOWN, UNKNOWN, BUPRENORPHINE, REPAIRED, TIERED)
 class Intervals:
     """One row an interval [start, stop) of a person, in any order; empty ones count nothing.
 
-    ``person``: codes from 0, rising with the ids; ``mme``, ``mg``: a day's amounts, 0 <= amount <= 1e6 (NaN counts as
+    ``person``: codes that rise with the ids; ``mme``, ``mg``: a day's amounts, 0 <= amount <= 1e6 (NaN counts as
     0; ``mg`` None: there is none); ``flags``: bits (None: ``KNOWN`` alone, throughout).
     """
 
@@ -84,7 +84,7 @@ def slices(rows: int) -> list[slice]:
 
 
 def person_codes(ids: pl.Series) -> tuple[Array, Callable[[Array], pl.Series]]:
-    """Codes from 0 that rise with the ids (missing first, and one person), and the way back to the ids.
+    """Codes that rise with the ids (missing first, and one person), and the way back to the ids.
 
     Whole numbers that lie close together are their own codes. Otherwise a table of distinct ids is sorted and looked
     up: 20 M rows of 1 M persons take 1.6 s for numbers, 4 s for text.
@@ -140,7 +140,7 @@ def sums(rows: Intervals, *, parallel: bool = True) -> list[Sums]:
         chunks = whole_groups(rows.person, 0, CHUNK // 2)
         return [part for found in each(lambda chunk: sums(rows.take(chunk), parallel=False), chunks) for part in found]
     low = int(rows.start.min())
-    day_bits, row_bits = bits(max(int(rows.stop.max()) - low, 0)), bits(len(rows.person) - 1)
+    day_bits, row_bits = bits(max(int(rows.start.max()), int(rows.stop.max())) - low), bits(len(rows.person) - 1)
     found: list[Sums] = []
     for first, block in person_blocks(rows.person, day_bits + row_bits + 1):
         layout = _Layout(first, low, day_bits, row_bits)
