@@ -28,7 +28,8 @@ def mend_strength(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) 
     A strength that cannot be (``products.strength_plausible``) is unknown. Rules for unknown ones, in the configured
     order, among fills of the same ingredient, route and release whose strength is as recorded:
     person_product: that of the person's latest such fill on or before the day (of several that day, the strongest);
-    usual_product: the one that at least ``USUAL_SHARE`` of at least ``ENOUGH_PEOPLE`` other people have.
+    usual_product: the one that at least ``USUAL_SHARE`` of at least ``ENOUGH_PEOPLE`` other people have, and more of
+    them than any other.
     O(n log n) over the fills of the kinds of which something is unknown; O(products) if nothing is.
     """
     fills = fills.with_columns(repair=pl.lit(0, pl.UInt16))
@@ -140,8 +141,8 @@ class _History:
             .join(own, on=["kind", "key", "person"], how="left")
             .with_columns(others=others, users=users)
             .filter((pl.col("others") >= ENOUGH_PEOPLE) & (pl.col("users") >= USUAL_SHARE * pl.col("others")))
-            .sort("at", pl.col("users"), "row", descending=[False, True, False])
-            .unique("at", keep="first", maintain_order=True)
+            .filter(pl.col("users") == pl.col("users").max().over("at"))
+            .filter(pl.len().over("at") == 1)  # where as many people have each of two, neither is the usual one
         )
         source = np.full(len(rows), -1, dtype=np.int64)
         source[found.get_column("at").to_numpy()] = found.get_column("row").to_numpy()

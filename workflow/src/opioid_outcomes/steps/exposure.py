@@ -28,6 +28,7 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
     canonical = {name: io.read_table(inputs[name]) for name in TABLES}
 
     resolved, every = _clean_fills(canonical["dispensings"], rules)
+    canonical["dispensings"] = canonical["dispensings"].select("person_id")  # the rest is in ``resolved``
     fills = clean.without_repaired(every) if rules.repaired_fills == "drop" else every
     daily, supplies, use = doses_and_status(fills, canonical, rules)
     by_dispensing = source(canonical["dispensings"], fills, canonical["opioid_use"]) == "dispensings"
