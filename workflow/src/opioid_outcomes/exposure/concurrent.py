@@ -118,7 +118,7 @@ def cob(opioids: pl.DataFrame, dispensed: pl.DataFrame, supplied: pl.DataFrame, 
 
     def enough(name: str, number: int) -> Condition:
         def within_a_year(person: Array, day: Array) -> list[Array]:
-            return [accruals[name].between(person, day + 1 - YEAR, day + 1)["n"] - number]
+            return [n - number for n in accruals[name].between(person, day + 1 - YEAR, day + 1, "n")]
 
         return within_a_year
 

@@ -40,13 +40,14 @@ class DoseHistory:
 
     def mean(self, person: Array, start: Array, stop: Array) -> Array:
         """Mean MME/day over the days with supply in [start, stop); NaN where there is none."""
-        sums = self.dose.between(person, start, stop)
-        return _divide(sums["mme"] / PARTS_PER_MME, sums["days"])
+        mme, days = self.dose.between(person, start, stop, "mme", "days")
+        return _divide(mme / PARTS_PER_MME, days)
 
     def known(self, person: Array, start: Array, stop: Array) -> Array:
         """Whether the dose of every day with supply, and the supply of every dispensing, is known in full."""
-        unknown = self.dose.between(person, start, stop)["unknown"]
-        return (unknown == 0) & (self.endless.between(person, start, stop)["fills"] == 0)
+        [unknown] = self.dose.between(person, start, stop, "unknown")
+        [endless] = self.endless.between(person, start, stop, "fills")
+        return (unknown == 0) & (endless == 0)
 
     def observed(self, person: Array, start: Array, stop: Array) -> Array:
         """Whether every day of [start, stop) is observed, in one period, and before the day of death."""

@@ -24,6 +24,7 @@ EPISODE_GAP = 183
 HIGH_MME = 90
 BLOCK, BLOCKS = 60, 6  # Agnoli 2021: 12 months as six 60-day windows
 PARTS_PER_DAY = 10**6  # days_supply may be a fraction
+PEOPLE_AT_ONCE = 50_000  # what bounds the memory
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ class Record:
 
     def on(self, person: Array, day: Array) -> list[Array]:
         """0 or more on days with supply or a dispensing."""
-        supply = self.supply.between(person, day, day + 1)["days"]
-        return [supply + self.fills.between(person, day, day + 1)["fills"] - 1]
+        return [self.supply.covers(person, day) + self.fills.covers(person, day) - 1]
 
     def known(self, person: Array, start: Array, stop: Array) -> list[Array]:
         """0 or more where the dose of every day, and the supply of every fill, is known."""
-        days = self.dose.between(person, start, stop)["unknown"]
-        return [-days - self.endless.between(person, start, stop)["fills"]]
+        [days] = self.dose.between(person, start, stop, "unknown")
+        [fills] = self.endless.between(person, start, stop, "fills")
+        return [-days - fills]
 
     def knots(self, *parts: tuple[Accrual, tuple[int, ...]]) -> list[tuple[Array, Array]]:
         """Days on which a stretch begins or ends, or did so a number of days ago, and those of use."""
@@ -63,23 +64,25 @@ def find(daily: pl.DataFrame, fills: pl.DataFrame, last_days: pl.DataFrame) -> p
     ``fills``: DISPENSINGS_CLEAN; ``last_days``: person_id, last. Days are integers. Cost: O(n log n) in stretches and
     fills, for each definition; no day is walked.
     """
-    known = record(daily, fills, last_days)
+    dispensed = analgesic(fills, last_days)
+    ids = pl.concat([daily["person_id"], dispensed["person_id"]]).unique().sort()
+    parts = [_found(record(daily.clear(), dispensed.clear()))]
+    for low in range(0, len(ids), PEOPLE_AT_ONCE):
+        high = min(low + PEOPLE_AT_ONCE, len(ids)) - 1
+        of_block = pl.col("person_id").is_between(pl.lit(ids[low]), pl.lit(ids[high]))
+        parts.append(_found(record(daily.filter(of_block), dispensed.filter(of_block))))
+    return pl.concat(parts).sort("person_id", "definition")
+
+
+def _found(known: Record) -> pl.DataFrame:
     parts = []
     for name, definition in DEFINITIONS.items():
         met, begin = definition(known)
         found = np.flatnonzero(met != NEVER)
-        parts.append(
-            pl.DataFrame(
-                {
-                    "person_id": known.ids.gather(found),
-                    "definition": [name] * len(found),
-                    "window_start": begin[found].astype(np.int32),
-                    "met": met[found].astype(np.int32),
-                },
-                schema_overrides={"definition": pl.String},
-            )
-        )
-    return pl.concat(parts).sort("person_id", "definition")
+        days = {"window_start": begin[found].astype(np.int32), "met": met[found].astype(np.int32)}
+        of_person = pl.DataFrame({"person_id": known.ids.gather(found), **days})
+        parts.append(of_person.select("person_id", pl.lit(name).alias("definition"), *days))
+    return pl.concat(parts)
 
 
 def display(found: pl.DataFrame, fills: pl.DataFrame, last_days: pl.DataFrame) -> pl.DataFrame:
@@ -121,9 +124,8 @@ def analgesic(fills: pl.DataFrame, last_days: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def record(daily: pl.DataFrame, fills: pl.DataFrame, last_days: pl.DataFrame) -> Record:
-    """Both as running sums over people's codes."""
-    dispensed = analgesic(fills, last_days)
+def record(daily: pl.DataFrame, dispensed: pl.DataFrame) -> Record:
+    """Daily dose and ``analgesic`` fills as running sums over people's codes."""
     people = pl.concat([daily["person_id"], dispensed["person_id"]]).unique().sort()
     codes = pl.DataFrame({"person_id": people, "person": np.arange(len(people))})
     doses = daily.join(codes, on="person_id", maintain_order="left").sort("person", "start")
@@ -165,14 +167,14 @@ def _windowed(known: Record, conditions: list[Condition], days: int, *parts: Acc
 
 def _days_of_supply(known: Record, least: int) -> Found:
     def enough(person: Array, day: Array) -> list[Array]:
-        return [known.supply.between(person, day + 1 - YEAR, day + 1)["days"] - least]
+        return [days - least for days in known.supply.between(person, day + 1 - YEAR, day + 1, "days")]
 
     return _windowed(known, [enough], YEAR, known.supply)
 
 
 def _fills(known: Record, least: int, days: int) -> Found:
     def enough(person: Array, day: Array) -> list[Array]:
-        return [known.fills.between(person, day + 1 - days, day + 1)["fills"] - least]
+        return [fills - least for fills in known.fills.between(person, day + 1 - days, day + 1, "fills")]
 
     return _windowed(known, [enough], days, known.fills)
 
@@ -221,7 +223,8 @@ def consort(known: Record) -> Found:
     def dispensed(what: str, least: int) -> Condition:
         def enough(person: Array, day: Array) -> list[Array]:
             begin, _ = _episode(known, person, day)
-            return [known.fills.between(person, np.maximum(begin, day + 1 - YEAR), day + 1)[what] - least]
+            first = np.maximum(begin, day + 1 - YEAR)
+            return [amount - least for amount in known.fills.between(person, first, day + 1, what)]
 
         return enough
 
@@ -242,7 +245,7 @@ def opera(known: Record) -> Found:
 
     def covered(person: Array, day: Array) -> list[Array]:
         begin, latest_fill = _episode(known, person, day)
-        supplied = known.supply.between(person, begin, day + 1)["days"]
+        [supplied] = known.supply.between(person, begin, day + 1, "days")
         open_still = latest_fill + EPISODE_GAP - day
         return [open_still, supplied - 90, 2 * supplied - (day + 1 - begin)]
 
@@ -262,7 +265,7 @@ def stable_hd(known: Record) -> Found:
     whole = BLOCK * BLOCKS
 
     def mme(person: Array, day: Array, first: int, days: int) -> Array:
-        return known.dose.between(person, day + first, day + first + days)["mme"]
+        return known.dose.between(person, day + first, day + first + days, "mme")[0]
 
     def enough(person: Array, day: Array) -> list[Array]:
         return [mme(person, day, 1 - whole, whole) - 50 * PARTS_PER_MME * whole]
@@ -288,7 +291,7 @@ def hdltot(known: Record) -> Found:
     """At least 90 MME/day on at least 90 % (81) of 90 days (JAMA Netw Open 2022, article 2791566)."""
 
     def high(person: Array, day: Array) -> list[Array]:
-        return [known.dose.between(person, day + 1 - 90, day + 1)["high"] - 81]
+        return [days - 81 for days in known.dose.between(person, day + 1 - 90, day + 1, "high")]
 
     def all_known(person: Array, day: Array) -> list[Array]:
         return known.known(person, day + 1 - 90, day + 1)

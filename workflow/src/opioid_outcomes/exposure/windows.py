@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from opioid_outcomes.exposure.stretches import Array, distinct_days, latest
+from opioid_outcomes.exposure.stretches import Array, distinct_days
 
 PARTS_PER_MME = 10**6
 NEVER = np.iinfo(np.int64).max
@@ -28,6 +28,9 @@ class Accrual:
     def __init__(self, person: Array, start: Array, stop: Array, **per_day: Array) -> None:
         self.person, self.start, self.stop = (array.astype(np.int64) for array in (person, start, stop))
         self.rate = {name: rate.astype(np.int64) for name, rate in per_day.items()}
+        self.first = int(self.start.min(initial=0))
+        self.width = int(self.start.max(initial=0)) - self.first + 3
+        self.keys = self._key(self.person, self.start)
         length = self.stop - self.start
         first = np.searchsorted(self.person, self.person)  # of the same person
         self.before: dict[str, Array] = {}
@@ -38,22 +41,32 @@ class Accrual:
 
     def row(self, person: Array, day: Array) -> Array:
         """The person's latest stretch that begins on or before ``day``; -1 if there is none."""
-        return latest(person, day, self.person, self.start)
+        found = np.searchsorted(self.keys, self._key(person, day), side="right") - 1
+        return np.where((found >= 0) & (self.person[found] == person), found, -1)
 
-    def until(self, person: Array, day: Array) -> dict[str, Array]:
-        """What each person has accrued on all days before ``day``."""
+    def _key(self, person: Array, day: Array) -> Array:
+        """Person and day as one number; days before or after all stretches are as good as the day next to these."""
+        return person * self.width + np.clip(day - self.first + 1, 0, self.width - 1)
+
+    def covers(self, person: Array, day: Array) -> Array:
+        """1 where a stretch of the person holds ``day``, else 0."""
         if not len(self.person):
-            return {name: np.zeros(len(person), dtype=np.int64) for name in self.rate}
+            return np.zeros(len(person), dtype=np.int64)
+        row = self.row(person, day)
+        return ((row >= 0) & (day < self.stop[row])).astype(np.int64)
+
+    def until(self, person: Array, day: Array, *what: str) -> list[Array]:
+        """Of each quantity, what each person has accrued on all days before ``day``."""
+        if not len(self.person):
+            return [np.zeros(len(person), dtype=np.int64) for _ in what]
         row = self.row(person, day)
         elapsed = np.minimum(day, self.stop[row]) - self.start[row]
-        return {
-            name: np.where(row < 0, 0, self.before[name][row] + rate[row] * elapsed) for name, rate in self.rate.items()
-        }
+        return [np.where(row < 0, 0, self.before[name][row] + self.rate[name][row] * elapsed) for name in what]
 
-    def between(self, person: Array, start: Array, stop: Array) -> dict[str, Array]:
-        """What each person accrues on the days [start, stop)."""
-        low, high = self.until(person, start), self.until(person, stop)
-        return {name: high[name] - low[name] for name in self.rate}
+    def between(self, person: Array, start: Array, stop: Array, *what: str) -> list[Array]:
+        """Of each quantity, what each person accrues on the days [start, stop)."""
+        parts = (self.until(person, day, *what) for day in (start, stop))
+        return [high - low for low, high in zip(*parts, strict=True)]
 
 
 def days_of(person: Array, day: Array, **per_day: Array) -> Accrual:
