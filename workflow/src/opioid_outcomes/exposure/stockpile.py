@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from opioid_outcomes.exposure import packed
-from opioid_outcomes.exposure.packed import UNKNOWN, Intervals, bits, differs
+from opioid_outcomes.exposure.packed import KNOWN, UNKNOWN, Intervals, bits, differs
 from opioid_outcomes.exposure.stretches import Array
 
 DAY_TOLERANCE = 1e-6  # a day counts when wholly before the end; the end is real-valued (CONTRACT 7)
@@ -63,16 +63,13 @@ class Supply:
         """What counts on each day: supplies of one product that go on at one dose are one interval."""
         rows = np.flatnonzero(self.fills.start < self.stop)
         fills, stop = self.fills.take(rows), self.stop[rows]
-        if not len(rows):
-            return Intervals(fills.person, fills.start, stop, fills.mme, fills.flags, fills.mg)
         begins = differs(fills.person) | differs(fills.product) | differs(fills.flags)
         begins[1:] |= fills.start[1:] != stop[:-1]
         for amount in (fills.mme,) if fills.mg is None else (fills.mme, fills.mg):
             begins |= differs(np.nan_to_num(amount, nan=-1.0))
-        first = np.flatnonzero(begins)
-        kept = fills.take(first)
-        ends = np.append(first[1:], len(stop)) - 1
-        return Intervals(kept.person, kept.start, stop[ends], kept.mme, kept.flags, kept.mg)
+        kept, ends = fills.take(np.flatnonzero(begins)), np.append(begins[1:], True)
+        flags = None if (kept.flags == KNOWN).all() else kept.flags
+        return Intervals(kept.person, kept.start, stop[ends[: len(stop)]], kept.mme, flags, kept.mg)
 
 
 def supplies(fills: Fills, cap_days: float | None, work: Callable[[Supply], Any]) -> list[Any]:
