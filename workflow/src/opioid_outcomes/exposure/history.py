@@ -29,8 +29,9 @@ class Doses(Records):
     def of(cls, daily: pl.DataFrame, ids: pl.Series) -> Doses:
         """``daily``: person_id, start, stop, mme, sorted by person and start."""
         rows, person = of_people(daily, ids)
-        mme = rows.get_column("mme").cast(pl.Float64).fill_null(np.nan).to_numpy()
-        return cls(person, days(rows, "start"), days(rows, "stop"), mme)
+        mme = rows.get_column("mme")
+        known = mme.cast(pl.Float64).fill_null(np.nan) if mme.null_count() else mme
+        return cls(person, days(rows, "start"), days(rows, "stop"), known.to_numpy().astype(np.float64))
 
     def consumed_before(self, person: Array, day: Array) -> Array:
         """MME consumed before each day: the daily dose summed over the days with supply.
@@ -41,7 +42,7 @@ class Doses(Records):
         parts = np.rint(known * (self.stop - self.day) * PARTS).astype(np.int64)
         so_far = np.cumsum(parts) - parts  # of everybody; if it wraps around, differences within a person do not
         row = self.latest(person, day)
-        first = np.searchsorted(self.person, person)
+        first = np.searchsorted(self.person, np.arange(int(person.max(initial=-1)) + 1))[person]
         taken = np.minimum(day, at(self.stop, row, 0)) - at(self.day, row, 0)
         since = np.rint(at(known, row, 0) * taken * PARTS).astype(np.int64)
         before = at(so_far, row, 0) - at(so_far, np.where(row < 0, -1, first), 0)

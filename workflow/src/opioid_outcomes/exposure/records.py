@@ -38,18 +38,29 @@ def at(values: Array, rows: Array, missing: float) -> Array:
 def of_people(frame: pl.DataFrame, ids: pl.Series) -> tuple[pl.DataFrame, Array]:
     """Rows of ``frame`` whose person is among ``ids``, and their codes. Both are sorted by person_id.
 
-    One lookup a person, not a row.
+    One search a person, not a row.
     """
     own = frame.get_column("person_id")
-    changes = own.ne_missing(own.shift())
-    people = ids.to_frame("person_id").with_row_index("code")
-    known = own.filter(changes).to_frame().join(people, on="person_id", how="left", maintain_order="left")
-    codes = known.get_column("code").cast(pl.Int64).fill_null(-1).to_numpy()
-    person = codes[changes.cum_sum().to_numpy().astype(np.int64) - 1]
-    if (codes >= 0).all():
+    whole = own.dtype.is_integer()
+    changes = np.diff(own.to_numpy()) != 0 if whole else own.slice(1).ne_missing(own.shift().slice(1)).to_numpy()
+    first = np.append(0, np.flatnonzero(changes) + 1)[: len(own)]
+    mine = own.gather(pl.Series(first, dtype=pl.UInt32))
+    if whole:
+        place, known = np.searchsorted(ids.to_numpy(), mine.to_numpy()), ids.to_numpy()
+        found = np.append(known, known[-1:])[place] == mine.to_numpy() if len(known) else np.zeros(len(mine), bool)
+    else:
+        people = ids.to_frame("person_id").with_row_index("code")
+        joined = mine.to_frame().join(people, on="person_id", how="left", maintain_order="left").get_column("code")
+        place, found = joined.fill_null(0).to_numpy(), joined.is_not_null().to_numpy()
+    rows = np.diff(np.append(first, len(own)))
+    person = np.repeat(place.astype(np.int64), rows)
+    if found.all():
         return frame, person
-    return frame.filter(pl.Series(person >= 0, dtype=pl.Boolean)), person[person >= 0]
+    kept = np.repeat(found, rows)
+    return frame.filter(pl.Series(kept)), person[kept]
 
 
 def days(frame: pl.DataFrame, name: str) -> Array:
-    return frame.get_column(name).to_physical().to_numpy().astype(np.int64)
+    column = frame.get_column(name)
+    whole = column if column.dtype.is_integer() else column.to_physical()
+    return whole.to_numpy().astype(np.int64)

@@ -130,13 +130,13 @@ def _status(tables: _Tables, carry_over_days: int, washout_days: int) -> pl.Data
     new = at(new_user(naive, free_from, since, washout_days), run, NOT_KNOWN)
     return pl.DataFrame(
         {
-            "person_id": ids.gather(pl.Series(use.person, dtype=pl.UInt32)),
-            "start": pl.Series(use.day, dtype=pl.Int32),
-            "stop": pl.Series(use.stop, dtype=pl.Int32),
-            "state": pl.Series(STATES).gather(pl.Series(use.state, dtype=pl.UInt32)),
+            "person_id": ids.gather(pl.Series(use.person.astype(np.uint32))),
+            "start": pl.Series(use.day.astype(np.int32)),
+            "stop": pl.Series(use.stop.astype(np.int32)),
+            "state": pl.Series(STATES).gather(pl.Series(use.state.astype(np.uint32))),
             "mme": pl.Series(use.mme, nan_to_null=True),
-            "on_since": take(pl.Series(since, dtype=pl.Int32), run),
-            "supply_end": pl.Series(use.supply_end, dtype=pl.Int32),
+            "on_since": take(pl.Series(since.astype(np.int32)), run),
+            "supply_end": pl.Series(use.supply_end.astype(np.int32)),
             "cumulative_mme": pl.Series(daily.consumed_before(use.person, use.day)),
             "new_user": pl.Series(new, dtype=pl.Int64).set(pl.Series(new == NOT_KNOWN), None),
             "naive_days": take(pl.Series(naive, dtype=pl.Int64), run),
