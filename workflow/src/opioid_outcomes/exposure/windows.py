@@ -41,6 +41,8 @@ class Accrual:
 
     def row(self, person: Array, day: Array) -> Array:
         """The person's latest stretch that begins on or before ``day``; -1 if there is none."""
+        if not len(self.person):
+            return np.full(len(person), -1, dtype=np.int64)
         found = np.searchsorted(self.keys, self._key(person, day), side="right") - 1
         return np.where((found >= 0) & (self.person[found] == person), found, -1)
 
