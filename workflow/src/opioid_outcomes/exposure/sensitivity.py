@@ -17,7 +17,7 @@ COLUMNS = {
 def repair_sensitivity(every: pl.DataFrame, without: pl.DataFrame, repaired_people: int) -> pl.DataFrame:
     """fills_used, persons, person_years, mean_mme, share_50, share_90 of two daily doses, cut: a row for each.
 
-    ``every``, ``without``: person_id, start, stop, mme, sorted by person and start. Days are those with supply; mean
+    ``every``, ``without``: person_id, start, stop, mme, in an order of their own. Days are those with supply; mean
     and shares (at 50 and 90 MME/day or more) are over days of a known dose, null without any. persons_repaired
     (in the row of all fills: persons), persons_50 and persons_90 are the people behind the difference and the shares.
     No rows if nobody has a day with supply. O(n).

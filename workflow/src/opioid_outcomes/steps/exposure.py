@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,22 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
     resolved, every = _clean_fills(canonical["dispensings"], rules)
     canonical["dispensings"] = canonical["dispensings"].select("person_id")  # the rest is in ``resolved``
     fills = clean.without_repaired(every) if rules.repaired_fills == "drop" else every
-    daily, supplies, use = doses_and_status(fills, canonical, rules)
+    with ThreadPoolExecutor(1) as writer:  # the largest file is written while the rest is worked out
+        writing = writer.submit(_write_fills, fills, outputs["dispensings_clean"], calendar)
+        daily, supplies, use = doses_and_status(fills, canonical, rules)
+        told = notes(canonical, resolved, fills, daily=daily, supplies=supplies, rules=rules)
+        counted = ledger(resolved, fills, supplies, canonical["stays"], rules)
+        sensitivity = _sensitivity(daily, every, canonical, rules)
+        writing.result()
     by_dispensing = source(canonical["dispensings"], fills, canonical["opioid_use"]) == "dispensings"
     if not by_dispensing:
         last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
         use = status.from_reports(canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days)
 
-    io.write_table(clean.as_text(fills), outputs["dispensings_clean"], DISPENSINGS_CLEAN, calendar=calendar)
     io.write_table(daily, outputs["daily_dose"], DAILY_DOSE, calendar=calendar)
     io.write_table(use, outputs["opioid_status"], OPIOID_STATUS, calendar=calendar)
-    io.write_frame(ledger(resolved, fills, supplies, canonical["stays"], rules), outputs["ledger"])
-    io.write_frame(_sensitivity(daily, every, canonical, rules), outputs["repair_sensitivity"])
-    told = notes(canonical, resolved, fills, daily=daily, supplies=supplies, rules=rules)
+    io.write_frame(counted, outputs["ledger"])
+    io.write_frame(sensitivity, outputs["repair_sensitivity"])
     io.write_json(outputs["notes"], told)
     if not by_dispensing:
         return f"exposure from {canonical['opioid_use'].height:,} self-reports"
@@ -88,6 +93,10 @@ def doses_and_status(
     return daily, pl.concat([analgesic, treatment]), use
 
 
+def _write_fills(fills: pl.DataFrame, path: Path, calendar: bool) -> None:
+    io.write_table(clean.as_text(fills), path, DISPENSINGS_CLEAN, calendar=calendar)
+
+
 def _clean_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, pl.DataFrame]:
     resolved = products.resolve(dispensings, products.dictionary(rules.drug_dictionary))
     return resolved, clean.clean(resolved, mme.factors(rules.mme_factors), rules)
@@ -118,13 +127,13 @@ def _sensitivity(
 
     Only people with repaired fills are worked out the other way.
     """
-    repaired = every.filter((pl.col("analgesic") == 1) & pl.col("repair").is_not_null()).select("person_id").unique()
-    theirs = every.join(repaired, on="person_id", how="semi", maintain_order="left")
+    part = clean.analgesic_fills(every)
+    repaired = part.filter(pl.col("repaired") == 1).select("person_id").unique()
+    theirs = part.join(repaired, on="person_id", how="semi", maintain_order="left")
     dropped = rules.repaired_fills == "drop"
-    fills = clean.analgesic_fills(theirs if dropped else clean.without_repaired(theirs))
-    again, _ = _daily(fills, canonical, rules)
+    again, _ = _daily(theirs if dropped else theirs.filter(pl.col("repaired") == 0), canonical, rules)
     rest = daily.join(repaired, on="person_id", how="anti", maintain_order="left")
-    other = pl.concat([rest, again]).sort("person_id", "start")
+    other = pl.concat([rest, again])
     return repair_sensitivity(*((other, daily) if dropped else (daily, other)), repaired.height)
 
 
