@@ -47,7 +47,7 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
     tables, exposure = list(CANONICAL), ["opioid_status", "daily_dose", "dispensings_clean"]
     run(ingest_cohort, [], [*tables, "rejected", "quality", "quality_rules"])
-    run(derive_exposure, tables, [*exposure, "ledger"])
+    run(derive_exposure, tables, [*exposure, "ledger", "repair_sensitivity"])
     run(
         build_cohort, [*tables, *exposure, "rejected", "quality"],
         ["attrition", "cohort", "person_time", "panel", "table_one"],
