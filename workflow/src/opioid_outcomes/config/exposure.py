@@ -34,7 +34,7 @@ class Quantity(Section):
     """What to do with a quantity that is missing or implausible."""
 
     max_per_day: float = key(
-        100, "Most tablets or patches a day of supply that are believed (mL: ten times as many).", gt=0, le=1e5
+        100, "Most tablets a day of supply that are believed; mL ten times as many, patches a tenth.", gt=0, le=1e5
     )
     repair: list[QuantityRule] = key(
         lambda: ["person_units", "product_units"],
