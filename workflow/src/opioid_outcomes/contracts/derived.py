@@ -83,7 +83,7 @@ OPIOID_STATUS = Table(
 )  # fmt: skip
 MME_DEFINITIONS = Table(
     "mme_definitions",
-    "one of the four MME definitions of a person's window, by one factor table",
+    "one of the four MME definitions of a person's window that holds a day with supply, by one factor table",
     (
         PERSON,
         day("window_start", "first day of the window"),
