@@ -105,7 +105,7 @@ def test_a_cohort_whose_dispensings_hold_opioids_only_cannot_measure_other_class
 
 
 def dose(start: int, stop: int, mme: float | None, incomplete: int = 0, person: int = 1) -> tuple[Any, ...]:
-    return (person, start, stop, mme, incomplete, 0, 0)
+    return (person, start, stop, mme, incomplete, 0, 0, None)
 
 
 @pytest.mark.parametrize(
