@@ -218,7 +218,7 @@ def _cell(released: Released, row: Row) -> str:
 def _note(rows: list[Row]) -> list[Block]:
     """How the numbers of a table are defined, as its first row says."""
     notes = [row["note"] for row in rows if row["note"] and present(row["estimate"])]
-    return [Paragraph(f"Definitions: {notes[0]}.")] if notes else []
+    return [Paragraph(f"How the first estimate is defined: {notes[0]}.")] if notes else []
 
 
 def _reasons(released: Released, rows: list[Row]) -> str:
