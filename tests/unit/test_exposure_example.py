@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pytest
@@ -75,8 +75,9 @@ def test_each_sentence_says_what_the_config_made_of_the_day(
     assert sentence in changed[0]
 
 
-def test_no_stockpiling_adds_what_overlaps() -> None:
-    doses = lane(Exposure(stockpile_cap_days=None, stays="ignore"), "dose")
+@pytest.mark.parametrize("stays", ["extend", "ignore"])
+def test_no_stockpiling_adds_what_overlaps(stays: Literal["extend", "ignore"]) -> None:
+    doses = lane(Exposure(stockpile_cap_days=None, stays=stays), "dose")
     assert doses[:3] == [("known", 0, 25, 30.0), ("known", 25, 30, 75.0), ("known", 30, 45, 45.0)]
 
 
