@@ -318,6 +318,18 @@ def test_the_rules_of_exposure_are_told_as_configured(study: Released, changes: 
     assert sentence not in said(study)
 
 
+@pytest.mark.parametrize(
+    ("configured", "column"),
+    [("heal", "heal"), ("some/where/mine.csv", "mine"), ("some/where/heal.csv", "heal (own)")],
+)
+def test_the_frame_stands_around_the_study_s_own_table(study: Released, configured: str, column: str) -> None:
+    own = changed(study, exposure={"mme_factors": configured})
+    assert exposure_section._column(own) == column
+    rows = [row | ({"factors": column} if row["factors"] == "heal" else {}) for row in study.displays["mme_thresholds"]]
+    shown = figure(exposure_section.exposure(replace(own, displays={**own.displays, "mme_thresholds": rows})), NEW[0])
+    assert len(re.findall(r'<path[^>]*stroke="#1b1f24"[^>]*stroke-width="2"[^>]*>', shown.svg)) == 2 * 2 * 4
+
+
 def test_a_user_s_table_is_named_by_its_file_never_by_its_folder(study: Released) -> None:
     own = changed(study, exposure={"mme_factors": "/home/somebody/private/mine.csv"})
     sections = (exposure_section.exposure(own), trajectory_section.trajectories(own), methods(own))

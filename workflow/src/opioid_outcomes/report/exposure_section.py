@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.bands import OFF, parts
 from opioid_outcomes.report import charts, exposure_charts, exposure_tables
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section
@@ -53,6 +54,14 @@ def factor_table(released: Released) -> str:
     return Path(released.config.exposure.mme_factors).name
 
 
+def _column(released: Released) -> str:
+    """The column of the heat map that is the study's factor table: an own one goes by its file name's stem."""
+    table = Path(released.config.exposure.mme_factors)
+    if str(table) in shipped.mme_factors():
+        return str(table)
+    return f"{table.stem} (own)" if table.stem in shipped.mme_factors() else table.stem
+
+
 def _thresholds(released: Released) -> list[Block]:
     by_cohort = _shown(released, "mme_thresholds", "share_50")
     if not by_cohort:
@@ -63,7 +72,9 @@ def _thresholds(released: Released) -> list[Block]:
     sign, reach = ("≥", "at or above") if rules.threshold_rule == "at_least" else (">", "above")
     told = [_range_of_shares(name, rows) for name, rows in by_cohort.items()]
     title = "People who ever reach 50 and 90 MME/day, by definition and factor table"
-    drawn = svg(exposure_charts.mme_thresholds(by_cohort, table, sign), "mme_thresholds", title, " ".join(told))
+    drawn = svg(
+        exposure_charts.mme_thresholds(by_cohort, _column(released), sign), "mme_thresholds", title, " ".join(told)
+    )
     return [
         Paragraph(
             "How many people count as on a high dose depends on how a day's dose is worked out and on the factors, "
