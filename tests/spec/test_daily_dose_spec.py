@@ -181,10 +181,22 @@ CASES = [
         cap=None,
     ),
     Case(
-        "left-over days run into the next chain of refills",
+        "one chain of early refills runs into another",
+        "30 + 1 + 30 + 5 days: the fourth fill takes up what the third has left, once",
+        [(0, 30, 60, "a"), (28, 1, 60, "a"), (30, 30, 60, "a"), (58, 5, 60, "a")],
+        [(0, 66, 60)],
+    ),
+    Case(
+        "left-over days pass on where no refill is early as dispensed",
         "2 days left pass on over the third fill to the fourth, though none of the later ones overlaps as dispensed",
         [(0, 30, 60, "a"), (28, 10, 60, "a"), (39, 10, 60, "a"), (49, 10, 60, "a")],
         [(0, 60, 60)],
+    ),
+    Case(
+        "a dose whose billionths fall short of a whole number by rounding",
+        "it comes back as it was given",
+        [(0, 10, 2.01, "a")],
+        [(0, 10, 2.01)],
     ),
     Case(
         "supply dispensed before day 0",
@@ -244,8 +256,11 @@ def test_the_days_total_of_methadone_decides_its_factor(mg: tuple[float, ...], m
 
 
 def test_without_stockpiling_supply_is_known_to_end_with_the_fill_that_lasts_longest() -> None:
-    supplies = daily_dose.supplies(table([(0, 60, 60, "a"), (10, 5, 60, "a"), (80, 5, 60, "a")]), None)
-    assert supplies.select("start", "stop", "known_end").rows() == [(0, 60, 60), (10, 15, 60), (80, 85, 85)]
+    fills = [(0, 60, 60, "a"), (10, 5, 60, "a"), (80, 5, 60, "a"), (20, 5, 60, "b")]
+    supplies = daily_dose.supplies(table(fills), None)
+    assert supplies.select("start", "stop", "known_end").rows() == [
+        (0, 60, 60), (10, 15, 60), (80, 85, 85), (20, 25, 25),
+    ]  # fmt: skip
 
 
 def test_supply_is_held_through_a_stay() -> None:

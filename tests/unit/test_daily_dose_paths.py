@@ -99,6 +99,14 @@ def test_sums_over_supplies_are_the_daily_dose(cap: float | None) -> None:
     assert daily_dose.sum_over_products(daily_dose.supplies(rows, cap)).equals(build(rows, cap))
 
 
+@CAPS
+def test_supplies_do_not_depend_on_the_order_of_fills(cap: float | None) -> None:
+    rows = fills()
+    expected = daily_dose.supplies(rows, cap)
+    assert daily_dose.supplies(rows.reverse(), cap).equals(expected)
+    assert daily_dose.supplies(rows.sample(fraction=1, shuffle=True, seed=1), cap).equals(expected)
+
+
 def test_no_fills_no_days() -> None:
     for cap in (None, 30):
         none = build(fills().clear(), cap)
