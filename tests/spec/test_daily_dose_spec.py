@@ -255,6 +255,13 @@ def test_the_days_total_of_methadone_decides_its_factor(mg: tuple[float, ...], m
     assert alone["tiered_mg"].null_count() == 3
 
 
+def test_the_dose_follows_every_change_of_the_total_of_methadone() -> None:
+    fills = table([(0, 10, 40.0, "methadone 10"), (5, 10, 120.0, "methadone 5")])
+    daily = daily_dose.build(fills.with_columns(tiered_mg_per_day=pl.Series([10.0, 15.0])), tiers=TIERS).collect()
+    rows = daily.select("start", "stop", "mme", "tiered_mg").rows()
+    assert rows == [(0, 5, 40, 10), (5, 10, 200, 25), (10, 15, 60, 15)]
+
+
 def test_without_stockpiling_supply_is_known_to_end_with_the_fill_that_lasts_longest() -> None:
     fills = [(0, 60, 60, "a"), (10, 5, 60, "a"), (80, 5, 60, "a"), (20, 5, 60, "b")]
     supplies = daily_dose.supplies(table(fills), None)

@@ -52,6 +52,16 @@ def test_keys_too_small_for_everybody_take_persons_block_by_block(cap: float | N
         build(rows, cap)
 
 
+def test_a_block_of_persons_fits_the_bits_it_has() -> None:
+    person = np.random.default_rng(3).integers(-50, 10_000, 5_000)
+    blocks = list(packed.person_blocks(person, packed.KEY_BITS - 6))
+    assert len(blocks) > 100
+    for first, rows in blocks:
+        assert 0 <= (person[rows] - first).min()
+        assert (person[rows] - first).max() < 2**6
+    assert sorted(np.concatenate([rows for _, rows in blocks])) == list(range(5_000))
+
+
 @CAPS
 def test_chunks_of_any_size_give_the_same(cap: float | None) -> None:
     rows = fills().filter(pl.col("person_id") < 100)
