@@ -31,22 +31,22 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
     resolved, every = _clean_fills(canonical["dispensings"], rules)
     canonical["dispensings"] = canonical["dispensings"].select("person_id")  # the rest is in ``resolved``
     fills = clean.without_repaired(every) if rules.repaired_fills == "drop" else every
-    with ThreadPoolExecutor(1) as writer:  # the largest file is written while the rest is worked out
-        writing = writer.submit(_write_fills, fills, outputs["dispensings_clean"], calendar)
-        daily, supplies, use = doses_and_status(fills, canonical, rules)
-        told = notes(canonical, resolved, fills, daily=daily, supplies=supplies, rules=rules)
-        counted = ledger(resolved, fills, supplies, canonical["stays"], rules)
-        sensitivity = _sensitivity(daily, every, canonical, rules)
-        writing.result()
     by_dispensing = source(canonical["dispensings"], fills, canonical["opioid_use"]) == "dispensings"
-    if not by_dispensing:
-        last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
-        use = status.from_reports(canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days)
-
-    io.write_table(daily, outputs["daily_dose"], DAILY_DOSE, calendar=calendar)
-    io.write_table(use, outputs["opioid_status"], OPIOID_STATUS, calendar=calendar)
-    io.write_frame(counted, outputs["ledger"])
-    io.write_frame(sensitivity, outputs["repair_sensitivity"])
+    with ThreadPoolExecutor(1) as writer:  # tables are written while the rest is worked out
+        writing = [writer.submit(_write_fills, fills, outputs["dispensings_clean"], calendar)]
+        daily, supplies, use = doses_and_status(fills, canonical, rules)
+        if not by_dispensing:
+            last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
+            use = status.from_reports(
+                canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days
+            )
+        for frame, table in ((daily, DAILY_DOSE), (use, OPIOID_STATUS)):
+            writing.append(writer.submit(io.write_table, frame, outputs[table.name], table, calendar=calendar))
+        io.write_frame(ledger(resolved, fills, supplies, canonical["stays"], rules), outputs["ledger"])
+        io.write_frame(_sensitivity(daily, every, canonical, rules), outputs["repair_sensitivity"])
+        told = notes(canonical, resolved, fills, daily=daily, supplies=supplies, rules=rules)
+        for written in writing:
+            written.result()
     io.write_json(outputs["notes"], told)
     if not by_dispensing:
         return f"exposure from {canonical['opioid_use'].height:,} self-reports"
