@@ -57,7 +57,7 @@ def test_a_block_of_persons_fits_the_bits_it_has() -> None:
     blocks = list(packed.person_blocks(person, packed.KEY_BITS - 6))
     assert len(blocks) > 100
     for first, rows in blocks:
-        assert 0 <= (person[rows] - first).min()
+        assert (person[rows] - first).min() >= 0
         assert (person[rows] - first).max() < 2**6
     assert sorted(np.concatenate([rows for _, rows in blocks])) == list(range(5_000))
 
