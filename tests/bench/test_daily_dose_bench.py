@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.bench
 FILLS = int(float(os.environ.get("OPIOID_BENCH_FILLS", "2e6")))
 EACH = 20  # fills of a person
-REPEATS = 3  # the fastest counts: other work on the machine can only slow one down
+REPEATS = 5  # the fastest counts: other work on the machine can only slow one down
 
 READ = "import polars as pl, sys\npath = sys.argv[1]\n"
 DAILY = READ + "from opioid_outcomes.exposure import daily_dose\n"
