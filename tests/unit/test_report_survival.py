@@ -181,3 +181,11 @@ def test_a_weighted_cohort_s_curve_is_called_that(study: Released) -> None:
     assert "the days on which the rounded number of deaths changes" in told(weighted, Figure)
     assert "rounded number" not in told(showing(study, rows, rounded=False), Figure)
     assert "sampled population" not in told(showing(study, ROUNDED), Paragraph)
+
+
+def test_a_group_with_a_curve_in_one_cohort_only_is_left_out_of_the_other(study: Released) -> None:
+    flat = [curve(day, 300, 1.0, "off", cohort="claims") for day in (0, 450)]  # no death that rounding shows
+    stepped = [row | {"cohort": "claims"} for row in ROUNDED if row["group"] == "on"]
+    shown = next(block for block in survival(showing(study, [*ROUNDED, *stepped, *flat])) if isinstance(block, Figure))
+    assert ">claims</text>" in shown.svg
+    assert "claims: survival on 95.0 % (94.0 to 96.0) at 1.4 years." in shown.alt

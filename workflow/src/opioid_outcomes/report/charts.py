@@ -61,7 +61,7 @@ def _step_points(rows: Rows, limit: int = 400) -> Rows:
         for place, row in enumerate(kept)
         if place in (0, len(kept) - 1) or row["survival"] != kept[place - 1]["survival"]
     ]
-    stride = -(-len(changes) // limit)
+    stride = max(1, -(-len(changes) // limit))
     return changes[::stride] + ([changes[-1]] if stride > 1 else [])
 
 
@@ -114,16 +114,18 @@ def _group_colours(groups: list[str]) -> Any:
 def _survival_panel(cohort: str, rows: Rows, *, groups: list[str], floor: float, width: int, colour: Any) -> Any:
     import altair as alt
 
+    # a group may have a curve in another cohort only; it keeps its pattern of dashes in all
     by_group = {group: [row for row in rows if row["group"] == group] for group in groups}
+    drawn = [group for group, own in by_group.items() if own]
     last = max(row["day"] for row in rows)
     curve = _curves(by_group, last, floor, colour).properties(width=width, height=230, title=cohort)
     told = [
-        {"group": group, "x": day / DAYS_PER_YEAR, "label": number(at_risk(own, day))}
-        for group, own in by_group.items()
+        {"group": group, "x": day / DAYS_PER_YEAR, "label": number(at_risk(by_group[group], day))}
+        for group in drawn
         for day in risk_times(last)
-        if own and day <= own[-1]["day"]
+        if day <= by_group[group][-1]["day"]
     ]
-    return alt.vconcat(curve, people_below("at risk", told, groups, _years(last), width), spacing=6)
+    return alt.vconcat(curve, people_below("at risk", told, drawn, _years(last), width), spacing=6)
 
 
 def _years(last: float) -> Any:
