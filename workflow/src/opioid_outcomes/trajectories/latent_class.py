@@ -6,7 +6,8 @@ Group-based trajectory modelling (Nagin 1999 Psychol Methods 4:139; 2005 Group-B
 a variance of each class's own: the model of R's flexmix, ``flexmix(y ~ B | id, model = FLXMRglm())`` (Leisch 2004
 J Stat Softw 11(8)). Classes are a summary of many courses, not kinds of people: within a class persons differ, and what
 they differ by shows as further classes. Estimated by maximum likelihood (McLachlan & Peel 2000 Finite Mixture Models);
-flexmix divides the variance of a class by rows less columns, and so stops a hair beside the maximum.
+flexmix divides the variance of a class by rows less columns, and so stops a hair beside the maximum. No variance may
+fall below a floor, ``mixture_em.LEAST_SIGMA``, the same for every number of classes, so that likelihoods compare.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class LatentClasses:
 
     @property
     def parameters(self) -> int:
-        """Free ones: a curve and a variance a class, and K - 1 prevalences."""
+        """Free ones: a curve and a variance a class (at its floor too), and K - 1 prevalences."""
         return self.beta.size + self.classes + self.classes - 1
 
     @property
@@ -150,6 +151,11 @@ class LatentClasses:
         highest = self.posterior[np.arange(len(self.posterior)), self.members]
         return np.bincount(self.members, highest, self.classes) / np.maximum(self.sizes, 1)
 
+    @property
+    def at_floor(self) -> npt.NDArray[np.bool_]:
+        """(K,) classes whose sigma is the least allowed, as of people on one constant dose."""
+        return self._standardised.at_floor[0]
+
     def curve(self, times: npt.ArrayLike) -> Floats:
         """(K, n) class curves."""
         return self.beta @ self.curves.basis.at(times).T
@@ -172,20 +178,21 @@ class LatentClasses:
 
         A^-1 (sum of s_i s_i') A^-1 with A the observed information (White 1982 Econometrica 50:1): months of one person
         are more alike than the model has it, which the inverse information and the outer product alone overlook.
-        Conditional on the number of classes. NaN if A is not positive definite.
+        Conditional on the number of classes; a variance at its floor is taken as known, its row and column are 0. NaN
+        if A is not positive definite.
         """
-        scale = self.curves.scale
-        found = em.Parameters(self.prior, self._standardised_beta, (self.sigma / scale) ** 2)
-        covariance = information.sandwich(self.curves.sums, found)
+        covariance = information.sandwich(self.curves.sums, self._standardised)
         units = np.ones(len(covariance))
-        units[: self.beta.size] = scale
+        units[: self.beta.size] = self.curves.scale
         return covariance * np.outer(units, units)
 
     @property
-    def _standardised_beta(self) -> Floats:
+    def _standardised(self) -> em.Parameters:
+        """As one start of EM."""
         beta = self.beta.copy()
         beta[:, 0] -= self.curves.centre
-        return beta / self.curves.scale
+        scale = self.curves.scale
+        return em.Parameters(self.prior[None], beta[None] / scale, (self.sigma[None] / scale) ** 2)
 
 
 def fit(
@@ -196,17 +203,19 @@ def fit(
     seed: int = 0,
     tolerance: float = 1e-8,
     smaller: LatentClasses | None = None,
+    least_share: float = 0.0,
 ) -> LatentClasses:
     """The maximum-likelihood mixture of ``classes`` classes.
 
     ``starts``: random starting values tried, see ``mixture_em.best``; one class has a closed form. ``seed``: the same
     seed, persons and values give the same bytes, whatever the order of rows and the number of cores. ``tolerance``: EM
     stops when a step moves no parameter by more, in standard deviations of y.
-    ``smaller``: a fit of one class fewer, whose classes split in two are further starts.
+    ``smaller``: a fit of one class fewer, whose classes split in two are further starts. ``least_share``: a maximum in
+    which a class of less than this share of persons has its variance at the floor, so that it fits a few curves
+    exactly, is taken only where there is no other (McLachlan & Peel 2000, 3.10: spurious maxima).
 
-    NoFit: fewer persons than classes, or from every start two classes coincide or one loses its people or its variance
-    (sigma under 1 % of the overall standard deviation). Cost: persons x classes x starts exponentials a step, some tens
-    of steps.
+    NoFit: fewer persons than classes, or from every start two classes coincide or one loses its people. Cost: persons x
+    classes x starts exponentials a step, some tens of steps.
     """
     if classes < 1 or starts < 1:
         raise ValueError("classes and starts are at least 1")
@@ -217,14 +226,12 @@ def fit(
     if classes == 1:
         everybody = np.ascontiguousarray(curves.sums.features.sum(axis=0))
         found = em.maximise(curves.sums, everybody[None, None])
-        if found.collapsed[0]:
-            raise NoFit("the values lie on one curve")
     else:
         rng = np.random.default_rng([seed, classes])
         members = smaller.members if smaller is not None else None
-        best = em.best(curves.sums, starting_values(curves.sums, classes, starts, rng, members), tolerance)
+        best = em.best(curves.sums, starting_values(curves.sums, classes, starts, rng, members), tolerance, least_share)
         if best is None:
-            raise NoFit("classes coincide, or one loses its people or its variance, from every start")
+            raise NoFit("classes coincide, or one loses its people, from every start")
         found, done = best
     return _result(curves, found, done)
 

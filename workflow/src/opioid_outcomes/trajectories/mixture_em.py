@@ -18,11 +18,13 @@ from opioid_outcomes.trajectories.curves import Floats
 BLOCK_PRODUCTS = 260_000
 MOST_PERSONS_A_BLOCK = 4_096
 MOST_COLUMNS = 120
-# The likelihood is unbounded where a class fits a few curves exactly (McLachlan & Peel 2000, 3.10): a class whose sigma
-# falls to this share of the overall standard deviation has collapsed, and its start counts for nothing.
-COLLAPSED = 0.01
+# The likelihood is unbounded where a class fits some curves exactly, as people on one constant dose are: no class has a
+# sigma below this share of the overall standard deviation, the same for any number of classes (Hathaway 1985 Ann Stat
+# 13:795, who shows that the maximum under such a constraint is consistent; McLachlan & Peel 2000, 3.9).
+LEAST_SIGMA = 0.01
 RIDGE = 1e-12
 TINY = 1e-300
+EMPTY = 1e-100  # a prevalence that is 0, or was before it went through its logarithm
 MOST_CYCLES = 500
 SHORT_STEPS = 10
 LOOSE, LOOSE_CYCLES = 1e-4, 20
@@ -65,9 +67,18 @@ class Parameters:
         return Parameters(self.prior[which], self.beta[which], self.variance[which])
 
     @property
-    def collapsed(self) -> np.ndarray:
-        """(S,) whether a class has lost its variance or its people."""
-        return np.any((self.variance <= COLLAPSED**2 * (1 + 1e-6)) | ~(self.prior > 0), axis=1)
+    def at_floor(self) -> np.ndarray:
+        """(S, K) whether the variance of a class is the least allowed."""
+        return np.asarray(self.variance <= LEAST_SIGMA**2 * (1 + 1e-6))
+
+    @property
+    def empty(self) -> np.ndarray:
+        """(S,) whether a class has lost its people."""
+        return np.any(~(self.prior > EMPTY), axis=1)
+
+    def spurious(self, least_share: float) -> np.ndarray:
+        """(S,) whether a class at the floor of variance holds less than a share of persons: it fits a few exactly."""
+        return np.any(self.at_floor & (self.prior < least_share), axis=1)
 
     @property
     def coincident(self) -> np.ndarray:
@@ -105,7 +116,7 @@ class Parameters:
 def from_flat(flat: Floats, classes: int) -> Parameters:
     log_prior = flat[:, :classes] - flat[:, :classes].max(axis=1, keepdims=True)
     prior = np.exp(log_prior)
-    variance = np.maximum(np.exp(np.clip(flat[:, classes : 2 * classes], -700, 700)), COLLAPSED**2)
+    variance = np.maximum(np.exp(np.clip(flat[:, classes : 2 * classes], -700, 700)), LEAST_SIGMA**2)
     beta = flat[:, 2 * classes :].reshape(len(flat), classes, -1)
     return Parameters(prior / prior.sum(axis=1, keepdims=True), beta, variance)
 
@@ -153,7 +164,10 @@ def step(sums: Sums, parameters: Parameters) -> tuple[Parameters, Floats]:
 
 
 def maximise(sums: Sums, weighted: Floats) -> Parameters:
-    """Parameters from posterior-weighted sums (S, K, d); maximum likelihood, so the variance divides by the weight."""
+    """Parameters from posterior-weighted sums (S, K, d); maximum likelihood, so the variance divides by the weight.
+
+    Given beta, the likelihood falls on either side of that variance: below the floor, the floor is the maximum.
+    """
     persons, n, yy, by, bb = sums.unpack(weighted)
     p = sums.columns
     alive = n > p
@@ -166,7 +180,7 @@ def maximise(sums: Sums, weighted: Floats) -> Parameters:
     variance = np.where(alive, yy / size - explained, 0.0)
     prior = np.where(alive, persons, 0.0)
     total = prior.sum(axis=1, keepdims=True)
-    return Parameters(prior / np.where(total > 0, total, 1.0), beta, np.maximum(variance, COLLAPSED**2))
+    return Parameters(prior / np.where(total > 0, total, 1.0), beta, np.maximum(variance, LEAST_SIGMA**2))
 
 
 def run(sums: Sums, parameters: Parameters, steps: int) -> Parameters:
@@ -185,37 +199,49 @@ def run(sums: Sums, parameters: Parameters, steps: int) -> Parameters:
     )
 
 
-def best(sums: Sums, parameters: Parameters, tolerance: float) -> tuple[Parameters, bool] | None:
+def best(
+    sums: Sums, parameters: Parameters, tolerance: float, least_share: float = 0.0
+) -> tuple[Parameters, bool] | None:
     """The best mixture from many starts, S = 1, and whether EM converged; None if no start has distinct classes.
 
     Short runs first, and only the most promising go on (Biernacki, Celeux & Govaert 2003 CSDA 41:561): a few plain
     steps from every start; then the better half, loosely; then the best of these to the end, of starts that have come
-    to the same likelihood one only. If classes collapse or coincide in all of those, the next ones.
+    to the same likelihood one only. If classes are empty or coincide in all of those, the next ones. Spurious maxima,
+    of which a class fits less than ``least_share`` of persons exactly, come after all others.
     """
     parameters = run(sums, parameters, SHORT_STEPS)
-    order = _ranked(sums, parameters, 0.0)
+    order = _ranked(sums, parameters, 0.0, least_share)
     half = max(FINALISTS, (len(order) + 1) // 2)
+    spare: tuple[Parameters, bool] | None = None
     while len(order):
         middle, _ = converge(sums, parameters[order[:half]], LOOSE, LOOSE_CYCLES)
         order = order[half:]
-        ranked = _ranked(sums, middle, SAME)
+        ranked = _ranked(sums, middle, SAME, least_share)
         while len(ranked):
             final, _ = converge(sums, middle[ranked[:FINALISTS]], NEAR)
             ranked = ranked[FINALISTS:]
-            for start in _ranked(sums, final, 0.0):
+            for start in _ranked(sums, final, 0.0, least_share):
                 found, done = converge(sums, final[start : start + 1], tolerance)
-                if len(_ranked(sums, found, 0.0)):
+                if not len(_ranked(sums, found, 0.0, least_share)):
+                    continue
+                if not found.spurious(least_share)[0]:
                     return found, bool(done[0])
-    return None
+                spare = spare or (found, bool(done[0]))
+    return spare
 
 
-def _ranked(sums: Sums, parameters: Parameters, same: float) -> np.ndarray:
-    """Starts whose classes neither collapse nor coincide, best first; of likelihoods within ``same`` a person one."""
+def _ranked(sums: Sums, parameters: Parameters, same: float, least_share: float) -> np.ndarray:
+    """Starts without empty or coinciding classes, best first, spurious ones last; of one likelihood one.
+
+    ``same``: how near, per person, likelihoods are one.
+    """
     _, loglik = step(sums, parameters)
-    usable = np.flatnonzero(~parameters.collapsed & ~parameters.coincident & np.isfinite(loglik))
-    order = usable[np.argsort(-loglik[usable], kind="stable")]
+    usable = np.flatnonzero(~parameters.empty & ~parameters.coincident & np.isfinite(loglik))
+    last = parameters.spurious(least_share)[usable]
+    order = usable[np.lexsort((-loglik[usable], last))]
     if same and len(order):
-        order = order[np.diff(loglik[order], prepend=np.inf) < -same * sums.persons]
+        apart = np.abs(np.diff(loglik[order], prepend=np.inf)) > same * sums.persons
+        order = order[apart | np.diff(np.sort(last), prepend=False)]
     return order
 
 
@@ -225,13 +251,13 @@ def converge(
     """Run every start until an EM step moves no parameter by ``tolerance``; also whether it got there in ``cycles``.
 
     Squared extrapolation (Varadhan & Roland 2008 Scand J Stat 35:335, scheme S3): two steps, a leap along them, a step
-    that steadies it; a leap that lowers the likelihood is not taken, so the likelihood never falls. A start with a
-    class that has collapsed is left where it is.
+    that steadies it; a leap that lowers the likelihood is not taken, so the likelihood never falls. A start with an
+    empty class is left where it is.
     """
     classes = parameters.prior.shape[1]
     found = parameters.flat()
     done = np.zeros(len(found), dtype=bool)
-    going = np.flatnonzero(~parameters.collapsed)
+    going = np.flatnonzero(~parameters.empty)
     longest = np.full(len(found), 4.0)
     for _ in range(cycles):
         if not len(going):
@@ -255,7 +281,7 @@ def converge(
         move = np.abs(first)
         move[:, :classes] *= from_flat(here, classes).prior  # of pi, not of its logarithm
         done[going] = move.max(axis=1) < tolerance
-        going = going[~done[going] & ~from_flat(found[going], classes).collapsed]
+        going = going[~done[going] & ~from_flat(found[going], classes).empty]
     return from_flat(found, classes), done
 
 

@@ -9,27 +9,34 @@ from opioid_outcomes.trajectories.mixture_em import Parameters, Sums, blocks, po
 
 
 def sandwich(sums: Sums, parameters: Parameters) -> Floats:
-    """A^-1 B A^-1, (q, q), of one mixture: prior (K,), beta (K, p), variance (K,).
+    """A^-1 B A^-1, (q, q), of one mixture (S = 1).
 
     q = K p + K + K - 1: beta by class, log variance by class, log(pi_k / pi_1). A: observed information by Louis (1982
     JRSS B 44:226), the information of complete data less the covariance of its score given the data; B: outer product
-    of person scores. NaN if A is not positive definite. Cost: persons x K q^2.
+    of person scores. A variance at its floor is held there: it is no parameter of A and B, and its row and column are 0
+    in the result. NaN if A is not positive definite. Cost: persons x K q^2.
     """
     information, outer = _information(sums, parameters)
+    _, classes, p = parameters.beta.shape
+    held = classes * p + np.flatnonzero(parameters.at_floor[0])
+    free = np.setdiff1d(np.arange(len(information)), held)
+    information, outer = information[np.ix_(free, free)], outer[np.ix_(free, free)]
+    found = np.zeros((classes * p + 2 * classes - 1,) * 2)
     try:
         np.linalg.cholesky(information)
     except np.linalg.LinAlgError:
-        return np.full_like(information, np.nan)
+        return np.full_like(found, np.nan)
     half = np.linalg.solve(information, outer)
-    return np.asarray(np.linalg.solve(information, half.T))
+    found[np.ix_(free, free)] = np.linalg.solve(information, half.T)
+    return found
 
 
-def _information(sums: Sums, parameters: Parameters) -> tuple[Floats, Floats]:
+def _information(sums: Sums, batch: Parameters) -> tuple[Floats, Floats]:
+    parameters = Parameters(batch.prior[0], batch.beta[0], batch.variance[0])
     classes, p = parameters.beta.shape
     q = classes * p + 2 * classes - 1
     weighted = np.zeros((classes, sums.features.shape[1]))
     missing, outer = np.zeros((q, q)), np.zeros((q, q))
-    batch = Parameters(parameters.prior[None], parameters.beta[None], parameters.variance[None])
     for block in blocks(sums, classes):
         features = sums.features[block]
         share = posterior(features, batch)[0][0]

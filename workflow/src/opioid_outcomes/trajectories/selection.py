@@ -10,8 +10,12 @@ from opioid_outcomes.trajectories.latent_class import Curves, LatentClasses, NoF
 LEAST_MEAN_POSTERIOR = 0.7
 # ANALYSES 2: a class of fewer is not told from a few odd courses
 LEAST_SHARE = 0.01
+# Twice the fewest people whose numbers may be shown (DISCLOSURE: 11): a class of a few tells nothing, and could not be
+# shown; nor could the rest of a class of which a few are set apart
+LEAST_PERSONS = 22
 
 CHOSEN = "chosen"
+AT_FLOOR = "variance at its floor"
 
 
 @dataclass(frozen=True)
@@ -21,24 +25,22 @@ class Candidate:
     classes: int
     fit: LatentClasses | None
     why: str
-
-    @property
-    def chosen(self) -> bool:
-        return self.why == CHOSEN
+    chosen: bool
 
 
 def select(curves: Curves, max_classes: int, *, starts: int = 20, seed: int = 0) -> list[Candidate]:
     """Models of 1 .. max_classes classes; chosen is the smallest BIC among those whose classes are distinct.
 
-    Distinct: every class has members, their mean posterior is 0.7 or more, and the smallest holds 1 % of persons. None
-    is chosen only if no model can be fitted at all. Each model also starts from the one before, split.
-    Cost: the sum of the fits.
+    Distinct: one class, or classes of which the smallest holds 1 % of persons and 22 of them, and whose mean posteriors
+    are 0.7 or more. None is chosen only if no model can be fitted at all. Each model also starts from the one before,
+    split. Cost: the sum of the fits.
     """
     fits: list[tuple[int, LatentClasses | None, str]] = []
     smaller: LatentClasses | None = None
+    least_share = max(LEAST_SHARE, LEAST_PERSONS / len(curves.persons))
     for classes in range(1, max_classes + 1):
         try:
-            found = fit(curves, classes, starts=starts, seed=seed, smaller=smaller)
+            found = fit(curves, classes, starts=starts, seed=seed, smaller=smaller, least_share=least_share)
         except NoFit as failure:
             smaller = None
             fits.append((classes, None, str(failure)))
@@ -47,15 +49,37 @@ def select(curves: Curves, max_classes: int, *, starts: int = 20, seed: int = 0)
             fits.append((classes, found, _indistinct(found)))
     distinct = [found for _, found, why in fits if found is not None and not why]
     best = min(distinct, key=lambda found: found.bic, default=None)
-    if best is None:
-        return [Candidate(*each) for each in fits]
-    larger = f"BIC is larger than with {best.classes}"
-    return [Candidate(classes, each, CHOSEN if each is best else why or larger) for classes, each, why in fits]
+    return [
+        Candidate(classes, found, _why(found, why, best, fits), chosen=found is not None and found is best)
+        for classes, found, why in fits
+    ]
+
+
+def _why(
+    found: LatentClasses | None, indistinct: str, best: LatentClasses | None,
+    fits: list[tuple[int, LatentClasses | None, str]],
+) -> str:  # fmt: skip
+    if found is None:
+        return indistinct
+    if indistinct:
+        why = indistinct
+    elif found is best:
+        before = fits[-2][1] if found is fits[-1][1] and len(fits) > 1 else None
+        falls = before is not None and found.bic < before.bic
+        why = f"{CHOSEN}, though BIC still falls: the most classes tried" if falls else CHOSEN
+    else:
+        why = f"BIC is larger than with {best.classes}" if best else ""
+    return f"{why}; {AT_FLOOR}" if found.at_floor.any() else why
 
 
 def _indistinct(found: LatentClasses) -> str:
-    if found.sizes.min() < LEAST_SHARE * len(found.members):
+    if found.classes == 1:
+        return ""
+    smallest = found.sizes.min()
+    if smallest < LEAST_SHARE * len(found.members):
         return "a class holds under 1 % of persons"
+    if smallest < LEAST_PERSONS:
+        return f"a class holds fewer than {LEAST_PERSONS} persons"
     if found.mean_posterior.min() < LEAST_MEAN_POSTERIOR:
         return "mean posterior of a class is under 0.7"
     return ""
