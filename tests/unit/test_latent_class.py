@@ -374,14 +374,14 @@ def test_fewer_persons_than_classes() -> None:
 
 
 def test_curves_without_noise_are_told_apart_at_the_floor_of_the_variance() -> None:
-    """Each class fits exactly: the likelihood has no bound unless the variance has one, 1 % of the overall sigma."""
+    """Each class fits exactly: the likelihood has no bound unless the variance has one, a tenth of the overall sigma."""
     y = np.where(PERSON < 3, 1.0, 2.0) + 0.1 * TIME
     found = fit(observe(PERSON, TIME, y), 2)
     assert found.sizes.tolist() == [3, 3]
     assert found.at_floor.all()
-    np.testing.assert_allclose(found.sigma, 0.01 * y.std(), rtol=1e-9)
+    np.testing.assert_allclose(found.sigma, 0.1 * y.std(), rtol=1e-9)
     np.testing.assert_allclose(found.curve([0, 3]), [[1.0, 1.3], [2.0, 2.3]], atol=1e-9)
-    constant = np.log(2 * np.pi * (0.01 * y.std()) ** 2)  # residuals are 0
+    constant = np.log(2 * np.pi * (0.1 * y.std()) ** 2)  # residuals are 0
     assert found.loglik == pytest.approx(-12 * constant + 6 * np.log(0.5), abs=1e-6)
     one_line = fit(observe(PERSON, TIME, TIME), 1)
     assert one_line.at_floor.all()
@@ -450,7 +450,7 @@ def test_the_floor_is_the_same_whatever_the_number_of_classes_so_that_more_never
     fits = [each.fit for each in candidates]
     logliks = [each.loglik for each in fits if each is not None]
     assert np.all(np.diff(logliks) > 0)
-    floor = 0.01 * curves.scale
+    floor = 0.1 * curves.scale
     assert all(each.sigma.min() >= floor * (1 - 1e-9) for each in fits if each is not None)
     assert candidates[8].chosen
     assert fits[8] is not None

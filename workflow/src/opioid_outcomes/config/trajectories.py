@@ -20,7 +20,8 @@ class Trajectories(Section):
     min_months: int = key(3, "Fewest months of known dose with which a person has a course.", ge=1, le=240)
     max_classes: int = key(6, "Most latent classes tried; BIC chooses among those that are distinct.", ge=1, le=12)
     curve: Literal["quadratic", "spline"] = key(
-        "quadratic", "Shape of a class's course: quadratic, or spline (natural cubic, three inner knots)."
+        "spline",
+        "Shape of a class's course: spline (natural cubic, three inner knots) may stay level and then turn; quadratic.",
     )
     dose_scale: Literal["log", "linear"] = key(
         "log", "Scale on which classes are told apart: log (1 + MME/day) keeps a few high doses from deciding."
