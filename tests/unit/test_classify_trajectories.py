@@ -78,15 +78,19 @@ def test_classes_tables_and_line(tmp_path: Path) -> None:
     assert classes["posterior"].min() > 0.99
     assert models["classes"].to_list() == [1, 2, 3, 4]
     assert models.filter(pl.col("chosen") == 1).select("why", "smallest_class", "smallest_share").row(0) == (
-        "chosen", 100, 100 / 300,
+        "chosen; variance at its floor", 100, 100 / 300,
     )  # fmt: skip
+    assert models.select("left_never_on", "left_few_months").unique().rows() == [(0, 0)]
     assert curves.height == 24
     high = curves.filter(pl.col("class") == 2)
     assert high["persons"].to_list() == [100] * 12
     assert high["persons_observed"].to_list() == [100] * 12
-    # about the geometric mean of what they take, in MME/day
+    # about the geometric mean of what they take, in MME/day; observed is the plain mean
     np.testing.assert_allclose(high["mean"], 100, rtol=0.06)
-    np.testing.assert_allclose(high["observed"], 100, rtol=0.08)
+    plain = stable_and_stopping(300).filter(pl.col("person_id").str.starts_with("s")).group_by("start").agg("mme")
+    expected = plain.sort("start").select(pl.col("mme").list.mean())["mme"]
+    np.testing.assert_allclose(high["observed"], expected, rtol=1e-12)
+    assert (high["observed"] - high["mean"]).mean() == pytest.approx(100 * (np.exp(0.02) - 1), abs=0.5)
     assert ((high["ci_low"] < high["mean"]) & (high["mean"] < high["ci_high"])).all()
     assert curves.filter(pl.col("class") == 1, pl.col("month") >= 6)["observed"].to_list() == [0.0] * 6
     assert curves["mean"].min() >= 0
@@ -110,6 +114,8 @@ def test_the_order_of_rows_and_other_people_off_change_nothing(tmp_path: Path) -
     _, expected = run(tmp_path, person_time)
     line, found = run(tmp_path, pl.concat([person_time, off]).sample(fraction=1, shuffle=True, seed=2))
     assert "2 never on opioids" in line
+    assert found["models"]["left_never_on"].to_list() == [2] * 4
+    found["models"] = found["models"].with_columns(left_never_on=pl.lit(0, pl.Int64))
     for name, frame in expected.items():
         assert frame.equals(found[name])
 
@@ -140,7 +146,12 @@ def test_no_classes_is_said_and_the_tables_are_there(
     assert line.startswith("no latent classes: ")
     assert why in line
     assert found["trajectories"].schema == {"person_id": pl.String, "class": pl.Int64, "posterior": pl.Float64}
-    for name in ("models", "classes"):
-        assert found[name].height == 0
+    assert found["classes"].height == 0
+    # who reads the displays or the estimates is told too
+    (row,) = found["models"].to_dicts()
+    assert (row["classes"], row["chosen"], row["log_likelihood"]) == (1, 0, None)
+    assert row["why"] == line.removeprefix("no latent classes: ").partition(" (")[0]
+    courses_and_left = row["persons"] + row["left_never_on"] + row["left_few_months"]
+    assert courses_and_left == person_time["person_id"].n_unique()
     assert set(DISPLAYS["trajectory_models"].columns) <= set(found["models"].columns)
     assert set(DISPLAYS["trajectory_classes"].columns) <= set(found["classes"].columns)

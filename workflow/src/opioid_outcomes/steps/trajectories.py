@@ -31,22 +31,21 @@ def classify_trajectories(inputs: dict[str, Any], outputs: dict[str, Path], sett
     """Writes trajectories and the displays trajectory_models and trajectory_classes; returns one line of counts.
 
     Persons without a day on opioids in the window, or with too few months of known dose, have no course and no class.
-    With fewer than 50 persons with a course, or too few months for a curve, the tables are empty. A class is told from
-    the whole window and is no exposure for what happens inside it.
+    With fewer than 50 persons with a course, too few months for a curve, or one dose only, there are no classes and
+    trajectory_models says why. A class is told from the whole window and is no exposure for what happens inside it.
     """
     chosen = settings["trajectories"]
     person_time = io.read_table(inputs["person_time"])
     courses = dose_classes.courses(person_time, chosen["months"], chosen["min_months"])
-    months, scale = courses.months, chosen["dose_scale"]
+    scale, persons = chosen["dose_scale"], len(courses.person_ids)
     candidates: list[Candidate] = []
-    persons = len(courses.person_ids)
-    failure = ""
+    refusal = f"fewer than {FEWEST_PERSONS} persons with a course of dose"
     if persons >= FEWEST_PERSONS:
-        dose = dose_classes.to_scale(months["mme"].to_numpy(), scale)
+        dose = dose_classes.to_scale(courses.months["mme"].to_numpy(), scale)
         try:
-            curves = observe(courses.person, months["month"].to_numpy(), dose, chosen["curve"])
+            curves = observe(courses.person, courses.months["month"].to_numpy(), dose, chosen["curve"])
         except ValueError as error:  # too few distinct months for the curve, or all doses the same
-            failure = str(error)
+            refusal = str(error)
         else:
             candidates = select(curves, chosen["max_classes"], starts=chosen["starts"], seed=settings["study_seed"])
     best = next((each.fit for each in candidates if each.chosen), None)
@@ -63,13 +62,10 @@ def classify_trajectories(inputs: dict[str, Any], outputs: dict[str, Path], sett
             dose_classes.classes_display(best, courses, scale),
         )
     io.write_table(classes, outputs["trajectories"], TRAJECTORIES, calendar=False)
-    io.write_frame(dose_classes.models_display(candidates), outputs["models"])
+    io.write_frame(dose_classes.models_display(candidates, courses, refusal), outputs["models"])
     io.write_frame(curves_shown, outputs["classes"])
     left_out = f"{courses.never_on:,} never on opioids, {courses.too_few_months:,} with too few months of known dose"
     if best is None:
-        why = failure or (
-            f"fewer than {FEWEST_PERSONS} persons with a course of dose" if not candidates else candidates[0].why
-        )
-        return f"no latent classes: {why} ({left_out})"
+        return f"no latent classes: {refusal} ({left_out})"
     most = ", the most tried" if best.classes == chosen["max_classes"] > 1 else ""
     return f"{best.classes} latent classes{most}, of {persons:,} courses of dose ({left_out})"

@@ -24,7 +24,7 @@ DoseScale = Literal["log", "linear"]
 MODELS = {
     "classes": pl.Int64, "persons": pl.Int64, "log_likelihood": pl.Float64, "bic": pl.Float64, "entropy": pl.Float64,
     "mean_posterior": pl.Float64, "smallest_share": pl.Float64, "smallest_class": pl.Int64, "chosen": pl.Int64,
-    "why": pl.String,
+    "why": pl.String, "left_never_on": pl.Int64, "left_few_months": pl.Int64,
 }  # fmt: skip
 CLASSES = {
     "class": pl.Int64, "month": pl.Int64, "persons": pl.Int64, "persons_observed": pl.Int64, "mean": pl.Float64,
@@ -86,15 +86,19 @@ def trajectories(found: LatentClasses, person_ids: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({"person_id": person_ids, "class": found.members + 1, "posterior": highest, **each})
 
 
-def models_display(candidates: list[Candidate]) -> pl.DataFrame:
+def models_display(candidates: list[Candidate], courses: Courses, refusal: str = "") -> pl.DataFrame:
     """Display ``trajectory_models``: one row per number of classes tried; null where there is no fit.
 
     bic counts persons; mean_posterior is the lowest of the classes; smallest_class the fewest members (by highest
-    posterior) and smallest_share their share of persons.
+    posterior) and smallest_share their share of persons. left_never_on and left_few_months, the same in each row: who
+    has no course of dose, as ``courses`` has it. Where no model was tried, one row says why: ``refusal``.
     """
-    rows = []
+    left = {"left_never_on": courses.never_on, "left_few_months": courses.too_few_months}
+    rows: list[dict[str, object]] = []
+    if not candidates:
+        rows.append({"classes": 1, "persons": len(courses.person_ids), "chosen": 0, "why": refusal} | left)
     for each in candidates:
-        row = {"classes": each.classes, "chosen": int(each.chosen), "why": each.why}
+        row: dict[str, object] = {"classes": each.classes, "chosen": int(each.chosen), "why": each.why} | left
         if each.fit is not None:
             smallest, persons = int(each.fit.sizes.min()), len(each.fit.members)
             row |= {
@@ -111,16 +115,15 @@ def classes_display(found: LatentClasses, courses: Courses, scale: DoseScale) ->
 
     ``courses``: what the classes were told from. persons and share: members by highest posterior, whatever the
     month. mean, ci_low, ci_high: the class's curve taken back from the scale of the classes; on the log scale that is
-    about the geometric mean of 1 + MME/day, less 1, and below the arithmetic mean. observed: mean of the members'
-    values on the same scale, taken back too, of the persons_observed with a known dose that month; it shows how well
-    the curve fits.
+    about the geometric mean of 1 + MME/day, less 1, and below the arithmetic mean. observed: plain arithmetic mean of
+    the members' MME/day, of the persons_observed with a known dose that month.
     """
     months = courses.months
     distinct, place = np.unique(months["month"].to_numpy(), return_inverse=True)
     cell = found.members[courses.person] * len(distinct) + place
     cells = found.classes * len(distinct)
     counts = np.bincount(cell, minlength=cells)
-    sums = np.bincount(cell, to_scale(months["mme"].to_numpy(), scale), cells)
+    sums = np.bincount(cell, months["mme"].to_numpy(), cells)
     seen = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     low, high = found.band(distinct)
     persons = np.repeat(found.sizes, len(distinct))
@@ -133,7 +136,7 @@ def classes_display(found: LatentClasses, courses: Courses, scale: DoseScale) ->
             "mean": to_mme(found.curve(distinct), scale).ravel(),
             "ci_low": to_mme(low, scale).ravel(),
             "ci_high": to_mme(high, scale).ravel(),
-            "observed": to_mme(seen, scale),
+            "observed": seen,
             "share": persons / len(found.members),
         },
         schema=CLASSES,

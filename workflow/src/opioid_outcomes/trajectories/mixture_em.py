@@ -20,9 +20,9 @@ MOST_PERSONS_A_BLOCK = 4_096
 MOST_COLUMNS = 120
 # The likelihood is unbounded where a class fits some curves exactly, as people on one constant dose are: no class has a
 # sigma below this share of the overall standard deviation, the same for any number of classes (Hathaway 1985 Ann Stat
-# 13:795, who shows that the maximum under such a constraint is consistent; McLachlan & Peel 2000, 3.9). A tenth, so that
-# classes are courses that differ, not exactly equal doses: below it, each group on one dose is worth a class to the
-# likelihood, and which of them the maximum holds depends on the starts.
+# 13:795, who shows that the maximum under such a constraint is consistent; McLachlan & Peel 2000, 3.9). A tenth, so
+# that classes are courses that differ, not exactly equal doses: below it, each group on one dose is worth a class to
+# the likelihood, and which of them the maximum holds depends on the starts.
 LEAST_SIGMA = 0.1
 RIDGE = 1e-12
 TINY = 1e-300
