@@ -40,36 +40,61 @@ def cohort_of(ends: dict[str, list[int]], followed: int = 400) -> list[Estimate]
         events, cohort,
         pl.DataFrame(doses, schema=DOSES, orient="row").sample(fraction=1, shuffle=True, seed=1),
         ids.to_frame().with_columns(start=pl.lit(-300), end=pl.lit(followed - 1)),
-        stop_days=90, factors="cdc_2022",
+        stop_days=90, taper_days=60, factors="cdc_2022",
     )  # fmt: skip
 
 
 def test_shares_of_people_all_followed_are_proportions() -> None:
     rows = cohort_of({"relapse": [20] * 30, "stopped": [100] * 20, "death": [50] * 12, "none": [400] * 38})
-    assert [row.outcome for row in rows] == ["relapse", "stopped", "death"]
-    assert [row.estimate for row in rows] == pytest.approx([0.30, 0.20, 0.12])
-    assert [row.events for row in rows] == [30, 20, 12]
+    assert [row.outcome for row in rows] == ["relapse", "stopped", "death", "success"]
+    assert [row.estimate for row in rows] == pytest.approx([0.30, 0.20, 0.12, 0.58])
+    assert [row.events for row in rows] == [30, 20, 12, 58]
     assert rows[0].se == pytest.approx(np.sqrt(0.3 * 0.7 / 100))
     assert rows[0].ci_low == pytest.approx(0.2204, abs=1e-4)  # 1 - S^exp(z se / (S |log S|)), S = 0.7
     assert rows[0].ci_high == pytest.approx(0.4002, abs=1e-4)
     assert {row.persons for row in rows} == {100}
     assert {row.window for row in rows} == {"0-365"}
     assert rows[0].person_years == pytest.approx((30 * 20 + 20 * 100 + 12 * 50 + 38 * 365) / 365.25)
+    assert rows[3].se == pytest.approx(np.sqrt(0.58 * 0.42 / 100))
+    assert rows[3].ci_low == pytest.approx(0.4772, abs=1e-4)  # S^exp(z se / (S |log S|)), S = 0.58
+    assert rows[3].ci_high == pytest.approx(0.6696, abs=1e-4)
     assert "cdc_2022" in rows[0].note
+    assert "success: neither relapse nor death, so still on less or stopped" in rows[3].note
+    assert "a taper that ends in no dose within about 60 days is a discontinuation" in rows[3].note
     assert "already stopped when the taper was ascertained, left out: none" in rows[0].note
 
 
 def test_who_has_no_outcome_is_told_by_what_the_shares_leave() -> None:
     """Three people have none of the outcomes: every share would give them away."""
     rows = cohort_of({"relapse": [20] * 30, "stopped": [100] * 20, "death": [50] * 12, "none": [400] * 3})
-    assert [row.smallest_cell for row in rows] == [3, 3, 3]
+    assert [row.smallest_cell for row in rows] == [3, 3, 3, 3]
     few_deaths = cohort_of({"relapse": [20] * 30, "stopped": [100] * 20, "death": [50] * 4, "none": [400] * 30})
-    assert [row.smallest_cell for row in few_deaths] == [30, 20, 4]
+    assert [row.smallest_cell for row in few_deaths] == [30, 20, 4, 4]
+    # success and stopping leave who stays on less, of whom nobody could be told: the few who stop tell nothing else
+    few_stops = cohort_of({"relapse": [20] * 30, "stopped": [100] * 4, "death": [50] * 12, "none": [400] * 30})
+    assert [row.smallest_cell for row in few_stops] == [30, 4, 12, 12]
 
 
 def test_an_outcome_that_does_not_occur_is_0_without_limits() -> None:
     rows = cohort_of({"relapse": [20] * 30, "none": [400] * 30})
-    assert [(row.estimate, row.ci_low, row.gate) for row in rows[1:]] == [(0.0, None, "pass")] * 2
+    assert [(row.estimate, row.ci_low, row.gate) for row in rows[1:3]] == [(0.0, None, "pass")] * 2
+    nobody_fails = cohort_of({"stopped": [100] * 20, "none": [400] * 30})[3]
+    assert (nobody_fails.estimate, nobody_fails.se, nobody_fails.ci_low) == (1.0, None, None)
+
+
+def test_success_relapse_and_death_add_up_to_one_where_people_leave() -> None:
+    """Success is a probability, not a count: who leave after 200 days count as those left do."""
+    ends = {
+        "relapse": [20] * 15 + [300] * 15,
+        "stopped": [250] * 20,
+        "death": [50] * 12,
+        "none": [200] * 30 + [400] * 8,
+    }
+    relapse, stopped, death, success = (row.estimate or 0.0 for row in cohort_of(ends))
+    assert success + relapse + death == pytest.approx(1, abs=1e-12)
+    assert success == pytest.approx((1 - 27 / 100) * (1 - 15 / 43), abs=1e-12)
+    assert stopped < success
+    assert cohort_of(ends)[3].events == 58  # without relapse or death for as long as they are followed
 
 
 @pytest.mark.parametrize(
@@ -77,14 +102,14 @@ def test_an_outcome_that_does_not_occur_is_0_without_limits() -> None:
     [
         ({}, "nobody has a taper in follow-up"),
         ({"relapse": [20] * 9}, "fewer than ten people have a taper in follow-up"),
-        ({"none": [400] * 30}, "none of the outcomes occurs"),
+        ({"none": [400] * 30}, "neither relapse, stopping nor death occurs"),
         ({"relapse": [20] * 20, "none": [200] * 30}, "nobody without an outcome is followed for 365 days"),
     ],
 )
 def test_what_cannot_be_estimated_says_why(ends: dict[str, list[int]], why: str) -> None:
     rows = cohort_of(ends)
-    assert [row.gate for row in rows] == [f"not evaluable: {why}"] * 3
-    assert [row.estimate for row in rows] == [None] * 3
+    assert [row.gate for row in rows] == [f"not evaluable: {why}"] * 4
+    assert [row.estimate for row in rows] == [None] * 4
 
 
 def tapers_that_last(rng: np.random.Generator, persons: int, hazard: float) -> dict[str, pl.DataFrame]:
@@ -110,11 +135,11 @@ def test_known_truth_which_counting_from_the_taper_itself_misses() -> None:
     found, naive, errors = [], [], []
     for _ in range(reps):
         tables = tapers_that_last(rng, 1500, hazard)
-        row = taper(**tables, stop_days=90, factors="f")[0]
+        row = taper(**tables, stop_days=90, taper_days=60, factors="f")[0]
         found.append(row.estimate)
         errors.append(row.se)
         tables["dose_events"] = tables["dose_events"].with_columns(follow_up_from=0)
-        naive.append(taper(**tables, stop_days=90, factors="f")[0].estimate)
+        naive.append(taper(**tables, stop_days=90, taper_days=60, factors="f")[0].estimate)
     spread = np.std(found, ddof=1)
     assert abs(np.mean(found) - truth) < 3 * spread / np.sqrt(reps)
     assert np.mean(errors) == pytest.approx(spread, rel=0.4)

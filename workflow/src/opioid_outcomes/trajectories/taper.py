@@ -17,6 +17,7 @@ from opioid_outcomes.survival.kaplan_meier import log_log_limits
 
 ANALYSIS = "trajectory.taper"
 CAUSES = ("relapse", "stopped", "death")
+SUCCESS = "success"
 HORIZON_DAYS = 365
 # Days in a row at the old dose that are a relapse: while one strength takes over from another their supplies overlap
 # for some days, which is no rise of the prescribed dose. As long as the default grace of an escalation (ANALYSES 5.1).
@@ -38,15 +39,16 @@ class Course:
 
 def taper(
     dose_events: pl.DataFrame, cohort: pl.DataFrame, daily_dose: pl.DataFrame, observation: pl.DataFrame, *,
-    stop_days: int, factors: str,
+    stop_days: int, taper_days: int, factors: str,
 ) -> list[Estimate]:  # fmt: skip
-    """Cumulative incidence of relapse, stopping and death within 365 days of a person's first taper; a row each.
+    """Cumulative incidence of relapse, stopping and death within 365 days of a person's first taper, and success.
 
-    Tables as in the contracts (days as integers), mme on the scale of mme_before; stop_days: days
-    without supply by which the discontinuations among dose_events are told. Each outcome competes with the others;
-    follow-up begins on the day the taper is ascertained, and ends with the cohort's follow-up. Aalen-Johansen, standard
-    error by the infinitesimal jackknife over persons, limits on the log-log scale. Cost: sorts of the daily dose of
-    people with a taper.
+    Tables as in the contracts (days as integers), mme on the scale of mme_before; stop_days: days without supply by
+    which the discontinuations among dose_events are told; taper_days: days over which a taper is told. Each outcome
+    competes with the others; follow-up begins on the day the taper is ascertained, and ends with the cohort's
+    follow-up. Success is the share with neither relapse nor death, 1 less the incidence of either: still on less, or
+    stopped. Aalen-Johansen, standard error by the infinitesimal jackknife over persons, limits on the log-log scale of
+    what does not happen (of success: of itself). Four rows. Cost: sorts of the daily dose of people with a taper.
     """
     found = courses(dose_events, cohort, daily_dose, observation)
     events = np.bincount(found.cause, minlength=len(CAUSES) + 1)
@@ -57,7 +59,9 @@ def taper(
         "first taper in follow-up; from the day it is ascertained; each outcome competes with the others",
         f"relapse: {RELAPSE_DAYS} days in a row at the mean dose before the taper or above (MME by {factors}),"
         f" on the last of them; stopped: {stop_days} days without supply, on the last of them",
+        "success: neither relapse nor death, so still on less or stopped; success, relapse and death add up to 1",
         f"already stopped when the taper was ascertained, left out: {about(found.stopped_before)}",
+        f"by definition, a taper that ends in no dose within about {taper_days} days is a discontinuation and not here",
     )
     rows = []
     for j, name in enumerate(CAUSES):
@@ -69,7 +73,27 @@ def taper(
             smallest_cell=smallest(int(events[j + 1]), free), gate=f"not evaluable: {refusal}", note="; ".join(notes),
         )  # fmt: skip
         rows.append(row if refusal else replace(row, **_numbers(curves, j), gate="pass"))
-    return rows
+    return [*rows, _success(found, rows[0])]
+
+
+def _success(found: Course, row: Estimate) -> Estimate:
+    """Who neither goes back nor dies, of whom some stop: what the incidence of these two as one leaves of 1.
+
+    ``row``: of another outcome. Relapse or death is told by what success and the other leave of everybody.
+    """
+    cause = np.choose(found.cause, [0, 1, 2, 1])  # relapse or death, and stopping
+    free, relapsed, stopped, died = (int((found.cause == code).sum()) for code in range(len(CAUSES) + 1))
+    row = replace(
+        row, outcome=SUCCESS, events=free + stopped, smallest_cell=smallest(free + stopped, free, relapsed, died)
+    )
+    if row.gate != "pass":
+        return row
+    numbers = _numbers(cumulative_incidence(found.time, cause, causes=2), 0)
+    limits = {"ci_low": numbers.get("ci_high"), "ci_high": numbers.get("ci_low")}
+    return replace(
+        row, estimate=1 - numbers["estimate"], se=numbers.get("se"),
+        **{name: None if value is None else 1 - value for name, value in limits.items()},
+    )  # fmt: skip
 
 
 def courses(
@@ -163,7 +187,7 @@ def _refusal(found: Course) -> str | None:
     if len(found.time) < FEWEST_PERSONS:
         return "fewer than ten people have a taper in follow-up"
     if not (found.cause > 0).any():
-        return "none of the outcomes occurs"
+        return "neither relapse, stopping nor death occurs"
     free = found.cause == 0
     if free.any() and found.time[free].max() < HORIZON_DAYS:
         return f"nobody without an outcome is followed for {HORIZON_DAYS} days"
