@@ -9,7 +9,12 @@ from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.contracts.derived import DISPENSINGS_CLEAN
 from opioid_outcomes.exposure import mme, products, repair, set_apart
 from opioid_outcomes.exposure.strength import mend_strength
+from opioid_outcomes.exposure.stretches import Array
 
+AS_FILLS = (
+    "person_id", "date", "days_supply", "mme_per_day", "tiered_mg_per_day", "product", "quantity", "repair",
+    "ingredient",
+)  # fmt: skip
 AMOUNTS = ("quantity", "days_supply", *products.RANGE_ENDS)
 REPAIRED_DROPPED = "repaired_dropped"
 SOURCE_WITHOUT_QUANTITY = "source_without_quantity"
@@ -22,21 +27,15 @@ def clean(resolved: products.Resolved, table: pl.DataFrame, rules: Exposure) -> 
     treatment of opioid use disorder, whose supply is a state of its own. Where no fill has a quantity, that is the
     source's way, and the reason for an unknown dose is source_without_quantity.
 
-    Sorted by person and date. Text is categorical, as 20 million names would fill the memory: ``as_text`` undoes it.
-    O(n): what depends on the product is worked out once per product; O(m log m) for the m fills of products with
+    Sorted by person and date. Text is categorical (Enum), as 20 million names would fill the memory; in a file it is
+    text. O(n): what depends on the product is worked out once per product; O(m log m) for the m fills of products with
     something to repair.
     """
     kinds = set_apart.classify(resolved.products, rules.buprenorphine.sublingual_without_indication)
-    fills, kinds = _repaired(_in_order(_of_opioids(resolved.fills, kinds)), kinds, rules)
-    dosed = _dosed(fills, mme.per_unit(kinds, table), mme.tiers(table))
-    dosed = dosed.with_columns(repair.labels(fills.get_column("repair"), rules.ranges).cast(pl.Categorical))
-    row = dosed.get_column("product_row")
-    of_product = [name for name in DISPENSINGS_CLEAN.names if name not in dosed.columns]
-    named = dosed.with_columns(
-        *(_categorical(kinds.get_column(name)).gather(row) for name in of_product),
-        pl.col("reason").cast(pl.Categorical),
-    )
-    return named.select(DISPENSINGS_CLEAN.names)
+    fills, kinds = _repaired(*_in_order(_of_opioids(resolved.fills, kinds)), kinds, rules)
+    repaired = repair.labels(fills.get_column("repair"), rules.ranges)
+    fills = _dosed(fills.drop("repair"), _categorical(mme.per_unit(kinds, table)), mme.tiers(table))
+    return fills.with_columns(repaired.alias("repair")).select(DISPENSINGS_CLEAN.names)
 
 
 def without_repaired(fills: pl.DataFrame) -> pl.DataFrame:
@@ -44,7 +43,7 @@ def without_repaired(fills: pl.DataFrame) -> pl.DataFrame:
     repaired = pl.col("repair").is_not_null()
     if not fills.select(repaired.any()).item():
         return fills
-    dropped = pl.lit(REPAIRED_DROPPED, pl.Categorical)
+    dropped = pl.lit(REPAIRED_DROPPED, fills.schema["reason"])
     return fills.with_columns(
         analgesic=pl.when(repaired).then(0).otherwise("analgesic"),
         reason=pl.when(repaired).then(dropped).otherwise("reason"),
@@ -54,8 +53,7 @@ def without_repaired(fills: pl.DataFrame) -> pl.DataFrame:
 
 
 def as_text(fills: pl.DataFrame) -> pl.DataFrame:
-    """Categories as plain text, as the contract has them in a file."""
-    return fills.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    return fills.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
 
 
 def supplied() -> pl.Expr:
@@ -65,17 +63,17 @@ def supplied() -> pl.Expr:
 
 def analgesic_fills(fills: pl.DataFrame) -> pl.DataFrame:
     """What ``daily_dose.build`` needs of the fills that are analgesic exposure."""
-    return _as_fills(fills.filter(pl.col("analgesic") == 1))
+    return _as_fills(fills, pl.col("analgesic") == 1)
 
 
 def treatment_fills(fills: pl.DataFrame) -> pl.DataFrame:
     """The same of treatment for opioid use disorder, whose supply is never left over for analgesia of one product."""
-    treatment = _as_fills(fills.filter(pl.col("reason") == set_apart.OUD))
+    treatment = _as_fills(fills, pl.col("reason") == set_apart.OUD)
     return treatment.with_columns(pl.col("product").cast(pl.String) + f"|{set_apart.OUD}")
 
 
-def _as_fills(fills: pl.DataFrame) -> pl.DataFrame:
-    return fills.select(
+def _as_fills(fills: pl.DataFrame, which: pl.Expr) -> pl.DataFrame:
+    return rows_where(fills.select(AS_FILLS), fills.select(which.fill_null(False)).to_series()).select(
         "person_id",
         pl.col("date").alias("start"),
         "days_supply",
@@ -88,39 +86,52 @@ def _as_fills(fills: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def rows_where(fills: pl.DataFrame, holds: pl.Series) -> pl.DataFrame:
+    """``fills`` for which it holds: mostly all of them, then without a copy."""
+    return fills if holds.all() else fills.filter(holds)
+
+
 def _of_opioids(fills: pl.DataFrame, kinds: pl.DataFrame) -> pl.DataFrame:
     opioid = kinds.get_column("opioid")
-    return fills if opioid.all() else fills.filter(opioid.gather(fills.get_column("product_row")))
+    return fills if opioid.all() else rows_where(fills, opioid.gather(fills.get_column("product_row")))
 
 
-def _in_order(fills: pl.DataFrame) -> pl.DataFrame:
+def _in_order(fills: pl.DataFrame) -> tuple[pl.DataFrame, Array]:
     """By person and day, and on one day by all that a fill holds, so that the order of the source does not matter.
 
-    A source in order by person and day, as ingest writes it, is left so: only fills of one day are sorted.
+    Also the number of each fill's person. A source in order by person and day, as ingest writes it, is left so: only
+    fills of one day are sorted.
     """
     rest = ["product_row", *AMOUNTS]
-    person, day = pl.col("person_id"), pl.col("date")
-    same = (person == person.shift()) & (day == day.shift())
-    ahead = (person > person.shift()) | ((person == person.shift()) & (day > day.shift()))
-    steps = fills.select(same=same.fill_null(False), ahead=ahead.fill_null(True))
-    if not steps.select((pl.col("same") | pl.col("ahead")).all()).item():
-        return fills.sort("person_id", "date", *rest)
-    tied = steps.select(pl.col("same") | pl.col("same").shift(-1, fill_value=False)).to_series()
-    if not tied.any():
-        return fills
-    at = tied.arg_true().to_numpy()
-    day_number = steps.select((~pl.col("same")).cum_sum()).to_series()
-    sorted_ties = fills.filter(tied).with_columns(day_number.filter(tied).alias("tie"), pl.Series("at", at))
+    if fills.get_column("person_id").is_sorted():
+        person = _numbered(fills)
+        day = person << 32
+        day += fills.get_column("date").to_numpy()
+        step = np.diff(day)
+    if not fills.get_column("person_id").is_sorted() or (step < 0).any():
+        fills = fills.sort("person_id", "date", *rest)
+        return fills, _numbered(fills)
+    same = step == 0
+    if not same.any():
+        return fills, person
+    tied = np.append(same, False) | np.append(False, same)
+    at = np.flatnonzero(tied)
+    ties = fills[at].with_columns(pl.Series("tie", day[at]), pl.Series("at", at))
     order = np.arange(fills.height, dtype=np.uint32)
-    order[at] = sorted_ties.sort("tie", *rest).get_column("at").to_numpy()
-    return fills[order]
+    order[at] = ties.sort("tie", *rest).get_column("at").to_numpy()
+    return fills[order], person
 
 
-def _repaired(fills: pl.DataFrame, kinds: pl.DataFrame, rules: Exposure) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _numbered(fills: pl.DataFrame) -> Array:
+    return fills.select(pl.col("person_id").rle_id().cast(pl.Int64)).to_series().to_numpy()
+
+
+def _repaired(
+    fills: pl.DataFrame, person: Array, kinds: pl.DataFrame, rules: Exposure
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Fills with repaired amounts and bits of rules, and products with those of mended strength added."""
-    person = fills.select(pl.col("person_id").rle_id()).to_series()
     at_home = kinds.select(supplied()).to_series().gather(fills.get_column("product_row"))
-    work = fills.with_columns(person=person) if at_home.all() else fills.with_columns(person=person).filter(at_home)
+    work = rows_where(fills.with_columns(person=pl.Series(person)), at_home)
     work, kinds = mend_strength(work, kinds, rules)
     work = repair.repair(work, kinds, rules)
     names = ("product_row", "quantity", "days_supply", "repair")
@@ -132,16 +143,23 @@ def _repaired(fills: pl.DataFrame, kinds: pl.DataFrame, rules: Exposure) -> tupl
 
 
 def _dosed(fills: pl.DataFrame, kinds: pl.DataFrame, tiers: pl.DataFrame | None) -> pl.DataFrame:
-    """Fills with analgesic, reason and doses."""
+    """Fills with what is known of their products and doses; ``kinds``: text as categories."""
     row = fills.get_column("product_row")
-    of_product = ("analgesic", "reason", *mme.OF_UNIT)
-    told = fills.drop("repair").with_columns(kinds.get_column(name).gather(row) for name in of_product)
-    dosed = mme.per_day(told.lazy(), tiers).collect().drop(mme.OF_UNIT)
+    of_product = [name for name in DISPENSINGS_CLEAN.names if name in kinds.columns]
+    told = fills.with_columns(kinds.get_column(name).gather(row) for name in (*of_product, *mme.OF_UNIT))
+    dosed = mme.per_day(told.lazy(), tiers).collect()
     if told.height and not (told.get_column("quantity") > 0).any():
-        without = pl.col("reason") == "quantity_unknown"
-        dosed = dosed.with_columns(reason=pl.when(without).then(pl.lit(SOURCE_WITHOUT_QUANTITY)).otherwise("reason"))
+        without, reason = pl.col("reason") == "quantity_unknown", dosed.schema["reason"]
+        dosed = dosed.with_columns(
+            reason=pl.when(without).then(pl.lit(SOURCE_WITHOUT_QUANTITY, reason)).otherwise("reason")
+        )
     return dosed
 
 
-def _categorical(column: pl.Series) -> pl.Series:
-    return column.cast(pl.Categorical) if column.dtype == pl.String else column
+def _categorical(kinds: pl.DataFrame) -> pl.DataFrame:
+    """Products with each text as a category of its own column; those of reasons and doses share one set."""
+    texts = [name for name, dtype in kinds.schema.items() if dtype == pl.String]
+    reasons = {REPAIRED_DROPPED, SOURCE_WITHOUT_QUANTITY, *mme.NO_DOSE, *kinds.get_column("reason").drop_nulls()}
+    own = {name: kinds.get_column(name).drop_nulls().unique().sort() for name in texts}
+    shared = {"reason": sorted(reasons), "no_dose": sorted(reasons)}
+    return kinds.with_columns(pl.col(name).cast(pl.Enum(shared.get(name, own[name]))) for name in texts)

@@ -18,6 +18,10 @@ MAX_MME_PER_DAY = 100_000.0  # no person takes it: a mistake of quantity or stre
 TIER_TOLERANCE_MG = 1e-6  # a sum of doses that misses 20 mg by rounding is 20 mg: beyond it the factor doubles
 KIND = ("ingredient", "route", "form", "strength", "strength_unit")  # what the MME of a unit depends on
 OF_UNIT = ("mme_per_unit", "tiered_mg_per_unit", "no_dose")
+# why a dose is unknown: of the fill, or of its product
+NO_DOSE = (
+    "no_days_supply", "quantity_unknown", "implausible_dose", "buprenorphine", "no_factor", "strength_unknown",
+)  # fmt: skip
 
 
 def per_unit(products: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
@@ -66,7 +70,9 @@ def per_day(fills: pl.LazyFrame, tiers: pl.DataFrame | None) -> pl.LazyFrame:
     ``fills``: mme_per_unit, tiered_mg_per_unit, no_dose (``per_unit``), quantity, days_supply, analgesic, reason.
     Reasons: no_days_supply (no interval either), those of ``per_unit``, quantity_unknown, implausible_dose. Fills kept
     apart (analgesic 0) get no dose and keep their reason. With tiers, mme_per_day is that of the fill's own mg alone.
+    no_dose and reason are texts, or categories of one set.
     """
+    text = fills.collect_schema()["reason"]
     per_day = pl.col("quantity") / pl.col("days_supply")
     mme = pl.col("mme_per_unit") * per_day
     tiered_mg = pl.col("tiered_mg_per_unit") * per_day
@@ -74,13 +80,13 @@ def per_day(fills: pl.LazyFrame, tiers: pl.DataFrame | None) -> pl.LazyFrame:
         mme = pl.coalesce(mme, mme_of_tiered(tiered_mg, tiers))
     unknown = (
         pl.when(pl.col("days_supply").is_null())
-        .then(pl.lit("no_days_supply"))
+        .then(pl.lit("no_days_supply", text))
         .when(pl.col("no_dose").is_not_null())
         .then("no_dose")
         .when(pl.col("quantity").is_null())
-        .then(pl.lit("quantity_unknown"))
+        .then(pl.lit("quantity_unknown", text))
         .when(mme > MAX_MME_PER_DAY)
-        .then(pl.lit("implausible_dose"))
+        .then(pl.lit("implausible_dose", text))
     )
     reason = pl.when(pl.col("analgesic") == 0).then("reason").otherwise(unknown)
     known = pl.col("reason").is_null()
@@ -99,7 +105,7 @@ def attach(fills: pl.LazyFrame, table: pl.DataFrame) -> pl.LazyFrame:
     """
     rows = fills.with_columns(pl.col("reason").cast(pl.String)).collect()
     kinds, kind = distinct(rows, KIND)
-    kinds = kinds.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    kinds = kinds.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     of_unit = per_unit(kinds, table)
     units = [of_unit.get_column(name).gather(kind) for name in OF_UNIT]
     return per_day(rows.with_columns(units).lazy(), tiers(table)).drop(OF_UNIT)

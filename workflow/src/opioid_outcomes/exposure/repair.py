@@ -74,11 +74,14 @@ def range_value(low: Array, high: Array, rule: str) -> Array:
 
 
 def labels(bits: pl.Series, rule_of_ranges: str) -> pl.Series:
-    """The rules of each fill in words, joined by " + "; null as recorded."""
+    """The rules of each fill in words (Enum), joined by " + "; null as recorded."""
     names = [f"{name}_{rule_of_ranges}" if name.endswith("_range") else name for name in RULES]
-    found = bits.unique().sort().to_list()
-    texts = [" + ".join(names[i] for i in range(len(RULES)) if code >> i & 1) or None for code in found]
-    return bits.replace_strict(found, texts, return_dtype=pl.Enum(sorted({text for text in texts if text})))
+    found = bits.unique().to_list()
+    texts: list[str | None] = [None] * (max(found, default=0) + 1)
+    for code in found:
+        texts[code] = " + ".join(names[place] for place in range(len(RULES)) if code >> place & 1) or None
+    known = pl.Enum(sorted({text for text in texts if text}))
+    return pl.Series(bits.name, texts, known).gather(bits)
 
 
 def most_per_day(products: pl.DataFrame, max_per_day: float) -> Array:
@@ -205,4 +208,5 @@ class _Work:
 
 
 def _numbers(fills: pl.DataFrame, name: str) -> Array:
-    return fills.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
+    """A copy; missing is NaN."""
+    return fills.get_column(name).cast(pl.Float64).to_numpy(writable=True)

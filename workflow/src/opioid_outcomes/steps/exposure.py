@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.config.exposure import Exposure
+from opioid_outcomes.contracts.columns import Table
 from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPISODES, OPIOID_STATUS
 from opioid_outcomes.exposure import clean, daily_dose, episodes, mme, products, status
 from opioid_outcomes.exposure.ledger import ledger
@@ -32,16 +33,19 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
     canonical["dispensings"] = canonical["dispensings"].select("person_id")  # the rest is in ``resolved``
     fills = clean.without_repaired(every) if rules.repaired_fills == "drop" else every
     by_dispensing = source(canonical["dispensings"], fills, canonical["opioid_use"]) == "dispensings"
+
+    def write(frame: pl.DataFrame, table: Table) -> Future[None]:
+        return writer.submit(io.write_table, frame, outputs[table.name], table, calendar=calendar)
+
     with ThreadPoolExecutor(1) as writer:  # tables are written while the rest is worked out
-        writing = [writer.submit(_write_fills, fills, outputs["dispensings_clean"], calendar)]
+        writing = [write(fills, DISPENSINGS_CLEAN)]
         daily, supplies, use = doses_and_status(fills, canonical, rules)
         if not by_dispensing:
             last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
             use = status.from_reports(
                 canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days
             )
-        for frame, table in ((daily, DAILY_DOSE), (use, OPIOID_STATUS)):
-            writing.append(writer.submit(io.write_table, frame, outputs[table.name], table, calendar=calendar))
+        writing += [write(daily, DAILY_DOSE), write(use, OPIOID_STATUS)]
         io.write_frame(ledger(resolved, fills, supplies, canonical["stays"], rules), outputs["ledger"])
         io.write_frame(_sensitivity(daily, every, canonical, rules), outputs["repair_sensitivity"])
         told = notes(canonical, resolved, fills, daily=daily, supplies=supplies, rules=rules)
@@ -91,10 +95,6 @@ def doses_and_status(
         washout_days=rules.washout_days,
     )
     return daily, pl.concat([analgesic, treatment]), use
-
-
-def _write_fills(fills: pl.DataFrame, path: Path, calendar: bool) -> None:
-    io.write_table(clean.as_text(fills), path, DISPENSINGS_CLEAN, calendar=calendar)
 
 
 def _clean_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, pl.DataFrame]:
