@@ -30,9 +30,9 @@ PERSON_TIME = pl.DataFrame(
 
 def test_monthly_dose_is_the_mean_over_days_on_at_a_known_dose() -> None:
     assert monthly_dose(PERSON_TIME).rows() == [
-        (1, 0, 20, 30.0), (1, 1, 10, 60.0), (1, 2, 30, 60.0),
-        (2, 0, 30, 90.0), (2, 1, 30, None), (2, 2, 30, None), (2, 3, 5, None),
-        (3, 0, 30, 30.0),
+        (1, 0, 20, 20, 30.0), (1, 1, 10, 10, 60.0), (1, 2, 30, 30, 60.0),
+        (2, 0, 30, 30, 90.0), (2, 1, 30, 0, None), (2, 2, 30, 0, None), (2, 3, 5, 0, None),
+        (3, 0, 30, 30, 30.0),
     ]  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_known_and_unknown_days_of_one_month() -> None:
     """10 days at 30 and 20 at an unknown dose: 30, not 10."""
     rows = [(1, 0, 10, 1, 30.0, "20-49", "on"), (1, 10, 30, 1, None, "unknown", "on")]
     person_time = pl.DataFrame(rows, schema=PERSON_TIME.schema, orient="row")
-    assert monthly_dose(person_time).rows() == [(1, 0, 30, 30.0)]
+    assert monthly_dose(person_time).rows() == [(1, 0, 30, 10, 30.0)]
 
 
 # rows of one person: first day, first day after, on_opioid, MME/day -> the means of months 0, 1, ...

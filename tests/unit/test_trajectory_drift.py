@@ -63,6 +63,21 @@ def test_pain_of_a_month_is_matched_to_the_dose_of_that_month() -> None:
     assert pain.persons == 10
 
 
+def test_months_of_few_days_on_at_a_known_dose_do_not_count() -> None:
+    """Seven full months a dose higher each; two days on at ten times the dose, or 14 known of 30, are no month."""
+    steady = months_on([(person, month, 30.0 + month) for person in range(10) for month in range(7)])
+    odd = pl.concat(
+        steady.select("person_id").unique().with_columns(start=start, stop=stop, on_opioid=1, mme=pl.lit(mme, float))
+        for start, stop, mme in ((210, 212, 900.0), (240, 254, 900.0), (254, 270, None))
+    ).select(pl.col(name).cast(dtype) for name, dtype in steady.schema.items())
+    row = drift(pl.concat([steady, odd]), pain_in([]), months=24, factors="f")[0]
+    assert row.estimate == pytest.approx(YEAR_OF_MONTHS)
+    fifteen = odd.with_columns(pl.col("stop").replace({212: 225}))
+    assert (drift(pl.concat([steady, fifteen]), pain_in([]), months=24, factors="f")[0].estimate or 0) > 500
+    assert "months with at least 15 days on opioids at a known dose" in row.note
+    assert "days of carry-over after a supply count at its dose" in row.note
+
+
 def test_unknown_dose_and_months_beyond_the_window_do_not_count() -> None:
     known = [(person, month, 30.0 + person * month) for person in range(1, 11) for month in range(6)]
     further = [(person, 6, None) for person in range(1, 11)] + [(person, 7, 900.0) for person in range(1, 11)]

@@ -29,11 +29,13 @@ SETTINGS: dict[str, Any] = {
     "covariates": {"baseline": ["age", "fibromyalgia"], "missing": "indicator"},
     "exposure": {
         "long_term_definition": "d90_in_365", "mme_factors": "cdc_2022",
-        "events": {"discontinuation_days": 90},
+        "events": {"discontinuation_days": 90, "taper_days": 60},
     },
     "population": {"lookback_days": 365},
 }  # fmt: skip
 PEOPLE = 120
+FEW = "fewer than 50 persons with a course of dose"
+MODELS = pl.DataFrame({"classes": [1], "persons": [49], "chosen": [0], "why": [FEW]})
 
 
 def filled(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
@@ -100,11 +102,19 @@ def cohort_tables() -> dict[str, pl.DataFrame]:
 
 
 def run(
-    folder: Path, tables: Mapping[str, pl.DataFrame], *, calendar: bool = False, **changes: Any
+    folder: Path,
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    calendar: bool = False,
+    exposure_known: str = "time_varying",
+    **changes: Any,
 ) -> tuple[pl.DataFrame, str]:
     inputs = {name: folder / f"{name}.parquet" for name in TABLES}
     for name, path in inputs.items():
         io.write_table(filled(TABLES[name], tables[name]), path, TABLES[name], calendar=calendar)
+    inputs |= {"models": folder / "trajectory_models.parquet", "notes": folder / "cohort_notes.json"}
+    io.write_frame(MODELS, inputs["models"])
+    io.write_json(inputs["notes"], {"exposure": exposure_known})
     outputs = {"estimates": folder / "trajectory_estimates.parquet"}
     said = estimate_trajectories(inputs, outputs, SETTINGS | changes)
     return pl.read_parquet(outputs["estimates"]), said
@@ -114,11 +124,11 @@ def test_every_analysis_in_one_cohort(tmp_path: Path) -> None:
     rows, said = run(tmp_path, cohort_tables())
     assert rows.schema == pl.Schema(estimates.INTERNAL)
     assert rows.group_by("analysis", "method", maintain_order=True).len().rows() == [
-        ("trajectory.drift", "two_stage", 3), ("trajectory.taper", "aalen_johansen", 3),
+        ("trajectory.drift", "two_stage", 3), ("trajectory.taper", "aalen_johansen", 4),
         ("trajectory.predictors", "multinomial", 2), ("trajectory.predictors", "logistic", 2),
     ]  # fmt: skip
     assert set(rows["gate"]) == {"pass"}
-    assert said == "10 of 10 estimates evaluable"
+    assert said == "11 of 11 estimates evaluable"
     pain = rows.filter(outcome="pain").row(0, named=True)
     assert pain["estimate"] == pytest.approx(0.1 * 365.25 / 30)
     relapse = rows.filter(outcome="relapse").row(0, named=True)
@@ -144,6 +154,46 @@ def test_methadone_whose_factor_depends_on_the_total_is_at_the_old_dose_only_whe
     exposure = SETTINGS["exposure"] | {"mme_factors": "cdc_2016_tiers"}
     relapse = run(tmp_path, tables, exposure=exposure)[0].filter(outcome="relapse")
     assert relapse["estimate"].to_list() == pytest.approx([1 / 3])
+
+
+def test_drift_has_no_steps_between_factors_of_methadone(tmp_path: Path) -> None:
+    """20, then 40, then 60 mg/day are 80, 320 and 600 MME/day by tiers; at the flat factor 3 they are 60, 120, 180.
+
+    Supplies end ten days early: the last dose is held for these days, as in person-time.
+    """
+    ids = pl.DataFrame({"person_id": np.arange(1, PEOPLE + 1)})
+    steps = [(90 * k, 20.0 * (k + 1), tiered) for k, tiered in enumerate([80.0, 320.0, 600.0])]
+    daily = pl.concat(
+        ids.with_columns(start=1000 + day, stop=1080 + day, mme=tiered, tiered_mg=mg, mme_incomplete=0)
+        for day, mg, tiered in steps
+    )
+    time = pl.concat(
+        ids.with_columns(start=day + a, stop=day + b, mme=tiered, on_opioid=1, use_state=pl.lit("on"), death=0)
+        for day, _, tiered in steps
+        for a, b in ((0, 80), (80, 90))
+    )
+    tables = cohort_tables() | {"daily_dose": daily, "person_time": time}
+    only = {"trajectories": {"months": 24, "analyses": ["drift"]}}
+    exposure = SETTINGS["exposure"] | {"mme_factors": "cdc_2016_tiers"}
+    row = run(tmp_path, tables, exposure=exposure, **only)[0].row(0, named=True)
+    slope = np.polyfit(np.arange(9) * 30 / 365.25, np.repeat([60.0, 120.0, 180.0], 3), 1)[0]
+    assert row["estimate"] == pytest.approx(slope, rel=1e-9)
+    assert "MME by cdc_2016_tiers, methadone at 3 whatever its dose" in row["note"]
+
+
+def test_conditions_are_known_from_all_history_and_other_things_from_the_look_back() -> None:
+    """Coded 400 days before starting: a condition still, where a drug and a pain score are too old."""
+    tables = {name: filled(TABLES[name], frame) for name, frame in cohort_tables().items()}
+    starting = new_users(tables["person_time"], tables["cohort"], tables["long_term"], "d90_in_365")
+    old = {"person_id": [1], "date": [1010 - 400]}
+    tables["diagnoses"] = filled(
+        canonical.CANONICAL["diagnoses"], pl.DataFrame(old | {"code": ["M797"], "vocabulary": ["ICD10CM"]})
+    )
+    tables["pain"] = filled(canonical.CANONICAL["pain"], pl.DataFrame(old | {"score": [7.0]}))
+    known = before_starting(starting, tables, ["fibromyalgia", "pain"], 180)
+    assert known.filter(pl.col("person_id") == 1).select("fibromyalgia", "pain").rows() == [(1, None)]
+    assert known["fibromyalgia"].sum() == 1
+    assert before_starting(starting, tables, ["fibromyalgia", "pain"], 0)["fibromyalgia"].sum() == 1
 
 
 def test_covariates_are_those_before_each_analysis_begins(tmp_path: Path) -> None:
@@ -175,17 +225,31 @@ def test_nothing_to_estimate_from_is_told_by_every_analysis(tmp_path: Path) -> N
     assert rows["gate"].str.starts_with("not evaluable: ").all()
     assert rows.select("analysis", "outcome").unique(maintain_order=True).rows() == [
         ("trajectory.drift", "dose"), ("trajectory.drift", "pain"), ("trajectory.taper", "relapse"),
-        ("trajectory.taper", "stopped"), ("trajectory.taper", "death"), ("trajectory.predictors", "class"),
+        ("trajectory.taper", "stopped"), ("trajectory.taper", "death"), ("trajectory.taper", "success"),
+        ("trajectory.predictors", "class"),
         ("trajectory.predictors", "long-term use"),
     ]  # fmt: skip
-    assert said == "0 of 8 estimates evaluable"
+    assert said == "0 of 9 estimates evaluable"
 
 
 def test_trajectories_without_classes_are_no_error(tmp_path: Path) -> None:
     tables = cohort_tables()
     tables["trajectories"] = tables["trajectories"].clear().drop("posterior_1", "posterior_2")
     rows = run(tmp_path, tables)[0].filter(method="multinomial")
-    assert rows["gate"].to_list() == ["not evaluable: nobody has a course of dose"]
+    assert rows.select("gate", "persons").rows() == [(f"not evaluable: {FEW}", 49)]
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ("baseline", "opioid use is known at one interview only, not its course"),
+        ("none", "neither dispensings nor interviews tell opioid use"),
+    ],
+)
+def test_where_no_course_of_exposure_is_known_that_is_the_reason(tmp_path: Path, known: str, why: str) -> None:
+    tables = {name: frame.clear() for name, frame in cohort_tables().items()}
+    rows = run(tmp_path, tables, exposure_known=known)[0]
+    assert set(rows["gate"]) == {f"not evaluable: {why}"}
 
 
 @pytest.mark.parametrize("analysis", ["drift", "taper", "predictors"])
@@ -207,5 +271,5 @@ def test_cohorts_that_adjust_for_different_covariates_are_pooled_with_a_caveat(t
     rows = [run(tmp_path / str(i), each)[0] for i, each in enumerate((tables, tables, without))]
     for other, told in ((rows[1], False), (rows[2], True)):
         both = pl.concat([rows[0], other.with_columns(cohort=pl.lit("d"))])
-        age = pooled_rows(both, "s").filter(contrast="age per unit")
+        age = pooled_rows(both, "s").filter(contrast="age per year")
         assert age["note"].str.contains(caveat).to_list() == [told]

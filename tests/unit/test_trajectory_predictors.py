@@ -15,6 +15,7 @@ from opioid_outcomes.trajectories.predictors import class_membership
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "trajectories_estimates"
 X = ["age", "fibromyalgia", "depression"]
+PER_COLUMN = "fewer than five people of the smaller class per covariate"
 OPTIONS = {"missing": "indicator", "months": 24, "factors": "cdc_2022"}
 
 
@@ -35,7 +36,7 @@ def by_term(rows: list[Estimate]) -> dict[tuple[str, str], Estimate]:
 def test_class_membership_equals_multinom_with_posterior_weights() -> None:
     trajectories, cohort = classes_of_reference()
     rows = by_term(class_membership(trajectories, cohort, X, **OPTIONS))
-    contrasts = {"age": "age per unit", "fibromyalgia": "fibromyalgia: 1 vs 0", "depression": "depression: 1 vs 0"}
+    contrasts = {"age": "age per year", "fibromyalgia": "fibromyalgia: 1 vs 0", "depression": "depression: 1 vs 0"}
     theirs = pl.read_csv(REFERENCE / "multinomial.csv").filter(pl.col("term") != "(Intercept)")
     assert len(rows) == theirs.height == 6
     for row in theirs.iter_rows(named=True):
@@ -96,8 +97,54 @@ def test_a_covariate_told_by_others_is_refused_and_the_others_are_not() -> None:
     rows = by_term(class_membership(trajectories, cohort, ["pain", "twice", "sex"], **OPTIONS))
     alone = by_term(class_membership(trajectories, cohort, ["pain", "sex"], **OPTIONS))
     assert rows["class:2 vs 1", "twice per unit"].gate == "not evaluable: collinear (pain, twice)"
-    assert rows["class:2 vs 1", "pain per unit"].estimate == alone["class:2 vs 1", "pain per unit"].estimate
-    assert [contrast for _, contrast in rows] == ["pain per unit", "twice per unit", "sex: M vs F"]
+    assert rows["class:2 vs 1", "pain per point"].estimate == alone["class:2 vs 1", "pain per point"].estimate
+    assert [contrast for _, contrast in rows] == ["pain per point", "twice per unit", "sex: M vs F"]
+
+
+@pytest.mark.parametrize(
+    ("covariates", "gate", "said"),
+    [(12, "pass", False), (13, "pass", True), (61, "fewer people of an outcome than covariates", True)],
+)
+def test_people_per_covariate(covariates: int, gate: str, said: bool) -> None:
+    """60 people in each class: 5 per covariate up to 12 of them, less than 1 with 61."""
+    trajectories, cohort = two_classes(120)
+    rng = np.random.default_rng(5)
+    names = [f"x{j}" for j in range(covariates)]
+    cohort = cohort.with_columns(pl.Series(name, rng.normal(size=120)) for name in names)
+    rows = class_membership(trajectories, cohort, names, **OPTIONS)
+    assert {row.gate.removeprefix("not evaluable: ") for row in rows} == {gate}
+    assert all((PER_COLUMN in row.note) == said for row in rows)
+
+
+def test_complete_cases_stand_beside_where_something_is_missing() -> None:
+    trajectories, cohort = two_classes(120)
+    gaps = cohort.with_columns(pain=pl.when(pl.col("person_id") % 5 > 0).then("pain"), bmi=pl.lit(None, pl.Float64))
+    rows = class_membership(trajectories, gaps, ["pain", "sex", "bmi"], **OPTIONS)
+    beside = [row for row in rows if row.method == "multinomial_complete_case"]
+    assert [row.contrast for row in beside] == ["pain per point", "sex: M vs F", "bmi"]
+    assert {row.persons for row in beside} == {96}
+    complete = gaps.drop_nulls("pain")
+    alone = class_membership(
+        trajectories.join(complete, on="person_id", how="semi"), complete, ["pain", "sex"], **OPTIONS
+    )
+    assert [row.estimate for row in beside[:2]] == pytest.approx([row.estimate for row in alone], rel=1e-12)
+    # 3 people by whom the two models differ may not be told by their counts
+    few = cohort.with_columns(pain=pl.when(pl.col("person_id") > 2).then("pain"))
+    cells = {
+        row.method: row.smallest_cell
+        for row in class_membership(trajectories, few, ["pain"], **OPTIONS)
+        if row.contrast == "pain per point"
+    }
+    assert cells == {"multinomial": 60, "multinomial_complete_case": 3}
+    nothing_missing = class_membership(trajectories, cohort, ["pain"], **OPTIONS)
+    assert {row.method for row in nothing_missing} == {"multinomial"}
+
+
+def test_why_there_are_no_classes_is_passed_on() -> None:
+    trajectories, cohort = two_classes()
+    why = "fewer than 50 persons with a course of dose"
+    (row,) = class_membership(trajectories.clear(), cohort, ["pain"], refused=why, persons=49, **OPTIONS)
+    assert (row.gate, row.persons) == (f"not evaluable: {why}", 49)
 
 
 def people_and_met(n: int = 400) -> tuple[pl.DataFrame, np.ndarray]:
@@ -127,9 +174,9 @@ def test_missing_values_are_a_term_of_their_own_or_left_out() -> None:
     people = people.with_columns(pain=pl.when(pl.int_range(pl.len()) % 4 > 0).then(pl.col("age") % 7)).drop("age")
     classes = np.column_stack([~met, met]) * 1.0
     indicator = regress(people, classes, ["pain"], missing="indicator")
-    assert [term.contrast for term in indicator.terms] == ["pain per unit", "pain: missing vs known"]
+    assert [term.contrast for term in indicator.terms] == ["pain per point", "pain: missing vs known"]
     complete = regress(people, classes, ["pain"], missing="complete")
-    assert [term.contrast for term in complete.terms] == ["pain per unit"]
+    assert [term.contrast for term in complete.terms] == ["pain per point"]
     assert complete.kept.sum() == 300
     # a column of its own for the missing takes nothing from the slope among the others
     np.testing.assert_allclose(indicator.terms[0].log_or, complete.terms[0].log_or, rtol=1e-9)
@@ -221,7 +268,9 @@ def starters(
 def test_long_term_use_equals_weighted_glm() -> None:
     rows = pl.read_csv(REFERENCE / "censored.csv", null_values="NA")
     tables = starters(*(rows[name].to_numpy() for name in ("time", "outcome", "left", "exposed")))
-    (row,) = long_term_use(*tables, ["exposed"], definition="d90", missing="indicator", factors="cdc_2022")
+    (row,) = long_term_use(
+        *tables, ["exposed"], definition="d90", missing="indicator", factors="cdc_2022", lookback=180
+    )
     theirs = pl.read_csv(REFERENCE / "censored_logistic.csv").row(1, named=True)
     assert row.estimate == pytest.approx(theirs["params"], rel=1e-9)
     assert row.se == pytest.approx(theirs["robust_se"], rel=1e-7)
@@ -252,7 +301,7 @@ def test_long_term_use_that_cannot_be_estimated_says_why(
     outcome = np.repeat([1, 0], [met, others])
     n = len(outcome)
     tables = starters(np.full(n, 100), outcome, np.zeros(n), np.arange(n) % 2)
-    (row,) = long_term_use(*tables, covariates, definition="d90", missing="indicator", factors="f")
+    (row,) = long_term_use(*tables, covariates, definition="d90", missing="indicator", factors="f", lookback=180)
     assert row.gate == f"not evaluable: {why}"
 
 
@@ -267,7 +316,7 @@ def test_known_truth_which_leaving_out_the_unknown_misses() -> None:
         leaves = rng.integers(30, 700, n)
         left = leaves < time
         tables = starters(np.minimum(time, leaves), becomes & ~left, left, exposed)
-        (row,) = long_term_use(*tables, ["exposed"], definition="d90", missing="indicator", factors="f")
+        (row,) = long_term_use(*tables, ["exposed"], definition="d90", missing="indicator", factors="f", lookback=180)
         weighted.append(row.estimate)
         errors.append(row.se)
         kept = np.column_stack([~becomes, becomes])[~left] * 1.0

@@ -43,6 +43,8 @@ rule estimate_trajectories:
             "measurements",
         ),
         trajectories=f"{COHORT}/trajectories.parquet",
+        models=f"{COHORT}/displays/trajectory_models.parquet",
+        notes=f"{COHORT}/cohort_notes.json",
         person_time=f"{COHORT}/person_time.parquet",
         cohort=f"{COHORT}/cohort.parquet",
         panel=f"{COHORT}/panel.parquet",

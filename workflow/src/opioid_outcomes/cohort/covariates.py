@@ -43,13 +43,15 @@ class Measured:
     costs: list[str] = field(default_factory=list)
 
 
-def measure(anchors: pl.DataFrame, names: list[str], sources: Sources, lookback: int) -> Measured:
+def measure(
+    anchors: pl.DataFrame, names: list[str], sources: Sources, lookback: int, *, of_code_lists: int | None = None
+) -> Measured:
     """Covariates as known on the eve of each anchor (person_id, day).
 
     Code lists and drug classes are 1 if on record in [day - lookback, day), else 0; ``pain`` and measures are the
     last value there; ``prior_mme`` the mean MME/day over those days; ``age``, ``sex`` and further columns of persons
-    belong to the person. A column of persons goes before a code list of the same name. UserError names every unknown
-    covariate. Cost: one as-of join per covariate.
+    belong to the person. A column of persons goes before a code list of the same name. ``of_code_lists``: the look-back
+    of code lists, where it is another. UserError names every unknown covariate. Cost: one as-of join per covariate.
     """
     refuse_unknown(names, sources.further_columns(), sources.measures())
     result = Measured(anchors.select("person_id", "day").sort("person_id", "day"))
@@ -68,7 +70,8 @@ def measure(anchors: pl.DataFrame, names: list[str], sources: Sources, lookback:
             column = _mean_dose(result, name, sources, lookback)
         elif name in shipped.code_lists():
             found = codelists.matches(sources.diagnoses, codelists.load(name)) if sources.diagnoses.height else None
-            column = _any(result, name, found, lookback, "no diagnoses")
+            reach = lookback if of_code_lists is None else of_code_lists
+            column = _any(result, name, found, reach, "no diagnoses")
         elif name in shipped.drug_classes():
             if classes is None:
                 classes = fills_of_classes(sources.dispensings)

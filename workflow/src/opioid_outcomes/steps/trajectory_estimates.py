@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from opioid_outcomes.config.trajectories import Trajectories
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.exposure import mme
-from opioid_outcomes.exposure.dose_history import at_flat_factor
+from opioid_outcomes.exposure.dose_history import FLAT_FACTOR, at_flat_factor
 from opioid_outcomes.trajectories.drift import drift
 from opioid_outcomes.trajectories.long_term_use import NewUsers, long_term_use, new_users
 from opioid_outcomes.trajectories.odds import Missing
@@ -28,44 +29,97 @@ TABLES = (
 )  # fmt: skip
 
 
+# Look-back of conditions, in days: whatever is on record, as chronic ones are not coded every half year
+EVER = 2**31 - 1
+UNSEEN = {
+    "baseline": "opioid use is known at one interview only, not its course",
+    "none": "neither dispensings nor interviews tell opioid use",
+}
+
+
 def estimate_trajectories(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """Writes the estimates of one cohort; returns one line for the terminal, in counts."""
     tables = {name: io.read_table(inputs[name]) for name in TABLES}
     chosen, covariates = Trajectories(**settings["trajectories"]), Covariates(**settings["covariates"])
-    missing: Missing = "complete" if covariates.missing == "complete" else "indicator"
     exposure = settings["exposure"]
     factors = Path(exposure["mme_factors"]).name  # a user's own table is told by its file name, never its folder
+    tiers = mme.tiers(mme.factors(exposure["mme_factors"]))
+    daily = at_flat_factor(tables["daily_dose"], tiers)
     rows: list[Estimate] = []
     if "drift" in chosen.analyses:
-        rows += drift(tables["person_time"], tables["panel"], months=chosen.months, factors=factors)
+        person_time = tables["person_time"]
+        if tiers is not None:
+            person_time = at_flat_dose(person_time, tables["cohort"], daily)
+        rows += drift(
+            person_time, tables["panel"], months=chosen.months, factors=factors,
+            flat_factor=None if tiers is None else FLAT_FACTOR,
+        )  # fmt: skip
     if "taper" in chosen.analyses:
         # the doses that tapers are told by, else methadone would be back at the old one on its first day
-        daily = at_flat_factor(tables["daily_dose"], mme.tiers(mme.factors(exposure["mme_factors"])))
+        events = exposure["events"]
         rows += taper(
             tables["dose_events"], tables["cohort"], daily.with_columns(mme="flat"), tables["observation"],
-            stop_days=exposure["events"]["discontinuation_days"], factors=factors,
+            stop_days=events["discontinuation_days"], taper_days=events["taper_days"], factors=factors,
         )  # fmt: skip
     if "predictors" in chosen.analyses:
-        rows += class_membership(
-            tables["trajectories"], tables["cohort"], covariates.baseline, missing=missing, months=chosen.months,
-            factors=factors,
-        )  # fmt: skip
-        definition = exposure["long_term_definition"]
-        starting = new_users(tables["person_time"], tables["cohort"], tables["long_term"], definition)
-        known = before_starting(starting, tables, covariates.baseline, settings["population"]["lookback_days"])
-        rows += long_term_use(
-            starting, known, covariates.baseline, definition=definition, missing=missing, factors=factors
-        )
+        rows += _predictors(tables, pl.read_parquet(inputs["models"]), covariates, settings, factors)
+    unseen = UNSEEN.get(io.read_json(inputs["notes"])["exposure"])
+    if unseen:
+        rows = [row if row.gate == "pass" else replace(row, gate=f"not evaluable: {unseen}") for row in rows]
     table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
     evaluable = sum(row.gate == "pass" for row in rows)
     return f"{evaluable} of {len(rows)} estimates evaluable"
 
 
+def _predictors(
+    tables: dict[str, pl.DataFrame], models: pl.DataFrame, covariates: Covariates, settings: dict[str, Any],
+    factors: str,
+) -> list[Estimate]:  # fmt: skip
+    """Of classes and of long-term use; ``models``: display trajectory_models, which says why there are no classes."""
+    missing: Missing = "complete" if covariates.missing == "complete" else "indicator"
+    months = Trajectories(**settings["trajectories"]).months
+    first = models.row(0, named=True)
+    rows = class_membership(
+        tables["trajectories"], tables["cohort"], covariates.baseline, missing=missing, months=months, factors=factors,
+        refused=first["why"], persons=first["persons"] or 0,
+    )  # fmt: skip
+    definition = settings["exposure"]["long_term_definition"]
+    lookback = settings["population"]["lookback_days"]
+    starting = new_users(tables["person_time"], tables["cohort"], tables["long_term"], definition)
+    known = before_starting(starting, tables, covariates.baseline, lookback)
+    return rows + long_term_use(
+        starting, known, covariates.baseline, definition=definition, missing=missing, factors=factors,
+        lookback=lookback,
+    )  # fmt: skip
+
+
+def at_flat_dose(person_time: pl.DataFrame, cohort: pl.DataFrame, daily: pl.DataFrame) -> pl.DataFrame:
+    """Person-time with the dose of ``daily`` by ``flat``: that of the supply held on each day, carry-over included."""
+    shift = daily.select("person_id", "start", shift=pl.col("flat") - pl.col("mme")).sort("person_id", "start")
+    rows = person_time.join(cohort.select("person_id", "entry"), on="person_id", how="left", maintain_order="left")
+    held = (
+        rows.with_columns(day=(pl.col("entry") + pl.col("start")).cast(shift.schema["start"]))
+        .sort("person_id", "day")
+        .join_asof(
+            shift, left_on="day", right_on="start", by="person_id", strategy="backward", check_sortedness=False,
+            suffix="_of_supply",
+        )
+    )  # fmt: skip
+    on = (pl.col("on_opioid") == 1).fill_null(value=False)
+    return held.select(
+        *(pl.col(name) for name in person_time.columns if name != "mme"),
+        mme=pl.col("mme") + pl.when(on).then(pl.col("shift").fill_null(0)).otherwise(0),
+    )
+
+
 def before_starting(
     starting: NewUsers, tables: dict[str, pl.DataFrame], names: list[str], lookback: int
 ) -> pl.DataFrame:
-    """The baseline covariates of new users, as known on the eve of starting rather than of entry (ANALYSES 3)."""
+    """The baseline covariates of new users, as known on the eve of starting rather than of entry (ANALYSES 3).
+
+    Conditions from all that is on record before: starting may be long after entry, and what was coded then still holds.
+    """
     persons = tables["persons"]
     if "age" in names:
         persons = persons.join(tables["cohort"].select("person_id", "age"), on="person_id", how="left")
@@ -73,7 +127,7 @@ def before_starting(
         persons=persons,
         **{name: tables[name] for name in ("diagnoses", "dispensings", "pain", "measurements", "daily_dose")},
     )
-    known = measure(starting.people, names, sources, lookback).frame
+    known = measure(starting.people, names, sources, lookback, of_code_lists=EVER).frame
     if "age" not in names:
         return known
     aged = starting.people.select("person_id", years=pl.col("after") / DAYS_PER_YEAR)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
-from opioid_outcomes.trajectories.monthly import MONTH_DAYS, monthly_dose
+from opioid_outcomes.trajectories.monthly import MIN_DAYS, MONTH_DAYS, monthly_dose
 
 ANALYSIS = "trajectory.drift"
 CONTRAST = "per year on opioids"
@@ -38,14 +38,18 @@ class MeanSlope:
     between_sd: float | None
 
 
-def drift(person_time: pl.DataFrame, panel: pl.DataFrame, *, months: int, factors: str) -> list[Estimate]:
+def drift(
+    person_time: pl.DataFrame, panel: pl.DataFrame, *, months: int, factors: str, flat_factor: float | None = None
+) -> list[Estimate]:
     """Mean individual slope per year of dose, and of pain and dose among those whose pain is recorded in those months.
 
     person_time: contracts PERSON_TIME; panel: contracts PANEL (its pain is that of the month before); months: 30-day
-    months since entry looked at; factors: the factor table's name. Slopes are over months on opioids at a known dose;
-    pain is the mean score of such a month, 0-10. Three rows. Cost: one row per person and month on.
+    months since entry looked at; factors: the factor table's name; flat_factor: that of methadone where the table has
+    one for each range of its dose and person_time is at this one instead, so that no slope is a step between factors.
+    Slopes are over months with at least 15 days on opioids at a known dose; pain is the mean score of such a month,
+    0-10. Three rows. Cost: one row per person and month on.
     """
-    dose = monthly_dose(person_time).filter(pl.col("month") < months, pl.col("mme").is_not_null())
+    dose = monthly_dose(person_time).filter(pl.col("month") < months, pl.col("days_known") >= MIN_DAYS)
     dose = dose.filter(pl.len().over("person_id") >= FEWEST_MONTHS)
     # the panel of period k holds the mean pain of the 30 days before it: those of month k - 1
     pain = panel.filter(pl.col("pain").is_not_null()).select("person_id", "pain", month=pl.col("period") - 1)
@@ -57,7 +61,8 @@ def drift(person_time: pl.DataFrame, panel: pl.DataFrame, *, months: int, factor
     in_pain = f"{everybody}, with pain recorded in at least {FEWEST_PAIN_MONTHS} of them"
     window = f"0-{MONTH_DAYS * months}"
 
-    dose_unit, pain_unit = f"MME/day (MME by {factors})", "points of 0-10"
+    flat = "" if flat_factor is None else f", methadone at {flat_factor:g} whatever its dose"
+    dose_unit, pain_unit = f"MME/day (MME by {factors}{flat})", "points of 0-10"
     return [
         _row(dose, "mme", everybody, "dose", window=window, unit=dose_unit, apart=0),
         _row(same_people, "mme", in_pain, "dose", window=window, unit=dose_unit, apart=without_pain),
@@ -78,7 +83,10 @@ def _row(
     )  # fmt: skip
     if found is None:
         return row
-    notes = [f"{ESTIMAND} over months on opioids at a known dose, in {unit} per year"]
+    notes = [
+        f"{ESTIMAND} over months with at least {MIN_DAYS} days on opioids at a known dose, in {unit} per year",
+        "days of carry-over after a supply count at its dose",
+    ]
     if found.between_sd is not None:
         notes.append(f"SD between persons {found.between_sd:.3g}, beyond the error of each slope")
     notes.append("descriptive: who stays on opioids is selected")

@@ -12,8 +12,18 @@ from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.counts import about
 from opioid_outcomes.survival.aalen_johansen import cumulative_incidence
 from opioid_outcomes.survival.risk_sets import Floats
-from opioid_outcomes.trajectories.odds import Bools, Missing, regress
-from opioid_outcomes.trajectories.predictors import ANALYSIS, EVERY_COVARIATE, FEWEST, describe, of_term
+from opioid_outcomes.trajectories.odds import Bools, Missing, Regression, regress
+from opioid_outcomes.trajectories.predictors import (
+    ANALYSIS,
+    EVERY_COVARIATE,
+    FEWEST,
+    describe,
+    few_per_covariate,
+    left_out,
+    of_term,
+    too_few,
+    ways,
+)
 
 HORIZON_DAYS = 365
 NEVER_BEFORE = "new users: no opioid on record before their first day on, as no washout is known"
@@ -35,15 +45,17 @@ class NewUsers:
 
 
 def long_term_use(
-    found: NewUsers, covariates: pl.DataFrame, names: Sequence[str], *, definition: str, missing: Missing, factors: str
-) -> list[Estimate]:
+    found: NewUsers, covariates: pl.DataFrame, names: Sequence[str], *, definition: str, missing: Missing,
+    factors: str, lookback: int,
+) -> list[Estimate]:  # fmt: skip
     """Log odds of meeting a definition of long-term therapy within 365 days of starting, a row per covariate.
 
-    found: of ``new_users``; covariates: person_id and ``names`` of these people, as known on the eve of starting.
-    Who died before meeting the definition did not meet it. Who leaves before that is known is left out, and the others
-    stand in for them by the inverse probability of being followed so long (Kaplan-Meier of censoring; Scheike, Zhang &
-    Gerds 2008 Biometrika 95:205): to leave out only those who had not met it would make long-term use look likelier.
-    Robust (HC0) standard errors, which take the weights as known.
+    found: of ``new_users``; covariates: person_id and ``names`` of these people, as known on the eve of starting, of
+    ``lookback`` days unless they are conditions. Who died before meeting the definition did not meet it. Who leaves
+    before that is known is left out, and the others stand in for them by the inverse probability of being followed so
+    long (Kaplan-Meier of censoring; Scheike, Zhang & Gerds 2008 Biometrika 95:205): to leave out only those who had not
+    met it would make long-term use look likelier. Robust (HC0) standard errors, which take the weights as known. Where
+    covariates are missing and that is a category, complete cases beside.
     """
     people = found.people.join(
         covariates.select("person_id", *names), on="person_id", how="left", maintain_order="left"
@@ -58,19 +70,30 @@ def long_term_use(
     refusal = _refusal(met, names)
     if refusal:
         return [replace(row, gate=f"not evaluable: {refusal}")]
-    weight = found.weight[found.known]
-    result = regress(people, np.column_stack([weight * ~met, weight * met]), names, missing=missing)
     first = [
         f"{definition} met within {HORIZON_DAYS} days of starting; death before counts as not met",
         f"left before that was known: {about(int((~found.known).sum()))}, made up for by weights",
         f"long-term users before they start anew, left out: {about(found.met_before)}",
-        f"covariates as known before starting; MME by {factors}",
+        "covariates as known on the eve of starting: conditions (code lists) from all that is on record before, drugs,"
+        f" pain and measures from the {lookback} days before; MME by {factors}",
     ]
     if found.never_before:
         first.append(NEVER_BEFORE)
+    weight = found.weight[found.known]
+    outcomes = np.column_stack([weight * ~met, weight * met])
+    rows = []
+    for method, rule in ways(row.method, people, names, missing):
+        rows += _of_terms(replace(row, method=method), met, regress(people, outcomes, names, missing=rule), first)
+    return rows
+
+
+def _of_terms(row: Estimate, met: Bools, result: Regression, first: list[str]) -> list[Estimate]:
     inside = met[result.kept]
-    row = replace(row, persons=len(inside), events=int(inside.sum()), note=describe(first, result))
-    return [of_term(row, term, 0, (~inside, inside), _few(inside)) for term in result.terms]
+    smaller = int(min(inside.sum(), (~inside).sum()))
+    note = "; ".join((describe(first, result), *few_per_covariate(smaller, result, "new users of the rarer outcome")))
+    row = replace(row, persons=len(inside), events=int(inside.sum()), note=note)
+    gate = _few(inside) or too_few(smaller, result)
+    return [of_term(row, term, 0, (~inside, inside), gate=gate, apart=left_out(result)) for term in result.terms]
 
 
 def new_users(person_time: pl.DataFrame, cohort: pl.DataFrame, long_term: pl.DataFrame, definition: str) -> NewUsers:

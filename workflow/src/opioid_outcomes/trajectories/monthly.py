@@ -10,24 +10,27 @@ import numpy as np
 import polars as pl
 
 MONTH_DAYS = 30
+# Days of a month by which it counts: half of it
+MIN_DAYS = 15
 
 
 def monthly_dose(person_time: pl.DataFrame) -> pl.DataFrame:
-    """person_id, month (0, 1, ...: days [30 m, 30 m + 30) since entry), days_on, mme; only months with days on.
+    """person_id, month (0, 1, ...: days [30 m, 30 m + 30) since entry), days_on, days_known, mme; only months on.
 
     ``person_time``: person_id, start, stop (days since entry), on_opioid, mme (MME/day; null = on, dose unknown). mme
-    is the mean over the month's days on at a known dose, null where there is none: unknown is not zero. Sorted by
-    person and month. Cost: one row per stretch on and month it touches.
+    is the mean over the month's days on at a known dose (days_known), null where there is none: unknown is not zero.
+    Sorted by person and month. Cost: one row per stretch on and month it touches.
     """
     days = _by_month(person_time.filter(pl.col("on_opioid") == 1))
     known = pl.col("days").filter(pl.col("mme").is_not_null()).sum()
     return days.group_by("person_id", "month", maintain_order=True).agg(
         days_on=pl.col("days").sum(),
+        days_known=known,
         mme=pl.when(known > 0).then((pl.col("mme") * pl.col("days")).sum() / known),
     )
 
 
-def monthly_mean(person_time: pl.DataFrame, months: int, min_days: int = 15) -> pl.DataFrame:
+def monthly_mean(person_time: pl.DataFrame, months: int, min_days: int = MIN_DAYS) -> pl.DataFrame:
     """person_id, month (0 .. months - 1), days, days_on, mme: every month followed for at least a day.
 
     mme is the mean MME/day over all followed days of the month, days off counting 0. It is null, never 0, if any of

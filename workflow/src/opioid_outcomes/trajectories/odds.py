@@ -19,6 +19,12 @@ Bools = npt.NDArray[np.bool_]
 # Levels carried by fewer people are one level: their labels could be one person's (CONTRACT 7, Messages)
 FEWEST_WITH_LABEL = 11
 OTHER = "other"
+# What one of a number is; of others a unit
+UNITS = {"age": "year", "pain": "point", "prior_mme": "MME/day"}
+# ANALYSES 4: people of the smaller outcome per column of the regression, below which it is said, and below which
+# there is no estimate (Vittinghoff & McCulloch 2007 Am J Epidemiol 165:710; de Jong et al. 2019 Stat Med 38:1601 for
+# several classes)
+SAID_PER_COLUMN, LEAST_PER_COLUMN = 5, 1
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,15 @@ class Term:
 
 @dataclass(frozen=True)
 class Regression:
-    """Terms in the order of the covariates; ``kept``: who of the people is in the model; ``notes``: what was done."""
+    """Terms in the order of the covariates; ``kept``: who of the people is in the model; ``notes``: what was done.
+
+    ``columns``: of the regression, the intercept not among them.
+    """
 
     terms: tuple[Term, ...]
     kept: Bools
     notes: tuple[str, ...]
+    columns: int
 
 
 def regress(people: pl.DataFrame, classes: Floats, covariates: Sequence[str], *, missing: Missing) -> Regression:
@@ -68,7 +78,13 @@ def regress(people: pl.DataFrame, classes: Floats, covariates: Sequence[str], *,
         notes.append("missing covariates as a category of their own")
     kept = design.keep.copy()
     kept[design.keep] = inside
-    return Regression(tuple(sorted(terms, key=lambda term: list(covariates).index(term.covariate))), kept, tuple(notes))
+    ordered = sorted(terms, key=lambda term: list(covariates).index(term.covariate))
+    return Regression(tuple(ordered), kept, tuple(notes), design.x.shape[1])
+
+
+def has_missing(people: pl.DataFrame, covariates: Sequence[str]) -> bool:
+    """Whether some people, not all, lack a covariate."""
+    return any(0 < people[name].null_count() < people.height for name in covariates)
 
 
 def _common_levels(people: pl.DataFrame, name: str) -> pl.Expr:
@@ -93,7 +109,7 @@ def _terms(frame: pl.DataFrame, covariates: Sequence[str], design: design_matrix
                 elif binary:
                     terms.append(Term(name, f"{name}: 1 vs 0", (column == 1).fill_null(value=False).to_numpy()))
                 else:
-                    terms.append(Term(name, f"{name} per unit"))
+                    terms.append(Term(name, f"{name} per {UNITS.get(name, 'unit')}"))
             continue
         text = column.cast(pl.String).fill_null(design_matrix.MISSING)
         levels = [each.removeprefix(f"{name}=") for each in columns]

@@ -88,12 +88,9 @@ def _success(found: Course, row: Estimate) -> Estimate:
     )
     if row.gate != "pass":
         return row
-    numbers = _numbers(cumulative_incidence(found.time, cause, causes=2), 0)
-    limits = {"ci_low": numbers.get("ci_high"), "ci_high": numbers.get("ci_low")}
-    return replace(
-        row, estimate=1 - numbers["estimate"], se=numbers.get("se"),
-        **{name: None if value is None else 1 - value for name, value in limits.items()},
-    )  # fmt: skip
+    failed = _numbers(cumulative_incidence(found.time, cause, causes=2), 0)
+    low, high = (None if failed.get(end) is None else 1 - failed[end] for end in ("ci_high", "ci_low"))
+    return replace(row, estimate=1 - failed["estimate"], se=failed.get("se"), ci_low=low, ci_high=high)
 
 
 def courses(
