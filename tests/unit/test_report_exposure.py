@@ -233,47 +233,6 @@ def test_of_hidden_counts_none_is_called_small_that_need_not_be(
     assert (line[1], line[2], line[5]) == told
 
 
-def trajectory_row(**changes: Any) -> dict[str, Any]:
-    row = {
-        "study": "demo", "cohort": "clinic", "analysis": "trajectory.predictors", "method": "multinomial",
-        "population": "people with a course of dose", "outcome": "class:2 vs 1", "contrast": "depression yes vs no",
-        "window": "0-720", "scale": "log_or", "estimate": 0.6931471805599453, "ci_low": 0.405465108108164,
-        "ci_high": 1.0986122886681098, "se": 0.18, "p_value": 0.001, "persons": 1480, "events": 500,
-        "person_years": None, "spec": "main", "gate": "pass", "note": "association, not effect",
-    }  # fmt: skip
-    return row | changes
-
-
-def test_estimates_of_trajectories_stand_in_a_table_each_with_reasons_where_there_is_none(study: Released) -> None:
-    slope = {"analysis": "trajectory.drift", "scale": "slope", "outcome": "dose", "contrast": "per year on opioids"}
-    rows = [
-        trajectory_row(),
-        trajectory_row(contrast="sex F vs M", estimate=None, gate="not evaluable: class 2 has few people"),
-        trajectory_row(contrast="sex F vs M", outcome="class:3 vs 1"),
-        trajectory_row(contrast="age", estimate=None, gate="not evaluable: withheld: 1 to 10 people behind it"),
-        trajectory_row(**slope, population="people on opioids", estimate=4.2, ci_low=3.1, ci_high=5.3, events=None),
-        trajectory_row(analysis="trajectory.taper", outcome="relapse", scale="share", estimate=None,
-                       gate="not evaluable: nobody tapered"),
-        trajectory_row(method="logistic", outcome="long-term use", contrast="pain per point"),
-    ]  # fmt: skip
-    section = trajectory_section.trajectories(replace(study, estimates=[*study.estimates, *rows]))
-    classes = table(section, "trajectory_predictors")
-    assert classes.columns == ("Covariate", "Class 2", "Class 3")
-    assert classes.rows == (
-        ("clinic (1,480 persons)",),
-        ("depression yes vs no", "2.00 (1.50 to 3.00)", "–"),
-        ("sex F vs M", "–", "2.00 (1.50 to 3.00)"),
-        ("age", "withheld", "–"),
-    )
-    drift = table(section, "trajectory_drift")
-    assert drift.rows[1] == ("dose", "people on opioids", "1,480", "–", "4.20 (3.10 to 5.30)")
-    assert "MME/day" in drift.caption
-    assert len(table(section, "long_term_predictors").rows) == 2
-    assert section is not None
-    notices = [block.text for block in section.blocks if isinstance(block, Notice)]
-    assert notices == ["After a taper: nothing could be estimated (clinic: nobody tapered)."]
-
-
 def test_the_worked_example_explains_each_letter(study: Released) -> None:
     section = example_section.example(study)
     shown = figure(section, "exposure_example")

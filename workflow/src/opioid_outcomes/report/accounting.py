@@ -22,6 +22,14 @@ from opioid_outcomes.report.words import (
 )
 
 Rows = list[dict[str, Any]]
+# What counts as an event, by how analysis and outcome begin.
+EVENTS = {
+    ("mortality.", "death"): "in analyses of mortality, deaths",
+    ("hyperalgesia.", "pain"): "in analyses of pain, the people whose dose was raised",
+    ("trajectory.taper", ""): "after a taper, the people who had the outcome",
+    ("trajectory.predictors", "class"): "of classes of dose, the people most likely in the class named first",
+    ("trajectory.predictors", "long-term"): "of long-term use, the new users who met its definition",
+}
 FAR = 3.0  # standard errors beyond which a simulated truth counts as missed
 
 
@@ -29,7 +37,6 @@ def truth(released: Released) -> Section | None:
     """Only where a cohort is simulated is there a truth to compare with."""
     if not released.truth:
         return None
-    scales = released.scales
     lines: list[tuple[str, ...]] = []
     missed = 0
     compared = 0
@@ -39,7 +46,7 @@ def truth(released: Released) -> Section | None:
             continue
         lines.append((cohort,))
         for row in own:
-            scale = scales[row["scale"]]
+            scale = released.scale(row)
             found = MISSING if not present(row["estimate"]) else printed(row["estimate"], scale)
             distance = MISSING
             if present(row["z"]):
@@ -127,19 +134,18 @@ def _where(released: Released, rows: Rows) -> str:
 
 
 def _which(released: Released, row: dict[str, Any]) -> str:
-    return f"{row['contrast']} ({method_words(row['method'])}, {released.scales[row['scale']].label})"
+    return f"{row['contrast']} ({method_words(row['method'])}, {released.scale(row).label})"
 
 
 def all_estimates(released: Released) -> Section:
     """The whole of `estimates.csv`, in words."""
-    scales = released.scales
     lines: list[tuple[str, ...]] = []
     for cohort in dict.fromkeys(row["cohort"] for row in released.rows()):
         for analysis in dict.fromkeys(row["analysis"] for row in released.rows(cohort=cohort)):
             rows = released.rows(cohort=cohort, analysis=analysis)
             populations = listed(list(dict.fromkeys(row["population"] for row in rows if row["population"])), "or")
             lines.append((f"{cohort} – {analysis}" + (f" – {populations}" if populations else ""),))
-            lines += [_estimate(row, scales[row["scale"]]) for row in rows]
+            lines += [_estimate(row, released.scale(row)) for row in rows]
     if not lines:
         return Section("estimates", "All estimates", (Notice("estimates.csv holds no rows."),))
     heads = (
@@ -148,11 +154,22 @@ def all_estimates(released: Released) -> Section:
     )  # fmt: skip
     caption = (
         "Every estimate of the main specification, as in estimates.csv; what is a logarithm there is a ratio here. "
-        "Events are deaths, or in analyses of pain the people whose dose was raised."
+        f"{_events(released.rows())}"
     )
     widths = (1.3, 1.5, 0.9, 0.8, 1.6, 1.8, 1.7, 0.8, 0.7, 0.9)
     table = Table("estimates", caption, heads, tuple(lines), 4, released.rule, widths, wide=True)
     return Section("estimates", "All estimates", (table,))
+
+
+def _events(rows: Rows) -> str:
+    """What the column of events counts, of the kinds of rows that are there."""
+    counted = [row for row in rows if present(row["events"])]
+    kinds = [
+        words
+        for (analysis, outcome), words in EVENTS.items()
+        if any(row["analysis"].startswith(analysis) and row["outcome"].startswith(outcome) for row in counted)
+    ]
+    return f"Events are, {'; '.join(kinds)}." if kinds else ""
 
 
 def _estimate(row: dict[str, Any], scale: Scale) -> tuple[str, ...]:

@@ -165,7 +165,6 @@ def _wrong(released: Released) -> list[Block]:
     wrong = [row for row in released.rows(analysis=NAIVE) if present(row["estimate"])]
     if not wrong:
         return [Notice("No naive answer was computed.")]
-    scales = released.scales
     right = {
         (row["cohort"], row["window"], row["scale"]): row
         for row in released.rows(analysis=RIGHT)
@@ -174,12 +173,12 @@ def _wrong(released: Released) -> list[Block]:
     last = released.config.hyperalgesia.windows_days[-1]
     lines: list[tuple[str, ...]] = []
     for row in wrong:
-        scale = scales[row["scale"]]
+        scale = released.scale(row)
         beside = right.get((row["cohort"], row["window"], row["scale"]))
         if row["scale"] == "slope":
             beside = right.get((row["cohort"], f"{last[0]}-{last[1]}", "mean_difference_per_step"))
         label = f"{scale.label}, {row['contrast']}" + (f", days {_window(row)}" if row["window"] else "")
-        answer = f"{interval(beside, scales[beside['scale']])}, days {_window(beside)}" if beside else "–"
+        answer = f"{interval(beside, released.scale(beside))}, days {_window(beside)}" if beside else "–"
         lines.append((row["cohort"], label, f"{interval(row, scale)} {scale.unit}", answer))
     text = (
         "Where people in more pain are given more opioid, pain and dose rise together whatever opioids do, and a slope "

@@ -161,7 +161,6 @@ def _first(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _mortality_row(released: Released, cohort: str) -> tuple[tuple[str, ...], str] | None:
     """The cohort's line of the table, and what its most fully adjusted ratio is adjusted for."""
-    scales = released.scales
     ratios: list[dict[str, Any]] = []
     for analysis, contrast in MAIN_CONTRASTS.items():
         ratios += released.rows(cohort=cohort, analysis=analysis, contrast=contrast, scale="log_hr", outcome="death")
@@ -175,7 +174,7 @@ def _mortality_row(released: Released, cohort: str) -> tuple[tuple[str, ...], st
     if not any((full, crude, on, off)):
         return None
     told = [
-        f"{interval(row, scales[row['scale']])}{MARK if weighted(row) else ''}" if row else MISSING
+        f"{interval(row, released.scale(row))}{MARK if weighted(row) else ''}" if row else MISSING
         for row in (on, off, crude, full)
     ]
     adjusted = method_words(full["method"]).removeprefix("adjusted for ") if full else ""

@@ -13,7 +13,7 @@ from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import SCHEMA
 from opioid_outcomes.io import read_json
-from opioid_outcomes.report.words import POOLED, Scale, scales
+from opioid_outcomes.report.words import POOLED, Scale, scale_of, scales
 
 TRUTH_COLUMNS = {
     "cohort": pl.String(), "analysis": pl.String(), "method": pl.String(), "outcome": pl.String(),
@@ -80,6 +80,10 @@ class Released:
     @property
     def scales(self) -> dict[str, Scale]:
         return scales(self.config.hyperalgesia.step_mme)
+
+    def scale(self, row: dict[str, Any]) -> Scale:
+        """How the estimate of this row is printed, in the unit of its own analysis and outcome."""
+        return scale_of(row, self.config.hyperalgesia.step_mme)
 
     def about(self, cohort: str) -> dict[str, Any]:
         return dict(self.release["cohorts"].get(cohort, {}))

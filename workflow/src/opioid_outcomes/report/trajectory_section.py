@@ -13,7 +13,6 @@ from opioid_outcomes.report.exposure_tables import share, told
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import (
     MISSING,
-    Scale,
     counts,
     hidden_by_disclosure,
     interval,
@@ -227,11 +226,8 @@ def _reasons(released: Released, rows: list[Row]) -> str:
 
 def _reading(released: Released, row: Row) -> str:
     """The estimate with its interval; else why there is none."""
-    scale = released.scales[row["scale"]]
-    if row["scale"] == "slope":  # of drift: per year, in the unit its note names
-        scale = Scale("change", 2)
     if present(row["estimate"]):
-        return interval(row, scale)
+        return interval(row, released.scale(row))
     if hidden_by_disclosure(row):
         return "withheld"
     return str(row["gate"]).removeprefix("not evaluable: ")

@@ -47,6 +47,19 @@ def scales(step_mme: float) -> dict[str, Scale]:
     }
 
 
+# Slopes are of something on something else, by analysis and outcome: of drift not of pain on dose but on time.
+SLOPES = {
+    ("trajectory.drift", "dose"): Scale("mean slope of dose", 2, "MME/day per year"),
+    ("trajectory.drift", "pain"): Scale("mean slope of pain", 2, "points per year"),
+}
+
+
+def scale_of(row: Row, step_mme: float) -> Scale:
+    """How the estimate of a row is printed."""
+    own = SLOPES.get((row["analysis"], row["outcome"])) if row["scale"] == "slope" else None
+    return own or scales(step_mme)[row["scale"]]
+
+
 def present(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and math.isnan(value))
 

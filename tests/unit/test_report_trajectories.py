@@ -1,0 +1,96 @@
+"""What the report says of courses of dose: classes, how they were chosen, and the estimates of ``trajectory.*``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from report_release import settings, write
+
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.report import accounting, released, trajectory_section
+from opioid_outcomes.report.document import Notice, Section, Table
+from opioid_outcomes.report.released import Released
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Released:
+    inputs = write(tmp_path_factory.mktemp("release") / "demo")
+    return released.read(
+        Config(**settings()), release=inputs["release"], manifest=inputs["manifest"], estimates=inputs["estimates"],
+        displays=[inputs[name] for name in DISPLAYS], truth=None, example=inputs["example"],
+    )  # fmt: skip
+
+
+def table(section: Section | None, name: str) -> Table:
+    assert section is not None
+    return next(block for block in section.blocks if isinstance(block, Table) and block.name == name)
+
+
+def trajectory_row(**changes: Any) -> dict[str, Any]:
+    row = {
+        "study": "demo", "cohort": "clinic", "analysis": "trajectory.predictors", "method": "multinomial",
+        "population": "people with a course of dose", "outcome": "class:2 vs 1", "contrast": "depression yes vs no",
+        "window": "0-720", "scale": "log_or", "estimate": 0.6931471805599453, "ci_low": 0.405465108108164,
+        "ci_high": 1.0986122886681098, "se": 0.18, "p_value": 0.001, "persons": 1480, "events": 500,
+        "person_years": None, "spec": "main", "gate": "pass", "note": "association, not effect",
+    }  # fmt: skip
+    return row | changes
+
+
+SLOPE = {"analysis": "trajectory.drift", "scale": "slope", "contrast": "per year on opioids", "events": None}
+
+
+def test_estimates_of_trajectories_stand_in_a_table_each_with_reasons_where_there_is_none(study: Released) -> None:
+    slope = {"analysis": "trajectory.drift", "scale": "slope", "outcome": "dose", "contrast": "per year on opioids"}
+    rows = [
+        trajectory_row(),
+        trajectory_row(contrast="sex F vs M", estimate=None, gate="not evaluable: class 2 has few people"),
+        trajectory_row(contrast="sex F vs M", outcome="class:3 vs 1"),
+        trajectory_row(contrast="age", estimate=None, gate="not evaluable: withheld: 1 to 10 people behind it"),
+        trajectory_row(**slope, population="people on opioids", estimate=4.2, ci_low=3.1, ci_high=5.3, events=None),
+        trajectory_row(analysis="trajectory.taper", outcome="relapse", scale="share", estimate=None,
+                       gate="not evaluable: nobody tapered"),
+        trajectory_row(method="logistic", outcome="long-term use", contrast="pain per point"),
+    ]  # fmt: skip
+    section = trajectory_section.trajectories(replace(study, estimates=[*study.estimates, *rows]))
+    classes = table(section, "trajectory_predictors")
+    assert classes.columns == ("Covariate", "Class 2", "Class 3")
+    assert classes.rows == (
+        ("clinic (1,480 persons)",),
+        ("depression yes vs no", "2.00 (1.50 to 3.00)", "–"),
+        ("sex F vs M", "–", "2.00 (1.50 to 3.00)"),
+        ("age", "withheld", "–"),
+    )
+    drift = table(section, "trajectory_drift")
+    assert drift.rows[1] == ("dose", "people on opioids", "1,480", "–", "4.20 (3.10 to 5.30)")
+    assert "MME/day" in drift.caption
+    assert len(table(section, "long_term_predictors").rows) == 2
+    assert section is not None
+    notices = [block.text for block in section.blocks if isinstance(block, Notice)]
+    assert notices == ["After a taper: nothing could be estimated (clinic: nobody tapered)."]
+
+
+def test_a_slope_has_the_unit_of_its_own_analysis_and_outcome(study: Released) -> None:
+    rows = [trajectory_row(**SLOPE, outcome=outcome) for outcome in ("dose", "pain")]
+    told = table(accounting.all_estimates(replace(study, estimates=[*study.estimates, *rows])), "estimates")
+    units = {(row[0], row[2]): row[4] for row in told.rows if len(row) > 1}
+    assert units["per year on opioids", "dose"] == "mean slope of dose, MME/day per year"
+    assert units["per year on opioids", "pain"] == "mean slope of pain, points per year"
+    assert units["dose", "pain"] == "slope of pain on dose, points per +20 MME/day"
+
+
+def test_the_caption_of_all_estimates_says_what_each_analysis_counts_as_events(study: Released) -> None:
+    def caption(rows: list[dict[str, Any]]) -> str:
+        return table(accounting.all_estimates(replace(study, estimates=rows)), "estimates").caption
+
+    assert "trajectories" not in caption(study.estimates)
+    assert caption(study.estimates).endswith(
+        "Events are, in analyses of mortality, deaths; in analyses of pain, the people whose dose was raised."
+    )
+    assert "people most likely in the class" in caption([trajectory_row()])
+    taper = trajectory_row(analysis="trajectory.taper", outcome="relapse", scale="share", estimate=0.3)
+    assert caption([taper]).endswith("Events are, after a taper, the people who had the outcome.")
+    assert "Events" not in caption([trajectory_row(**SLOPE, outcome="dose")])
