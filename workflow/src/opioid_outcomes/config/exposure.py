@@ -26,7 +26,11 @@ class DaysSupply(Section):
         " days usual of either; the time others wait until the next fill. []: no repair, use stays unknown.",
     )
     waiting_time_quantile: float = key(
-        0.8, "Quantile of the times between fills that waiting_time takes as days of supply.", gt=0, lt=1
+        0.8,
+        "Quantile of the times between fills of others that waiting_time takes as days of supply; times above 180 days"
+        " are stops and left out, and every person counts the same.",
+        gt=0,
+        lt=1,
     )
 
 
@@ -67,9 +71,19 @@ class DoseEvents(Section):
     min_rise: float = key(0.2, "Escalation: smallest relative rise of the mean daily dose.", gt=0, le=10)
     min_mme: float = key(5, "Escalation: smallest absolute rise, MME/day.", ge=0, le=1000)
     prior_days: int = key(
-        90, "Days before an event whose mean dose, stable within 20 %, it is judged by.", ge=30, le=MAX_DAYS
+        90,
+        "Days before an event by whose mean dose it is judged, if stable: each 30 days of them has a mean within 20 %"
+        " of theirs.",
+        ge=30,
+        le=MAX_DAYS,
     )
-    next_days: int = key(30, "Days after a rise whose mean dose is compared.", ge=7, le=MAX_DAYS)
+    next_days: int = key(
+        30,
+        "Days after a rise whose mean dose is compared; on the last of them the dose must still be raised. Of several"
+        " such days within them the first is the event.",
+        ge=7,
+        le=MAX_DAYS,
+    )
     min_fall: float = key(0.15, "Taper: smallest relative fall of the mean daily dose.", gt=0, lt=1)
     taper_days: int = key(60, "Taper: days over which the fall is measured, and again sustained.", ge=14, le=MAX_DAYS)
     discontinuation_days: int = key(90, "Days without supply after which therapy counts as stopped.", ge=1, le=MAX_DAYS)

@@ -14,7 +14,7 @@ import polars as pl
 
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.exposure.stretches import Array
-from opioid_outcomes.exposure.usual import Records, waits
+from opioid_outcomes.exposure.usual import Records, Waits
 
 RANGED = ("strength", "quantity", "days_supply")
 # Every rule that may mend a fill, in the order in which they are applied: `repair` holds their bits until it is text.
@@ -45,9 +45,10 @@ def repair(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) -> pl.D
 
     days_supply (1 to max days): person_units, product_units: quantity / the usual units a day; person_days,
     product_days: the usual days of supply; waiting_time: ``waiting_time_quantile`` of the times between successive
-    fills among other people. It is the empirical variant of the reverse waiting time distribution, in which that
-    quantile of the parametric inter-arrival density is taken (Stovring et al., Pharmacoepidemiol Drug Saf 2016;25:785
-    and 2017;26:1301).
+    fills of the product among other people, at least ``ENOUGH_PEOPLE``, without those above ``LONGEST_WAIT`` days,
+    which are stops; each person counts once, however many fills they have (``usual.Waits``). It is the empirical
+    variant of the reverse waiting time distribution, in which that quantile of the parametric inter-arrival density is
+    taken (Stovring et al., Pharmacoepidemiol Drug Saf 2016;25:785 and 2017;26:1301).
     quantity: person_units, product_units: days_supply x the usual units a day.
 
     Usual of a person is the median of the latest ``LATEST_FILLS`` fills of the product on or before the day; usual of
@@ -149,8 +150,8 @@ class _Work:
             "product_units": lambda rows: self.quantity[rows] / self._of_others(self.units, rows),
             "person_days": lambda rows: self._of_person(self.usual_days, rows),
             "product_days": lambda rows: self._of_others(self.usual_days, rows),
-            "waiting_time": lambda rows: self._of_others(
-                self.waits, rows, self.rules.days_supply.waiting_time_quantile
+            "waiting_time": lambda rows: self.waits.of_others(
+                self.product[rows], self.person[rows], self.rules.days_supply.waiting_time_quantile
             ),
         }
         for rule in self.rules.days_supply.repair:
@@ -186,9 +187,9 @@ class _Work:
         return Records.of(known, self.product, self.person, self.day, self.days)
 
     @cached_property
-    def waits(self) -> Records:
+    def waits(self) -> Waits:
         known = np.flatnonzero(self.of_product & self.broken_products[self.product])
-        return waits(known, self.product, self.person, self.day)
+        return Waits.of(known, self.product, self.person, self.day)
 
     @cached_property
     def broken_products(self) -> Array:
@@ -199,8 +200,8 @@ class _Work:
     def _of_person(self, records: Records, rows: Array) -> Array:
         return records.of_person(self.product[rows], self.person[rows], self.day[rows])
 
-    def _of_others(self, records: Records, rows: Array, quantile: float = 0.5) -> Array:
-        return records.of_others(self.product[rows], self.person[rows], quantile)
+    def _of_others(self, records: Records, rows: Array) -> Array:
+        return records.of_others(self.product[rows], self.person[rows])
 
     def _set(self, values: Array, rows: Array, value: Array, rule: str) -> None:
         values[rows] = value

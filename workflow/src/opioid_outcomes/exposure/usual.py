@@ -16,6 +16,8 @@ from opioid_outcomes.exposure.stretches import Array, latest
 LATEST_FILLS = 3  # of a person: enough to outvote a slip, few enough to follow a change of dose
 ENOUGH_PEOPLE = 10  # other people whose fills tell what is usual of a product
 LONGEST_WAIT = 180  # days between two fills of a product: who waits longer has stopped in between
+SPAN = LONGEST_WAIT + 1
+WEIGHT_TOLERANCE = 1e-9  # of a person: thirds that add up to one do so but for rounding
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ class Records:
         usual[known] = _middle(values, same.sum(axis=1))
         return usual
 
-    def of_others(self, product: Array, person: Array, quantile: float) -> Array:
-        """Quantile, over other people who have the product, of each one's median; NaN if they are too few.
+    def of_others(self, product: Array, person: Array) -> Array:
+        """Median, over other people who have the product, of each one's median; NaN if they are too few.
 
-        Leave-one-out: ranked once per product, and the own place skipped. Interpolates linearly between ranks.
+        Leave-one-out: ranked once per product, and the own place skipped.
         O(n log n) over the fills, O(m log n) over the rows asked for.
         """
         usual = np.full(len(product), np.nan)
@@ -75,12 +77,9 @@ class Records:
         own = self._own_place(product, person)
         others = last - first - (own >= 0)
         asked = np.flatnonzero(others >= ENOUGH_PEOPLE)
-        rank = (others[asked] - 1) * quantile
-        low = np.floor(rank).astype(np.int64)
-        share = rank - low
-        high = np.minimum(low + 1, others[asked] - 1)
-        at = [_skip(first[asked] + place, own[asked]) for place in (low, high)]
-        usual[asked] = self._ranked[at[0]] * (1 - share) + self._ranked[at[1]] * share
+        places = (others[asked] - 1) // 2, others[asked] // 2
+        low, high = (self._ranked[_skip(first[asked] + place, own[asked])] for place in places)
+        usual[asked] = (low + high) / 2
         return usual
 
     def _own_place(self, product: Array, person: Array) -> Array:
@@ -132,16 +131,97 @@ class Records:
         return medians
 
 
-def waits(rows: Array, product: Array, person: Array, day: Array) -> Records:
-    """Days between successive fills of a product by a person, at the later fill; at most ``LONGEST_WAIT``.
+@dataclass(frozen=True)
+class Waits:
+    """Days between successive fills of a product by a person, at most ``LONGEST_WAIT``: longer ones are stops.
 
-    ``rows`` are the fills to learn from; fills of one day are one.
+    pair: rising codes of product and person, one of each; width: how many persons a product's codes span; ends: key of
+    each wait (its pair's place and its days), sorted; start: first wait of each pair, and the end of the last.
     """
-    fills = Records.of(rows, product, person, day, day)
-    wait = np.diff(fills.day.astype(np.int64), prepend=0)
-    again = np.diff(fills.pair, prepend=-1) == 0
-    kept = again & (wait > 0) & (wait <= LONGEST_WAIT)
-    return Records(fills.product[kept], fills.person[kept], fills.day[kept], wait[kept].astype(np.float64))
+
+    width: int
+    pair: Array
+    start: Array
+    ends: Array
+
+    @classmethod
+    def of(cls, rows: Array, product: Array, person: Array, day: Array) -> Waits:
+        """``rows`` are the fills to learn from, of columns sorted by person and day; fills of one day are one."""
+        fills = Records.of(rows, product, person, day, day)
+        wait = np.diff(fills.day.astype(np.int64), prepend=0)
+        again = np.diff(fills.pair, prepend=-1) == 0
+        kept = again & (wait > 0) & (wait <= LONGEST_WAIT)
+        pairs = fills.pair[kept]
+        new = np.diff(pairs, prepend=-1) != 0
+        start = np.append(np.flatnonzero(new), len(pairs))
+        return cls(fills.width, pairs[new], start, np.sort((np.cumsum(new) - 1) * SPAN + wait[kept]))
+
+    def of_others(self, product: Array, person: Array, quantile: float) -> Array:
+        """The shortest wait that at least ``quantile`` of the waits of other people for the product do not exceed.
+
+        Every person has the same weight, divided among his waits. NaN if fewer than ``ENOUGH_PEOPLE`` others have any.
+        Leave-one-out: the person's own waits are taken off the product's distribution, which is summed up once. They
+        move the quantile between two bounds of the product alone, mostly a day or two apart. O(n log n) over the waits
+        and O(m log n) over the rows asked for.
+        """
+        usual = np.full(len(product), np.nan)
+        if not len(self.pair):
+            return usual
+        at = np.minimum(np.searchsorted(self._products, product), len(self._products) - 1)
+        own = self._own(product, person)
+        enough = (self._products[at] == product) & (self._people[at] - (own >= 0) >= ENOUGH_PEOPLE)
+        asked = np.flatnonzero(enough)
+        at, own = at[asked], own[asked]
+        without_own = quantile * (self._people - 1)
+        too_short = np.where(own >= 0, self._shortest(without_own)[at] - 1, 0)
+        found = np.where(own >= 0, self._shortest(without_own + 1)[at], self._shortest(quantile * self._people)[at])
+        between = np.flatnonzero((own >= 0) & (found - too_short > 1))
+        while len(between):
+            middle = (too_short[between] + found[between]) // 2
+            weight = self._cumulated[at[between], middle] - self._own_share(own[between], middle)
+            long_enough = weight >= without_own[at[between]] - WEIGHT_TOLERANCE
+            found[between[long_enough]] = middle[long_enough]
+            too_short[between[~long_enough]] = middle[~long_enough]
+            between = between[found[between] - too_short[between] > 1]
+        usual[asked] = found
+        return usual
+
+    def _shortest(self, weight: Array) -> Array:
+        """Of each product the shortest wait up to which the waits weigh so much."""
+        return (self._cumulated < weight[:, None] - WEIGHT_TOLERANCE).sum(axis=1).clip(max=LONGEST_WAIT)
+
+    def _own(self, product: Array, person: Array) -> Array:
+        """Place of the person's own waits among the pairs; -1 without any."""
+        pair = product.astype(np.int64) * self.width + person
+        place = np.minimum(np.searchsorted(self.pair, pair), len(self.pair) - 1)
+        return np.where((self.pair[place] == pair) & (person < self.width), place, -1)
+
+    def _own_share(self, own: Array, days: Array) -> Array:
+        """Share of a person's waits up to so many days."""
+        start, stop = self.start[own], self.start[own + 1]
+        upto = np.searchsorted(self.ends, own * SPAN + days, side="right")
+        return (upto - start) / (stop - start)
+
+    @cached_property
+    def _products(self) -> Array:
+        return np.unique(self.pair // self.width)
+
+    @cached_property
+    def _of_pair(self) -> Array:
+        """Place among ``_products`` of each pair."""
+        return np.searchsorted(self._products, self.pair // self.width)
+
+    @cached_property
+    def _people(self) -> Array:
+        return np.bincount(self._of_pair)
+
+    @cached_property
+    def _cumulated(self) -> Array:
+        """By product and days: the weight of waits up to so many days, in people."""
+        pair, days = np.divmod(self.ends, SPAN)
+        weight = 1 / np.diff(self.start)[pair]
+        cell = self._of_pair[pair] * SPAN + days
+        return np.bincount(cell, weight, len(self._products) * SPAN).reshape(-1, SPAN).cumsum(axis=1)
 
 
 def _middle(values: Array, count: Array) -> Array:

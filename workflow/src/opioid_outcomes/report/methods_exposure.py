@@ -6,9 +6,11 @@ from typing import Any
 
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.config.model import Config
+from opioid_outcomes.exposure.repair import LIQUID, PATCH
 from opioid_outcomes.exposure.source import SELF_REPORTED
+from opioid_outcomes.exposure.usual import LONGEST_WAIT
 from opioid_outcomes.report.exposure_section import factor_table
-from opioid_outcomes.report.exposure_tables import LONG_TERM, event_definitions
+from opioid_outcomes.report.exposure_tables import LONG_TERM, event_definitions, stable
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import listed, number, plain, plural
 
@@ -79,12 +81,12 @@ def _rules(names: list[Any]) -> str:
 def _repair(rules: Exposure) -> str:
     ranges = {
         "midpoint": "stands for its midpoint", "lower": "stands for its lower end", "upper": "stands for its upper end",
-        "set_aside": "is unknown",
+        "set_aside": "is set aside, and repaired like a missing one",
     }[rules.ranges]  # fmt: skip
     waiting = (
         f"; waiting time is the {100 * rules.days_supply.waiting_time_quantile:g} % quantile of the times between "
-        "fills "
-        "of other people"
+        "fills of other people, each of whom counts the same, without those above "
+        f"{LONGEST_WAIT} days, which are stops"
         if "waiting_time" in rules.days_supply.repair
         else ""
     )
@@ -96,7 +98,8 @@ def _repair(rules: Exposure) -> str:
     return (
         "An amount that is missing or cannot be is unknown, and is repaired by a named rule or stays unknown. Days of "
         f"supply (none, 0, or more than {rules.days_supply.max}) are repaired {_rules(rules.days_supply.repair)}"
-        f"{waiting}; quantities (none, 0, or more than {rules.quantity.max_per_day:g} tablets a day) "
+        f"{waiting}; quantities (none, 0, or more than {rules.quantity.max_per_day:g} tablets, "
+        f"{rules.quantity.max_per_day * LIQUID:g} mL or {rules.quantity.max_per_day * PATCH:g} patches a day) "
         f"{_rules(rules.quantity.repair)}; strengths {_rules(rules.strength.repair)}. Person: what is usual in the "
         "person's own latest fills up to that day; product: among at least ten other people. No rule looks at a later "
         f"fill of the same person. An amount recorded as a range {ranges}. {drop}"
@@ -150,10 +153,9 @@ def _definitions(rules: Exposure) -> str:
 def _events(rules: Exposure) -> str:
     told = [f"{plain(name)}: {meaning}" for name, meaning in event_definitions(rules.events).items()]
     return (
-        f"Events are {'; '.join(told)}. An event that is told from the days after it starts a follow-up only when "
-        "these "
-        "have passed, and they must be observed; a day of unknown dose among them means no event. Methadone with tiers "
-        "counts at one factor here, so that no event comes from crossing a tier."
+        f"Events are {'; '.join(told)}. {stable(rules.events)} An event that is told from the days after it starts a "
+        "follow-up only when these have passed, and they must be observed; a day of unknown dose among them means no "
+        "event. Methadone with tiers counts at one factor here, so that no event comes from crossing a tier."
     )
 
 
