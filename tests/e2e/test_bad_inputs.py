@@ -151,6 +151,28 @@ def test_single_bad_rows_are_rejected_and_counted(study: Path, case: str) -> Non
     assert f"{rejected.height} rejected" in said
 
 
+def test_fills_are_not_lost_for_a_bad_amount(study: Path) -> None:
+    """Neither text nor a minus rejects a dispensing: the amount is missing or repaired, and both are told."""
+    amounts = [f"{i},2010-05-0{1 + day},oxycodone,oral,5,mg,{text},30" for i in PEOPLE[:6] for day, text in
+               enumerate(("1/2", "half", "60 tabs", "30 - 60 tabs", "-60"))]  # fmt: skip
+    write(study / "raw" / "dispensings.csv", [*FILES["dispensings"], *amounts])
+    outputs, said = run(study)
+    assert " 0 rejected" in said
+    told = "quantity could not be read in about 10 rows of dispensings: they count as missing."
+    assert told in json.loads(outputs["notes"].read_text())["warnings"]
+    assert told in check(study)
+    added = pl.read_parquet(outputs["dispensings"]).filter(pl.col("date").dt.month() == 5).sort("person_id", "date")
+    assert added.select("quantity", "quantity_to").rows() == 6 * [
+        (None, None), (None, None), (60, None), (30, 60), (-60, None),
+    ]  # fmt: skip
+
+
+def test_amounts_none_of_which_can_be_read_are_a_mistake(study: Path) -> None:
+    write(study / "raw" / "dispensings.csv", [line.replace("mg,60,30", "mg,?,30") for line in FILES["dispensings"]])
+    with pytest.raises(UserError, match="no quantity can be read as a number"):
+        check(study)
+
+
 def test_what_is_written(study: Path) -> None:
     outputs, _ = run(study)
     assert all(path.exists() for path in outputs.values())

@@ -109,9 +109,9 @@ CASES = {
         1         | 2010-02-01 |             |            | Oxycodone  | Oral   | 5        | mg            | 30       |
         1         | 2010-02-02 |             |            | oxycodone  | orally | 5        | mg            | 30       | 30
         1         | 2010-02-02 |             |            | oxycodone  | oral   | 5        | grains        | 30       | 30
-        1         | 2010-02-02 |             |            | oxycodone  | oral   | 5        | mg            | -30      | 30
-        1         | 2010-02-02 |             |            | oxycodone  | oral   | 5        | mg            | thirty   | 30
         1         | 2010-02-02 |             |            | oxycodone  | oral   | 5        | mg            | 0        | 9999
+        1         | 2010-02-03 |             |            | oxycodone  | oral   | 5        | mg            | -30      | 30
+        1         | 2010-02-04 |             |            | oxycodone  | oral   | 5        | mg            | thirty   | 30 days
         1         | 2009-12-01 |             |            | oxycodone  | oral   | 5        | mg            | 30       | 30
         """,
         ["date", "code", "vocabulary", "ingredient", "route", "quantity", "days_supply"],
@@ -120,10 +120,12 @@ CASES = {
             (day("2009-12-01"), None, None, "oxycodone", "oral", 30.0, 30.0),
             (day("2010-02-01"), "00406055201", "NDC", None, None, 30.0, 30.0),
             (day("2010-02-01"), None, None, "oxycodone", "oral", 30.0, None),
-            # implausible, not unreadable: exposure repairs it
+            # amounts that cannot be are no reason to lose a fill: exposure repairs them
             (day("2010-02-02"), None, None, "oxycodone", "oral", 0.0, 9999.0),
+            (day("2010-02-03"), None, None, "oxycodone", "oral", -30.0, 30.0),
+            (day("2010-02-04"), None, None, "oxycodone", "oral", None, 30.0),
         ],
-        {3: "unknown_route", 4: "unknown_strength_unit", 5: "negative_number", 6: "unreadable_number"},
+        {3: "unknown_route", 4: "unknown_strength_unit"},
     ),
     "opioid_use": (
         """

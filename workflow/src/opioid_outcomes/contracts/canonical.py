@@ -64,7 +64,8 @@ DISPENSINGS = Table(
         Column("indication", "category", "why it was given, where recorded", values=INDICATIONS),
     ),
     optional=True,
-    caveats="quantity 0 in a whole source means unknown; days_supply is often missing or implausible. Fills alike in "
+    caveats="quantity 0 in a whole source means unknown; days_supply is often missing or implausible. An amount that "
+    "cannot be read is missing, one that is negative stays: exposure repairs both. Fills alike in "
     "all these columns count as one: if they are two, add up their quantities first.",
 )
 OPIOID_USE = Table(

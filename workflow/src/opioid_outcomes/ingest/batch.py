@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from opioid_outcomes.contracts.columns import Column, Table
+from opioid_outcomes.counts import about
+from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.ingest import convert
 from opioid_outcomes.ingest.convert import Days
 from opioid_outcomes.ingest.raw import Raw
 
 KEYS = ("source", "row", "rule")
+UPPER = "_to"  # ends the name of the column with the upper end of a range
 NUMBERS_OF_ANY_SIGN = {("measurements", "value"), ("pain", "score")}
 
 
@@ -84,7 +87,9 @@ def _typed(table: Table, raw: Raw, source: int, days: Days) -> tuple[pl.DataFram
         for name, column in given.items()
         if column.kind != "id"
     }
-    values |= _ranges(table, frame, values)
+    amounts, said = _amounts(table, raw, values)
+    values |= amounts
+    warnings += said
     warnings += [
         f"{raw.table}.{name}: whole numbers came as floating ones and were read as whole."
         for name, column in given.items()
@@ -103,11 +108,6 @@ def _typed(table: Table, raw: Raw, source: int, days: Days) -> tuple[pl.DataFram
         for column in table.columns
         for rule, condition in _value_rules(table, column, column.name in given, days)
     ]
-    rules += [
-        pl.when(pl.col(f"= {name}_to") < pl.col(f"= {name}")).then(pl.lit("descending_range"))
-        for name in values
-        if f"{name}_to" in values
-    ]
     judged = pl.concat([frame.drop("row"), out], how="horizontal").with_columns(ids.alias("= person_id"))
     judged = judged.with_columns(rule=pl.coalesce(pl.lit(None, dtype=pl.String), *rules))
     absent = {name: dtype for name, dtype in table.schema().items() if name not in values and name != "person_id"}
@@ -125,16 +125,44 @@ def _typed(table: Table, raw: Raw, source: int, days: Days) -> tuple[pl.DataFram
     return _tidied(table, result), warnings
 
 
-def _ranges(table: Table, frame: pl.DataFrame, values: dict[str, pl.Expr]) -> dict[str, pl.Expr]:
-    """Amounts recorded as ranges: the lower end in the amount's column, the upper in its own."""
-    read = {}
-    for name in [name for name in values if f"{name}_to" in table.names]:
-        ends = convert.ranges(frame[name], strength=name == "strength")
-        if ends is not None:
-            upper = values.get(f"{name}_to", pl.lit(None, pl.Float64))
-            read[name] = pl.coalesce(values[name], pl.lit(ends[0]))
-            read[f"{name}_to"] = pl.coalesce(upper, pl.lit(ends[1]))
-    return read
+def _amounts(table: Table, raw: Raw, values: dict[str, pl.Expr]) -> tuple[dict[str, pl.Expr], list[str]]:
+    """Amounts, of a range the lower end, its upper end in a column of its own; and sentences on those lost.
+
+    A fill is not rejected for an amount: what cannot be read (of a range: either end, or ends that fall) is missing,
+    and what is negative stays, for exposure to repair. That none in a table can be read is a mistake: ``UserError``.
+    """
+    read: dict[str, pl.Expr] = {}
+    lost = {}
+    for name in [name for name in values if _is_amount(table, name) and not name.endswith(UPPER)]:
+        low, high = values[name], values.get(name + UPPER, pl.lit(None, pl.Float64))
+        told = convert.amounts(raw.frame[name], name)
+        if told is not None:
+            low, high = pl.coalesce(low, pl.lit(told[0])), pl.coalesce(high, pl.lit(told[1]))
+        wrong = _present(name) & low.is_null()
+        if name + UPPER in values:
+            wrong |= (_present(name + UPPER) & high.is_null()) | (high < low).fill_null(False)
+        read |= {name: pl.when(~wrong).then(low), name + UPPER: pl.when(~wrong).then(high)}
+        lost[name] = wrong.sum()
+    rows = raw.frame.select(**lost).to_dicts()[0] if lost else {}
+    unread = [name for name, count in rows.items() if count and count == raw.frame.height]
+    if unread:
+        fix = 'map the right column; derive: {quantity: "NULL"} says that there is none'
+        raise UserError(*(Problem(f"no {name} can be read as a number", f"table {raw.table}", fix) for name in unread))
+    return read, [
+        f"{name} could not be read in {about(count)} rows of {raw.table}: they count as missing."
+        for name, count in rows.items()
+        if count
+    ]
+
+
+def _is_amount(table: Table, name: str) -> bool:
+    """Amounts of dispensings, which may be ranges, and their upper ends."""
+    return name.removesuffix(UPPER) + UPPER in table.names
+
+
+def _present(name: str) -> pl.Expr:
+    source = pl.col(name)
+    return source.is_not_null() & (source.cast(pl.String).str.strip_chars() != "")
 
 
 def _value_rules(table: Table, column: Column, given: bool, days: Days) -> list[tuple[str, pl.Expr]]:
@@ -144,8 +172,7 @@ def _value_rules(table: Table, column: Column, given: bool, days: Days) -> list[
         return [("missing_person_id", pl.col(f"= {name}").is_null())]
     if not given:
         return [("missing_value", pl.lit(True))] if column.required and name != "sex" else []
-    value, source = pl.col(f"= {name}"), pl.col(name)
-    present = source.is_not_null() & (source.cast(pl.String).str.strip_chars() != "")
+    value, present = pl.col(f"= {name}"), _present(name)
     unread = present & value.is_null()
     if column.kind == "day":
         outside = ~value.is_between(days.first, days.last)
@@ -153,7 +180,7 @@ def _value_rules(table: Table, column: Column, given: bool, days: Days) -> list[
     rules = [("missing_value", ~present)] if column.required and name != "sex" else []
     if column.kind == "category":
         return [*rules, (f"unknown_{name}", unread)]
-    if column.kind in ("int", "float"):
+    if column.kind in ("int", "float") and not _is_amount(table, name):
         rules.append(("unreadable_number", unread))
         if (table.name, name) not in NUMBERS_OF_ANY_SIGN:
             rules.append(("negative_number", value < 0))

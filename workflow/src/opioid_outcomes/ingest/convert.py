@@ -12,8 +12,15 @@ from opioid_outcomes.errors import Problem, UserError
 
 EXACT = 2**53  # beyond it a floating number no longer tells whole numbers apart
 ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}($|[T ])"
-# "1-2", "30 to 60", "5 \u2013 10": two plain numbers; a hyphen, an en or em dash, or the word between them
-RANGE = r"^\s*([0-9]+(?:\.[0-9]+)?)\s*(?:-|\u2013|\u2014|(?i:to))\s*([0-9]+(?:\.[0-9]+)?)\s*$"
+# "1-2", "30 to 60", "1 or 2", "5 \u2013 10": two plain numbers; a hyphen, an en or em dash, or a word between them
+RANGE = r"^([0-9]+(?:\.[0-9]+)?)\s*(?:-|\u2013|\u2014|to|or)\s*([0-9]+(?:\.[0-9]+)?)$"
+THOUSANDS = r"^[1-9][0-9]{0,2}(?:,[0-9]{3})+$"  # a comma anywhere else may be a decimal one
+# Words that may follow an amount; a strength has none, as its unit has a column of its own.
+DOSAGE_WORDS = {
+    "quantity": r"\s*(?:tabs?|tablets?|caps?|capsules?|patch|patches|ml)$",
+    "days_supply": r"\s*days?$",
+}
+WIDEST_RANGE = 10.0  # of an amount: nobody is told to take 5 to 325
 # Two strengths further apart are a combination: 5-325 is oxycodone with paracetamol. The closest partners of licensed
 # opioid combinations that rise are 60-300 (codeine with paracetamol), 5 times; 8-2 and 50-0.5 (with naloxone) descend.
 WIDEST_STRENGTH = 4.0
@@ -53,23 +60,35 @@ def number(name: str, dtype: pl.DataType) -> pl.Expr:
     return pl.when(values.is_finite()).then(values)
 
 
-def ranges(values: pl.Series, *, strength: bool = False) -> tuple[pl.Series, pl.Series] | None:
-    """Lower and upper ends of what is recorded as a range of two rising numbers, null elsewhere; None if nothing is.
+def amounts(values: pl.Series, name: str) -> tuple[pl.Series, pl.Series] | None:
+    """What texts of an amount of a dispensing say that are no plain number; None if there are none.
 
-    Of strengths those with an upper end up to ``WIDEST_STRENGTH`` times the lower: others are combinations.
+    name: quantity, days_supply or strength. Returns the only number ("60 tabs", "1,000"), or the lower end of a range
+    of two rising numbers ("1-2 tabs"), and the upper end; null elsewhere. Two numbers further apart than the ends of a
+    range are no amount: of strengths they are a combination.
     """
     if values.dtype != pl.String:
         return None
     unread = values.str.strip_chars().cast(pl.Float64, strict=False).is_null() & values.is_not_null()
     if not unread.any():
         return None
-    text = pl.when(unread).then(values)
+    text: pl.Expr = pl.when(unread).then(values.str.strip_chars().str.to_lowercase())
+    thousands: pl.Expr = pl.lit(None, pl.Float64)
+    if name in DOSAGE_WORDS:
+        text = text.str.replace(DOSAGE_WORDS[name], "")
+        thousands = pl.when(text.str.contains(THOUSANDS)).then(
+            text.str.replace_all(",", "").cast(pl.Float64, strict=False)
+        )
+    number = text.cast(pl.Float64, strict=False)
+    only = pl.coalesce(thousands, pl.when(number.is_finite()).then(number))
     low, high = (text.str.extract(RANGE, end).cast(pl.Float64) for end in (1, 2))
-    rising = low <= high
-    if strength:
-        rising &= (low > 0) & (high <= WIDEST_STRENGTH * low)
-    found = pl.select(low=pl.when(rising).then(low), high=pl.when(rising).then(high))
-    return (found["low"], found["high"]) if found["low"].count() else None
+    if name == "strength":
+        near = (low > 0) & (high <= WIDEST_STRENGTH * low)
+    else:
+        near = (low == 0) | (high <= WIDEST_RANGE * low)
+    ranged = (low <= high) & near
+    found = pl.select(low=pl.when(ranged).then(low).otherwise(only), high=pl.when(ranged).then(high))
+    return found["low"], found["high"]
 
 
 def day(name: str, dtype: pl.DataType, days: Days) -> pl.Expr:
