@@ -11,6 +11,7 @@ from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPISODES, OPIOID_STATUS
 from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.steps import exposure
 from opioid_outcomes.steps.exposure import derive_exposure, describe_episodes
 
 OUTPUTS = (
@@ -379,3 +380,33 @@ def test_a_source_without_quantities_has_days_but_no_doses(tmp_path: Path, quant
     assert notes["costs"] == ["No fill has a quantity: days on opioids are known, doses are not."]
     assert found["dispensings_clean"].get_column("reason").to_list() == ["source_without_quantity"]
     assert ("dose_unknown", "source_without_quantity", 1, 1) in found["ledger"].rows()
+
+
+@pytest.mark.parametrize("ids", [pl.Int64(), pl.String()])
+@pytest.mark.parametrize("repaired_fills", ["keep", "drop"])
+def test_people_are_worked_out_by_themselves_however_many_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: pl.DataType, repaired_fills: str
+) -> None:
+    """Stays, repaired fills, treatment of some people: in blocks of three rows every file is the same byte by byte."""
+    bup = {"ingredient": "buprenorphine", "route": "sublingual", "strength": 8.0}
+    people = [f"{number}" if ids == pl.String() else number for number in range(10, 40)]
+    fills = [
+        fill(person, day + 3 * i, 20.0 + i, None if (i + day) % 7 == 0 else 30, **(bup if i % 9 == 8 else {}))
+        for i, person in enumerate(people)
+        for day in (0, 25, 25, 80)
+    ]
+    tables = {
+        "observation": [{"person_id": person, "start": 10, "end": 300} for person in people],
+        "deaths": [{"person_id": person, "date": 90} for person in people[::4]],
+        "stays": [{"person_id": person, "start": 28, "end": 33} for person in people[::3]],
+        "dispensings": fills,
+    }
+    written = {}
+    for block in (exposure.BLOCK, 3):
+        monkeypatch.setattr(exposure, "BLOCK", block)
+        _, _, notes = derive(tmp_path / f"{block}", tables, ids=ids, repaired_fills=repaired_fills)
+        files = sorted((tmp_path / f"{block}").glob("*.parquet"))
+        written[block] = [notes, *(path.read_bytes() for path in files)]
+    assert len(files) == len(OUTPUTS)
+    at_once, in_blocks = written.values()
+    assert in_blocks == at_once

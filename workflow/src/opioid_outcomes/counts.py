@@ -10,7 +10,7 @@ def about(count: int) -> str:
     return "fewer than 11" if count < 11 else f"about {(2 * count + 5) // 10 * 5:,}"
 
 
-def share(part: int, whole: int) -> str:
+def share(part: float, whole: float) -> str:
     """A percentage in steps of 5, too coarse to give a small count back."""
     if part == 0:
         return "none"

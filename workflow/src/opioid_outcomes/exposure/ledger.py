@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
 import polars as pl
 
 from opioid_outcomes.config.exposure import Exposure
@@ -15,34 +19,82 @@ SHOWN_CODE_FILLS = 11  # a label is shown when at least 11 rows carry it (CONTRA
 NONE = pl.DataFrame(schema={"item": pl.String, "label": pl.String, "fills": pl.Int64, "persons": pl.Int64})
 
 
-def ledger(
-    resolved: Resolved, clean: pl.DataFrame, supplies: pl.DataFrame, stays: pl.DataFrame, rules: Exposure
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Recorded:
+    """What the ledger and the notes tell of dispensings as recorded, before repair."""
+
+    dispensings: int
+    recognised: int
+    counts: tuple[pl.DataFrame, ...]  # as in the ledger
+
+    @classmethod
+    def of(cls, resolved: Resolved, rules: Exposure) -> Recorded:
+        known = resolved.products.get_column("recognised")
+        recognised = len(resolved.fills)
+        if not known.all():
+            recognised = int(known.gather(resolved.fills.get_column("product_row")).sum())
+        return cls(resolved.fills.height, recognised, (*_unusable(resolved, rules), *_of_products(resolved)))
+
+
+@dataclass(frozen=True)
+class Supplied:
+    """What the ledger and the notes tell of supplies: rows held in hospital, rows cut by the cap, and sums."""
+
+    held: pl.DataFrame
+    capped: pl.DataFrame
+    days: int
+    dropped_days: float
+    mme: float  # of the days and of the dropped ones, where the dose is known
+    dropped_mme: float
+
+    @classmethod
+    def of(cls, supplies: pl.DataFrame, stays: pl.DataFrame) -> Supplied:
+        """``supplies``: rows of ``daily_dose.supplies``, after ``stays``, the canonical ones."""
+        names = ("stop", "start", "dropped_days", "mme_per_day")
+        stop, start, dropped, mme = (supplies.get_column(name).fill_null(0).to_numpy() for name in names)
+        active = (stop - start).astype(np.int64)
+        return cls(
+            held(supplies, stays).select("person_id", "start", "stop"),
+            supplies.select("person_id").filter(pl.Series(dropped > 0)),
+            int(active.sum()),
+            float(dropped.sum()),
+            float(((active + dropped) * mme).sum()),
+            float((dropped * mme).sum()),
+        )
+
+    @classmethod
+    def sum(cls, parts: Iterable[Supplied]) -> Supplied:
+        several = list(parts)
+        frames = [pl.concat(getattr(part, name) for part in several) for name in ("held", "capped")]
+        sums = (sum(getattr(part, name) for part in several) for name in ("days", "dropped_days", "mme", "dropped_mme"))
+        return cls(*frames, *sums)
+
+
+def ledger(recorded: Recorded, clean: pl.DataFrame, supplied: Supplied) -> pl.DataFrame:
     """item, label, fills, persons, sorted by item and falling fills.
 
     Items: ingredient; set_apart (reason); unusable (amounts as recorded that cannot be, by kind); range (amounts
     recorded as ranges); repair (rules); dose_unknown (reason); factor_missing (ingredient and route); stockpile (early
     refills whose left-over days the cap cut); stay (supply held in hospital); not_opioid; not_recognised (by
     vocabulary of the code that no dictionary knows: every such fill once); code_not_recognised (the commonest of these
-    codes, part of them). ``supplies``: rows of ``daily_dose.supplies``, after ``stays``, the canonical table.
+    codes, part of them). ``clean``: DISPENSINGS_CLEAN, text as categories, sorted by person.
     """
-    kept = clean.filter(pl.col("analgesic") == 1)
+    person = clean.get_column("person_id")
+    kept = clean.get_column("analgesic") == 1
+    reason = clean.get_column("reason")
+    without_factor = clean.select("person_id", "ingredient", "route").filter(kept & (reason == "no_factor"))
     drug_and_route = pl.concat_str(
         pl.col("ingredient").cast(pl.String), pl.col("route").cast(pl.String).fill_null("route unknown"), separator=", "
     )
-    in_hospital = held(supplies, stays.head(stays.height if rules.stays == "extend" else 0))
     parts = [
-        _count(clean, "ingredient", pl.col("ingredient")),
-        _count(clean.filter(pl.col("analgesic") == 0), "set_apart", pl.col("reason")),
-        *_unusable(resolved, rules),
-        _count(clean.filter(pl.col("repair").is_not_null()), "repair", pl.col("repair")),
-        _count(kept.filter(pl.col("reason").is_not_null()), "dose_unknown", pl.col("reason")),
-        _count(kept.filter(pl.col("reason") == "no_factor"), "factor_missing", drug_and_route),
-        _count(
-            supplies.filter(pl.col("dropped_days") > 0), "stockpile", pl.lit("left-over days above the cap dropped")
-        ),
-        _count(in_hospital, "stay", pl.lit("supply held through a stay")),
-        *_of_products(resolved),
+        _by_category("ingredient", person, clean.get_column("ingredient")),
+        _by_category("set_apart", person, reason, ~kept),
+        _by_category("repair", person, clean.get_column("repair")),
+        _by_category("dose_unknown", person, reason, kept),
+        _count(without_factor, "factor_missing", drug_and_route),
+        _count(supplied.capped, "stockpile", pl.lit("left-over days above the cap dropped")),
+        _count(supplied.held, "stay", pl.lit("supply held through a stay")),
+        *recorded.counts,
     ]
     return pl.concat(parts).sort("item", "fills", "label", descending=[False, True, False])
 
@@ -84,15 +136,18 @@ def _unusable(resolved: Resolved, rules: Exposure) -> list[pl.DataFrame]:
     )
     row = resolved.fills.get_column("product_row")
     fills = resolved.fills.with_columns(
-        kinds.get_column(name).gather(row) for name in ("home", "strength", "strength_plausible", "most")
-    ).filter("home")
-    kinds_of = unusable(pl.col("most"), rules)
+        kinds.get_column(name).gather(row) for name in ("strength", "strength_plausible", "most")
+    )
     ranges = {f"{name.removesuffix('_to')} ({rules.ranges})": pl.col(name).is_not_null() for name in RANGE_ENDS}
-    return [
-        _count(fills.filter(holds), item, pl.lit(label))
-        for item, labels in (("unusable", kinds_of), ("range", ranges))
-        for label, holds in labels.items()
-    ]
+    home = kinds.get_column("home")
+    fills = fills if home.all() else fills.filter(home.gather(row))
+    person, counts = fills.get_column("person_id"), []
+    for item, labels in (("unusable", unusable(pl.col("most"), rules)), ("range", ranges)):
+        for label, holds in labels.items():
+            rows = fills.select(holds.fill_null(False)).to_series()
+            if rows.any():
+                counts.append(_count(person.filter(rows).to_frame(), item, pl.lit(label)))
+    return counts
 
 
 def _of_products(resolved: Resolved) -> list[pl.DataFrame]:
@@ -123,6 +178,19 @@ def _of_products(resolved: Resolved) -> list[pl.DataFrame]:
             counted = commonest.sort("fills", "label", descending=[True, False]).head(SHOWN_CODES)
         parts.append(counted)
     return parts
+
+
+def _by_category(item: str, person: pl.Series, label: pl.Series, which: pl.Series | None = None) -> pl.DataFrame:
+    """Counts of each category of a label (Enum), of the rows of ``which``; rows are sorted by person."""
+    codes, number = label.to_physical(), person.rle_id().to_numpy()
+    kinds, counts = label.unique().drop_nulls(), []
+    for code, text in zip(kinds.to_physical(), kinds.cast(pl.String), strict=True):
+        holds = (codes == code).fill_null(False)
+        rows = np.flatnonzero((holds if which is None else holds & which).to_numpy())
+        if len(rows):
+            persons = int((np.diff(number[rows]) != 0).sum()) + 1
+            counts.append((item, text, len(rows), persons))
+    return pl.DataFrame(counts, schema=NONE.schema, orient="row")
 
 
 def _count(rows: pl.DataFrame, item: str, label: pl.Expr) -> pl.DataFrame:

@@ -9,8 +9,9 @@ import polars as pl
 from opioid_outcomes import io
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.counts import about, share
-from opioid_outcomes.exposure.ledger import held
-from opioid_outcomes.exposure.products import RANGE_ENDS, Resolved
+from opioid_outcomes.exposure.clean import rows_where
+from opioid_outcomes.exposure.ledger import Recorded, Supplied
+from opioid_outcomes.exposure.products import RANGE_ENDS
 from opioid_outcomes.exposure.source import SELF_REPORTED, source
 
 MOST = 0.5  # a cost is what most of a table lacks
@@ -20,26 +21,22 @@ RANGE_WORDS = {"midpoint": "midpoint", "lower": "lower end", "upper": "upper end
 
 def notes(
     canonical: dict[str, pl.DataFrame],
-    resolved: Resolved,
+    recorded: Recorded,
     fills: pl.DataFrame,
     *,
     daily: pl.DataFrame,
-    supplies: pl.DataFrame,
+    supplied: Supplied,
     rules: Exposure,
 ) -> dict[str, list[str]]:
-    """``warnings`` and ``costs``. resolved: dispensings and products; fills: DISPENSINGS_CLEAN; daily: doses;
-    supplies: rows of ``daily_dose.supplies``, after stays.
-    """
+    """``warnings`` and ``costs``. fills: DISPENSINGS_CLEAN; daily: DAILY_DOSE."""
     warnings, costs = _about_source(canonical, fills)
     warnings += io.encoding_warnings([rules.mme_factors, rules.drug_dictionary])
-    kept = fills.filter(pl.col("analgesic") == 1)
+    kept = rows_where(fills, fills.get_column("analgesic") == 1)
     if kept.height:
         warnings += _about_doses(kept, daily, rules)
-        warnings += _about_supply(supplies, canonical["stays"], rules)
+        warnings += _about_supply(supplied, canonical["stays"], rules)
         costs += _missing_doses(kept)
-    dispensings = resolved.fills.height
-    known = resolved.products.get_column("recognised").gather(resolved.fills.get_column("product_row"))
-    unrecognised = dispensings - int(known.sum())
+    dispensings, unrecognised = recorded.dispensings, recorded.dispensings - recorded.recognised
     if unrecognised:
         warnings.append(
             f"Products not recognised: {share(unrecognised, dispensings)} of dispensings; they count as no opioid. "
@@ -127,22 +124,19 @@ def _about_repair(kept: pl.DataFrame, daily: pl.DataFrame, rules: Exposure) -> l
     return told
 
 
-def _about_supply(supplies: pl.DataFrame, stays: pl.DataFrame, rules: Exposure) -> list[str]:
+def _about_supply(supplied: Supplied, stays: pl.DataFrame, rules: Exposure) -> list[str]:
     """What the stockpile cap dropped, in days and in MME of known doses, and what stays in hospital added."""
     told = []
-    active = (supplies.get_column("stop") - supplies.get_column("start")).to_numpy()
-    dropped, mme = (supplies.get_column(name).fill_null(0).to_numpy() for name in ("dropped_days", "mme_per_day"))
-    days = active + dropped
-    if dropped.any():
+    if supplied.dropped_days:
+        days = supplied.days + supplied.dropped_days
         told.append(
             f"Left-over supply above the cap of {rules.stockpile_cap_days} days is dropped: "
-            f"{share(dropped.sum(), days.sum())} of days of supply, {share((dropped * mme).sum(), (days * mme).sum())} "
+            f"{share(supplied.dropped_days, days)} of days of supply, {share(supplied.dropped_mme, supplied.mme)} "
             "of MME."
         )
     if rules.stays == "extend" and not stays.is_empty():
-        length = pl.col("stop") - pl.col("start")
-        added, whole = (frame.select(length.sum()).item() for frame in (held(supplies, stays), supplies))
-        told.append(f"Held in hospital: {share(added, whole)} of days of supply, counted at the dose held.")
+        added = supplied.held.select((pl.col("stop") - pl.col("start")).sum()).item()
+        told.append(f"Held in hospital: {share(added, supplied.days)} of days of supply, counted at the dose held.")
     return told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -58,6 +59,17 @@ def of_people(frame: pl.DataFrame, ids: pl.Series) -> tuple[pl.DataFrame, Array]
         return frame, person
     kept = np.repeat(found, rows)
     return frame.filter(pl.Series(kept)), person[kept]
+
+
+def whole_people(tables: list[pl.DataFrame], rows: int) -> list[list[pl.DataFrame]]:
+    """The tables, each sorted by person_id, in blocks of about ``rows`` rows; a person is in one block of each."""
+    ids = [table.get_column("person_id") for table in tables]
+    edges = pl.concat([column.gather_every(rows).slice(1) for column in ids]).unique().sort()
+    bounds = [[0, *column.search_sorted(edges).to_list(), len(column)] for column in ids]
+    return [
+        [table.slice(low, high - low) for table, (low, high) in zip(tables, block, strict=True)]
+        for block in zip(*(pairwise(edge) for edge in bounds), strict=True)
+    ]
 
 
 def days(frame: pl.DataFrame, name: str) -> Array:

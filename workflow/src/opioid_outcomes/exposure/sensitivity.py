@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+
 import numpy as np
 import polars as pl
+
+from opioid_outcomes.exposure.stretches import Array
 
 ALL, WITHOUT = "all", "without repaired"
 THRESHOLDS = (50, 90)  # MME/day: CDC 2016 and 2022 ask for care from 50 on, CDC 2016 for justification from 90 on
@@ -14,32 +20,91 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def repair_sensitivity(every: pl.DataFrame, without: pl.DataFrame, repaired_people: int) -> pl.DataFrame:
-    """fills_used, persons, person_years, mean_mme, share_50, share_90 of two daily doses, cut: a row for each.
+@dataclass(frozen=True)
+class Days:
+    """Days with supply of some people, counted; ``over``, ``persons_over``: at ``THRESHOLDS`` and more."""
 
-    ``every``, ``without``: person_id, start, stop, mme, in an order of their own. Days are those with supply; mean
-    and shares (at 50 and 90 MME/day or more) are over days of a known dose, null without any. persons_repaired
-    (in the row of all fills: persons), persons_50 and persons_90 are the people behind the difference and the shares.
-    No rows if nobody has a day with supply. O(n).
+    persons: int
+    days: int
+    known: int  # days of a known dose
+    mme: float  # summed over them
+    over: tuple[int, ...]
+    persons_over: tuple[int, ...]
+
+    @classmethod
+    def of(cls, daily: pl.DataFrame) -> Days:
+        """``daily``: person_id, start, stop, mme, sorted by person."""
+        person = daily.get_column("person_id").rle_id().to_numpy()
+        days = (daily.get_column("stop") - daily.get_column("start")).to_numpy().astype(np.int64)
+        mme = daily.get_column("mme").to_numpy()
+        known = ~np.isnan(mme)
+        over = [np.flatnonzero(mme >= threshold) for threshold in THRESHOLDS]
+        return cls(
+            _distinct(person),
+            int(days.sum()),
+            int(days[known].sum()),
+            float((mme[known] * days[known]).sum()),
+            tuple(int(days[rows].sum()) for rows in over),
+            tuple(_distinct(person[rows]) for rows in over),
+        )
+
+    def __add__(self, other: Days) -> Days:
+        """Of both, who are different people."""
+        pairs = [zip(mine, theirs, strict=True) for mine, theirs in
+                 ((self.over, other.over), (self.persons_over, other.persons_over))]  # fmt: skip
+        return Days(
+            self.persons + other.persons,
+            self.days + other.days,
+            self.known + other.known,
+            self.mme + other.mme,
+            *(tuple(mine + theirs for mine, theirs in pair) for pair in pairs),
+        )
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Days from all fills and from those not repaired, and the people with repaired fills."""
+
+    every: Days
+    without: Days
+    repaired_people: int
+
+    @classmethod
+    def sum(cls, parts: Iterable[Sensitivity]) -> Sensitivity:
+        """Of all of them, who are different people."""
+        return reduce(
+            lambda one, other: cls(
+                one.every + other.every, one.without + other.without, one.repaired_people + other.repaired_people
+            ),
+            parts,
+        )
+
+
+def repair_sensitivity(found: Sensitivity) -> pl.DataFrame:
+    """fills_used, persons, person_years, mean_mme, share_50, share_90: a row for all fills, one without the repaired.
+
+    Days are those with supply; mean and shares (at 50 and 90 MME/day or more) are over days of a known dose, null
+    without any. persons_repaired (in the row of all fills: persons), persons_50 and persons_90 are the people behind
+    the difference and the shares. No rows if nobody has a day with supply.
     """
-    rows = [_summary(ALL, every), _summary(WITHOUT, without)]
-    behind = pl.Series("persons_repaired", [rows[0]["persons"], repaired_people], pl.Int64)
-    return pl.DataFrame(rows, schema=COLUMNS).with_columns(behind).head(0 if every.is_empty() else 2)
+    rows = [_row(ALL, found.every), _row(WITHOUT, found.without)]
+    behind = pl.Series("persons_repaired", [found.every.persons, found.repaired_people], pl.Int64)
+    return pl.DataFrame(rows, schema=COLUMNS).with_columns(behind).head(2 if found.every.persons else 0)
 
 
-def _summary(fills_used: str, daily: pl.DataFrame) -> dict[str, object]:
-    days = daily.select((pl.col("stop") - pl.col("start")).cast(pl.Int64)).to_series().to_numpy()
-    mme = daily.get_column("mme").fill_null(np.nan).to_numpy()
-    known = ~np.isnan(mme)
-    total = int(days[known].sum())
+def _row(fills_used: str, days: Days) -> dict[str, object]:
     row: dict[str, object] = {
         "fills_used": fills_used,
-        "persons": daily.get_column("person_id").n_unique(),
-        "person_years": float(days.sum() / DAYS_PER_YEAR),
-        "mean_mme": float((mme[known] * days[known]).sum() / total) if total else None,
+        "persons": days.persons,
+        "person_years": days.days / DAYS_PER_YEAR,
+        "mean_mme": days.mme / days.known if days.known else None,
     }
-    for threshold in THRESHOLDS:
-        over = known & (mme >= threshold)
-        row[f"share_{threshold}"] = int(days[over].sum()) / total if total else None
-        row[f"persons_{threshold}"] = daily.get_column("person_id").filter(pl.Series(over)).n_unique()
+    for threshold, over, persons in zip(THRESHOLDS, days.over, days.persons_over, strict=True):
+        row[f"share_{threshold}"] = over / days.known if days.known else None
+        row[f"persons_{threshold}"] = persons
     return row
+
+
+def _distinct(person: Array) -> int:
+    """How many persons; the codes are sorted."""
+    return int((np.diff(person) != 0).sum()) + 1 if len(person) else 0

@@ -6,14 +6,12 @@ Spec: ANALYSES 2 (On), CONTRACT 7 (Days, Factors), contracts.derived OPIOID_STAT
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
 from opioid_outcomes.exposure.daily_dose import sum_over_products
 from opioid_outcomes.exposure.history import LONG_AGO, NOT_KNOWN, Doses, Periods, naive_days, new_user
-from opioid_outcomes.exposure.packed import each
 from opioid_outcomes.exposure.records import Records, at, days, of_people
 from opioid_outcomes.exposure.stretches import Array, distinct_days, merge_equal, take
 from opioid_outcomes.exposure.supply_ends import NEVER, Fills, SupplyEnds
@@ -22,7 +20,6 @@ RECENT_DAYS = 90  # off for at most so many days since supply ended is recent, t
 VALUES = ["state", "mme", "supply_end"]
 STATES = ("on", "treatment", "unknown", "recent", "former")
 ON, TREATMENT, UNKNOWN, RECENT, FORMER = range(len(STATES))  # up to UNKNOWN opioids are, or may be, taken
-BLOCK = 2**17  # rows worked on at a time: what they need stays small
 
 
 def from_dispensings(
@@ -54,40 +51,36 @@ def from_dispensings(
     before on_since without a fill, carry-over, treatment or unknown use. new_user: 1 if they are washout_days or more,
     0 if one of these was in those days, null where too few of them were observed to tell. Both null off.
 
-    Returns OPIOID_STATUS. Days are integers. O(n log n), in blocks of persons.
+    Returns OPIOID_STATUS; days are integers, states categories (Enum). O(n log n).
     """
-    tables = _Tables(
-        daily,
-        analgesic,
-        treatment,
-        no_interval.unique().sort("person_id", "start"),
-        last_days.select("person_id", "last").unique("person_id").sort("person_id"),
-        observation.sort("person_id", "start"),
+    people = last_days.select("person_id", "last").unique("person_id").sort("person_id")
+    ids, last = people.get_column("person_id"), days(people, "last")
+    unsure = no_interval.unique().sort("person_id", "start").with_columns(known_end="start", product=pl.lit(""))
+    ends = [Fills.of(supplies, ids).ends() for supplies in (analgesic, treatment, unsure)]
+    beyond = (carry_over_days, 0, max(carry_over_days, 1))  # days for which each counts after its end
+    doses = Doses.of(daily, ids)
+    use = _use(_held(doses, analgesic, ids), ends, beyond, last)
+
+    begins = _run_begins(use)
+    since, who = use.day[begins], use.person[begins]
+    free_from = _free_from(use, begins, ends)
+    naive = naive_days(Periods.of(observation, ids).observed_before(who, since), free_from, since)
+    run = np.where(use.state == ON, np.cumsum(begins) - 1, -1)
+    new = at(new_user(naive, free_from, since, washout_days), run, NOT_KNOWN)
+    return pl.DataFrame(
+        {
+            "person_id": ids.gather(pl.Series(use.person.astype(np.uint32))),
+            "start": pl.Series(use.day.astype(np.int32)),
+            "stop": pl.Series(use.stop.astype(np.int32)),
+            "state": pl.Series(STATES, dtype=pl.Enum(STATES)).gather(pl.Series(use.state.astype(np.uint32))),
+            "mme": pl.Series(use.mme, nan_to_null=True),
+            "on_since": take(pl.Series(since.astype(np.int32)), run),
+            "supply_end": pl.Series(use.supply_end.astype(np.int32)),
+            "cumulative_mme": pl.Series(doses.consumed_before(use.person, use.day)),
+            "new_user": pl.Series(new, dtype=pl.Int64).set(pl.Series(new == NOT_KNOWN), None),
+            "naive_days": take(pl.Series(naive, dtype=pl.Int64), run),
+        }
     )
-    return pl.concat(each(lambda block: _status(block, carry_over_days, washout_days), tables.blocks()))
-
-
-@dataclass(frozen=True)
-class _Tables:
-    """What status is made from, each sorted by person_id."""
-
-    daily: pl.DataFrame
-    analgesic: pl.DataFrame
-    treatment: pl.DataFrame
-    no_interval: pl.DataFrame
-    people: pl.DataFrame
-    observation: pl.DataFrame
-
-    def blocks(self) -> list[_Tables]:
-        """The same persons in all tables, few enough that what they need stays small."""
-        tables = [getattr(self, name) for name in self.__dataclass_fields__]
-        ids = [table.get_column("person_id") for table in tables]
-        edges = pl.concat([column.gather_every(BLOCK).slice(1) for column in ids]).unique().sort()
-        bounds = [[0, *column.search_sorted(edges).to_list(), len(column)] for column in ids]
-        return [
-            _Tables(*(table.slice(low, high - low) for table, (low, high) in zip(tables, block, strict=True)))
-            for block in zip(*(pairwise(rows) for rows in bounds), strict=True)
-        ]
 
 
 def _held(daily: Doses, supplies: pl.DataFrame, ids: pl.Series) -> Doses:
@@ -111,37 +104,6 @@ class _Use(Records):
     state: Array
     mme: Array  # NaN = unknown
     supply_end: Array
-
-
-def _status(tables: _Tables, carry_over_days: int, washout_days: int) -> pl.DataFrame:
-    """OPIOID_STATUS of some persons."""
-    ids, last = tables.people.get_column("person_id"), days(tables.people, "last")
-    unsure = tables.no_interval.select("person_id", "start", known_end="start", product=pl.lit(""))
-    ends = [Fills.of(supplies, ids).ends() for supplies in (tables.analgesic, tables.treatment, unsure)]
-    beyond = (carry_over_days, 0, max(carry_over_days, 1))  # days for which each counts after its end
-    daily = Doses.of(tables.daily, ids)
-    use = _use(_held(daily, tables.analgesic, ids), ends, beyond, last)
-
-    begins = _run_begins(use)
-    since, who = use.day[begins], use.person[begins]
-    free_from = _free_from(use, begins, ends)
-    naive = naive_days(Periods.of(tables.observation, ids).observed_before(who, since), free_from, since)
-    run = np.where(use.state == ON, np.cumsum(begins) - 1, -1)
-    new = at(new_user(naive, free_from, since, washout_days), run, NOT_KNOWN)
-    return pl.DataFrame(
-        {
-            "person_id": ids.gather(pl.Series(use.person.astype(np.uint32))),
-            "start": pl.Series(use.day.astype(np.int32)),
-            "stop": pl.Series(use.stop.astype(np.int32)),
-            "state": pl.Series(STATES).gather(pl.Series(use.state.astype(np.uint32))),
-            "mme": pl.Series(use.mme, nan_to_null=True),
-            "on_since": take(pl.Series(since.astype(np.int32)), run),
-            "supply_end": pl.Series(use.supply_end.astype(np.int32)),
-            "cumulative_mme": pl.Series(daily.consumed_before(use.person, use.day)),
-            "new_user": pl.Series(new, dtype=pl.Int64).set(pl.Series(new == NOT_KNOWN), None),
-            "naive_days": take(pl.Series(naive, dtype=pl.Int64), run),
-        }
-    )
 
 
 def _use(doses: Doses, ends: list[SupplyEnds], beyond: tuple[int, ...], last: Array) -> _Use:

@@ -33,5 +33,10 @@ def timeline(rules: Exposure) -> pl.DataFrame:
         tiers=mme.tiers(mme.factors(rules.mme_factors)),
     )  # fmt: skip
     return example.lanes(
-        fills=clean.as_text(fills), supply=supply, daily=daily, status=status, episodes=merged, events=found
+        fills=clean.as_text(fills),
+        supply=supply,
+        daily=daily,
+        status=clean.as_text(status),
+        episodes=merged,
+        events=found,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.contracts.columns import Table
 from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPISODES, OPIOID_STATUS
 from opioid_outcomes.exposure import clean, daily_dose, episodes, mme, products, status
-from opioid_outcomes.exposure.ledger import ledger
+from opioid_outcomes.exposure.ledger import Recorded, Supplied, ledger
 from opioid_outcomes.exposure.notes import notes
+from opioid_outcomes.exposure.packed import each
 from opioid_outcomes.exposure.products import Resolved
-from opioid_outcomes.exposure.sensitivity import repair_sensitivity
+from opioid_outcomes.exposure.records import whole_people
+from opioid_outcomes.exposure.sensitivity import Days, Sensitivity, repair_sensitivity
 from opioid_outcomes.exposure.source import source
 from opioid_outcomes.exposure.stays import extend
 
 TABLES = ("observation", "deaths", "dispensings", "opioid_use", "stays")
+BLOCK = 2**18  # fills of people worked on at a time
 
 
 def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -29,46 +33,44 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
     calendar = io.is_calendar(inputs["observation"], "end")
     canonical = {name: io.read_table(inputs[name]) for name in TABLES}
 
-    resolved, every = _clean_fills(canonical["dispensings"], rules)
-    canonical["dispensings"] = canonical["dispensings"].select("person_id")  # the rest is in ``resolved``
-    fills = clean.without_repaired(every) if rules.repaired_fills == "drop" else every
-    by_dispensing = source(canonical["dispensings"], fills, canonical["opioid_use"]) == "dispensings"
-
     def write(frame: pl.DataFrame, table: Table) -> Future[None]:
         return writer.submit(io.write_table, frame, outputs[table.name], table, calendar=calendar)
 
+    resolved, every = _clean_fills(canonical["dispensings"], rules)
+    recorded = Recorded.of(resolved, rules)
+    canonical["dispensings"] = canonical["dispensings"].select("person_id")  # the rest is in ``every``
+    del resolved
+    fills = _as_kept(every, rules)
+    by_dispensing = source(canonical["dispensings"], fills, canonical["opioid_use"]) == "dispensings"
     with ThreadPoolExecutor(1) as writer:  # tables are written while the rest is worked out
         writing = [write(fills, DISPENSINGS_CLEAN)]
-        daily, supplies, use = doses_and_status(fills, canonical, rules)
-        if not by_dispensing:
-            last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
-            use = status.from_reports(
-                canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days
-            )
-        writing += [write(daily, DAILY_DOSE), write(use, OPIOID_STATUS)]
-        io.write_frame(ledger(resolved, fills, supplies, canonical["stays"], rules), outputs["ledger"])
-        io.write_frame(_sensitivity(daily, every, canonical, rules), outputs["repair_sensitivity"])
-        told = notes(canonical, resolved, fills, daily=daily, supplies=supplies, rules=rules)
+        found = _by_people(every, canonical, rules)
+        use = found.use if by_dispensing else _reported_use(canonical, rules)
+        writing += [write(found.daily, DAILY_DOSE), write(use, OPIOID_STATUS)]
+        io.write_frame(ledger(recorded, fills, found.supplied), outputs["ledger"])
+        io.write_frame(repair_sensitivity(found.sensitivity), outputs["repair_sensitivity"])
+        told = notes(canonical, recorded, fills, daily=found.daily, supplied=found.supplied, rules=rules)
         for written in writing:
             written.result()
     io.write_json(outputs["notes"], told)
     if not by_dispensing:
         return f"exposure from {canonical['opioid_use'].height:,} self-reports"
-    people = fills.filter(pl.col("analgesic") == 1).get_column("person_id").n_unique()
+    people = fills.get_column("person_id").filter(fills.get_column("analgesic") == 1).n_unique()
     return f"{fills.height:,} opioid fills, {people:,} people on analgesic opioids"
 
 
 def opioid_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, pl.DataFrame]:
     """Canonical dispensings with their products, and those of opioids (DISPENSINGS_CLEAN)."""
-    resolved, fills = _clean_fills(dispensings, rules)
-    return resolved, clean.without_repaired(fills) if rules.repaired_fills == "drop" else fills
+    resolved, every = _clean_fills(dispensings, rules)
+    return resolved, _as_kept(every, rules)
 
 
 def forecast(canonical: dict[str, pl.DataFrame], rules: Exposure) -> dict[str, list[str]]:
     """The notes that the step will write, from canonical tables in memory."""
-    resolved, fills = opioid_fills(canonical["dispensings"], rules)
-    daily, supplies = _daily(clean.analgesic_fills(fills), canonical, rules)
-    return notes(canonical, resolved, fills, daily=daily, supplies=supplies, rules=rules)
+    resolved, every = _clean_fills(canonical["dispensings"], rules)
+    found = _by_people(every, canonical, rules)
+    recorded = Recorded.of(resolved, rules)
+    return notes(canonical, recorded, _as_kept(every, rules), daily=found.daily, supplied=found.supplied, rules=rules)
 
 
 def doses_and_status(
@@ -82,14 +84,16 @@ def doses_and_status(
     no_interval = pl.concat(
         part.filter(pl.col("days_supply").is_null()).select("person_id", "start") for part in (for_pain, for_disorder)
     )
-    daily, analgesic = _daily(for_pain, canonical, rules)
-    treatment = _supplies(for_disorder, canonical, rules)
+    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
+    analgesic, treatment = (_supplies(part, canonical["stays"], rules) for part in (for_pain, for_disorder))
+    daily = daily_dose.sum_over_products(analgesic, mme.tiers(mme.factors(rules.mme_factors)))
+    daily = daily_dose.cut(daily.lazy(), last_days.lazy()).collect()
     use = status.from_dispensings(
         daily,
         analgesic,
         treatment,
         no_interval,
-        daily_dose.last_days(canonical["observation"], canonical["deaths"]),
+        last_days,
         observation=canonical["observation"],
         carry_over_days=rules.carry_over_days,
         washout_days=rules.washout_days,
@@ -97,44 +101,83 @@ def doses_and_status(
     return daily, pl.concat([analgesic, treatment]), use
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What is worked out of the fills of some people."""
+
+    daily: pl.DataFrame
+    use: pl.DataFrame
+    supplied: Supplied
+    sensitivity: Sensitivity
+
+
+def _by_people(every: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure) -> _Found:
+    """Of everybody, worked out for some people at a time, so that what it takes on the way stays small.
+
+    ``every``: DISPENSINGS_CLEAN, the repaired ones among them.
+    """
+    people = [canonical[name].sort("person_id") for name in ("observation", "deaths", "stays")]
+    parts = each(lambda tables: _of_people(*tables, rules=rules), whole_people([every, *people], BLOCK))
+    return _Found(
+        pl.concat(part.daily for part in parts),
+        pl.concat(part.use for part in parts),
+        Supplied.sum(part.supplied for part in parts),
+        Sensitivity.sum(part.sensitivity for part in parts),
+    )
+
+
+def _of_people(
+    every: pl.DataFrame, observation: pl.DataFrame, deaths: pl.DataFrame, stays: pl.DataFrame, *, rules: Exposure
+) -> _Found:
+    of_them = {"observation": observation, "deaths": deaths, "stays": stays}
+    daily, supplies, use = doses_and_status(_as_kept(every, rules), of_them, rules)
+    supplied = Supplied.of(supplies, stays if rules.stays == "extend" else stays.clear())
+    return _Found(daily, use, supplied, _sensitivity(daily, every, of_them, rules))
+
+
+def _sensitivity(
+    daily: pl.DataFrame, every: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure
+) -> Sensitivity:
+    """Days of ``daily``, which is from every fill or without the repaired ones as the rules say, and the other way.
+
+    Only people with repaired fills are worked out the other way.
+    """
+    mended = every.select(pl.col("repair").is_not_null() & (pl.col("analgesic") == 1)).to_series()
+    repaired = every.get_column("person_id").filter(mended).unique()
+    if repaired.is_empty():
+        return Sensitivity(Days.of(daily), Days.of(daily), 0)
+    dropped = rules.repaired_fills == "drop"
+    theirs = every.filter(pl.col("person_id").is_in(repaired.implode()) & (dropped | ~mended))
+    supply = _supplies(clean.analgesic_fills(theirs), canonical["stays"], rules)
+    again = daily_dose.sum_over_products(supply, mme.tiers(mme.factors(rules.mme_factors)))
+    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
+    again = daily_dose.cut(again.lazy(), last_days.lazy()).collect()
+    concerned = daily.get_column("person_id").is_in(repaired.implode())
+    rest, own, other = (Days.of(part) for part in (daily.filter(~concerned), daily.filter(concerned), again))
+    with_them, without = (other, own) if dropped else (own, other)
+    return Sensitivity(rest + with_them, rest + without, len(repaired))
+
+
+def _as_kept(every: pl.DataFrame, rules: Exposure) -> pl.DataFrame:
+    return clean.without_repaired(every) if rules.repaired_fills == "drop" else every
+
+
+def _reported_use(canonical: dict[str, pl.DataFrame], rules: Exposure) -> pl.DataFrame:
+    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
+    return status.from_reports(canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days)
+
+
 def _clean_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, pl.DataFrame]:
     resolved = products.resolve(dispensings, products.dictionary(rules.drug_dictionary))
     return resolved, clean.clean(resolved, mme.factors(rules.mme_factors), rules)
 
 
-def _supplies(part: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure) -> pl.DataFrame:
+def _supplies(part: pl.DataFrame, stays: pl.DataFrame, rules: Exposure) -> pl.DataFrame:
     """Supply after stockpiling and, if supply is not used up in hospital, after stays."""
     supply = daily_dose.supplies(part, rules.stockpile_cap_days)
     if rules.stays == "ignore":
         return supply
-    return extend(supply, canonical["stays"], stockpiled=rules.stockpile_cap_days is not None)
-
-
-def _daily(
-    part: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Daily dose up to each person's last day, and the supplies it is the sum of."""
-    supply = _supplies(part, canonical, rules)
-    daily = daily_dose.sum_over_products(supply, mme.tiers(mme.factors(rules.mme_factors)))
-    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
-    return daily_dose.cut(daily.lazy(), last_days.lazy()).collect(), supply
-
-
-def _sensitivity(
-    daily: pl.DataFrame, every: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure
-) -> pl.DataFrame:
-    """repair_sensitivity of ``daily``, from every fill or without the repaired ones as the rules say.
-
-    Only people with repaired fills are worked out the other way.
-    """
-    part = clean.analgesic_fills(every)
-    repaired = part.filter(pl.col("repaired") == 1).select("person_id").unique()
-    theirs = part.join(repaired, on="person_id", how="semi", maintain_order="left")
-    dropped = rules.repaired_fills == "drop"
-    again, _ = _daily(theirs if dropped else theirs.filter(pl.col("repaired") == 0), canonical, rules)
-    rest = daily.join(repaired, on="person_id", how="anti", maintain_order="left")
-    other = pl.concat([rest, again])
-    return repair_sensitivity(*((other, daily) if dropped else (daily, other)), repaired.height)
+    return extend(supply, stays, stockpiled=rules.stockpile_cap_days is not None)
 
 
 def describe_episodes(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
