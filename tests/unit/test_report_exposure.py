@@ -201,8 +201,15 @@ def test_events_are_told_in_the_config_s_numbers(study: Released) -> None:
     shown = table(exposure_section.exposure(changed(study, exposure={"events": events})), "dose_events")
     told = {row[0]: row[1:] for row in shown.rows if len(row) > 1}
     assert told["escalation"][0].startswith(
-        "mean of the next 30 days at least 30 % and 5 MME/day above a stable mean of"
+        "mean of the next 30 days, and dose of the last of them, at least 30 % and 5 MME/day above a stable mean of"
     )
+    assert told["escalation"][0].endswith("the 60 days before; of several such days within 30 days the first")
+    defined = (
+        "Stable: of the 60 days before, each block of 30 days, counted back from the change, has a mean dose within"
+    )
+    assert f"{defined} 20 % of their mean." in shown.caption
+    said = " ".join(getattr(block, "text", "") for block in methods(changed(study, exposure={"events": events})).blocks)
+    assert defined in said
     assert "60 days before" in told["escalation"][0]
     assert told["discontinuation"][0].startswith("no supply for 120 days")
     assert told["high dose start"] == ("first day at 120 MME/day or more", "130", "130", "+122 %")

@@ -6,6 +6,7 @@ from typing import Any
 
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.exposure import example as history
+from opioid_outcomes.exposure.events import BLOCK_DAYS, STABLE
 from opioid_outcomes.report import example_chart
 from opioid_outcomes.report.document import Block, Bullets, Figure, Paragraph, Section
 from opioid_outcomes.report.drawing import svg
@@ -113,12 +114,18 @@ def _rise(rows: Rows, rules: Exposure) -> str:
     e = rules.events
     rule = (
         f"the mean of the next {plural(e.next_days, 'day')} must be at least {100 * e.min_rise:g} % and at least "
-        f"{e.min_mme:g} MME/day above that of the {plural(e.prior_days, 'day')} before, which must be stable"
+        f"{e.min_mme:g} MME/day above that of the {plural(e.prior_days, 'day')} before, and so must the dose still be "
+        f"on the last of the next days; the days before must be stable: each block of {BLOCK_DAYS} days of them has a "
+        f"mean within {100 * STABLE:g} % of theirs"
     )
     found = any(row["lane"] == "event" and row["label"] == "escalation" for row in rows)
     if not found:
         return f"A rise of the dose, which is no escalation here: {rule}."
-    return f"An escalation: {rule}. A follow-up of it starts {plural(e.next_days, 'day')} later, when that is known."
+    return (
+        f"An escalation: {rule}. Of several such days the first counts, and none again within "
+        f"{plural(e.next_days, 'day')}. A follow-up of it starts {plural(e.next_days, 'day')} later, when that is "
+        "known."
+    )
 
 
 def _end_of_supply(rows: Rows, rules: Exposure) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from opioid_outcomes.config.exposure import DoseEvents
 from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.exposure.events import BLOCK_DAYS, DECISION_DAYS, STABLE
 from opioid_outcomes.report.document import Block, Notice, Paragraph, Table
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import (
@@ -116,9 +117,10 @@ def _not_recognised(cohort: str, rows: list[Row]) -> list[str]:
 
 def repair_sensitivity(released: Released) -> Block:
     def cells(row: Row, counted: dict[str, str]) -> tuple[str, ...]:
+        few_less = present(row["mean_mme"]) and not present(row["persons"])  # fewer than may be told have no other fill
         return (
             f"{row['fills_used']} fills",
-            counted["persons"],
+            f"within {released.threshold - 1} of all" if few_less else counted["persons"],
             told(row, "person_years", person_years(row["person_years"])),
             told(row, "mean_mme", number(row["mean_mme"], 1)),
             share(row, "share_50"),
@@ -136,25 +138,36 @@ def repair_sensitivity(released: Released) -> Block:
         "before any carry-over; mean dose and shares are over days of a known dose, the shares at 50 and 90 MME/day "
         f"or more. {used}",
         ("Fills used", "Persons", "Person-years", "Mean MME/day", "Days ≥50", "Days ≥90"), tuple(lines), 5,
-        released.rule, (1.8, 0.8, 1, 1.1, 0.8, 0.8),
+        released.rule, (1.6, 1, 1, 1.1, 0.8, 0.8),
     )  # fmt: skip
 
 
 def event_definitions(rules: DoseEvents) -> dict[str, str]:
     """Each event in a phrase, in the config's numbers."""
     prior, rapid = plural(rules.prior_days, "day"), "a taper, in which the dose falls by more than"
+    following = plural(rules.next_days, "day")
     return {
-        "escalation": f"mean of the next {plural(rules.next_days, 'day')} at least {100 * rules.min_rise:g} % and "
-        f"{rules.min_mme:g} MME/day above a stable mean of the {prior} before",
-        "maintenance": f"mean of the next {plural(rules.next_days, 'day')} within 20 % of a stable mean of the {prior} "
-        "before, judged every 30 days",
+        "escalation": f"mean of the next {following}, and dose of the last of them, at least {100 * rules.min_rise:g} "
+        f"% and {rules.min_mme:g} MME/day above a stable mean of the {prior} before; of several such days within "
+        f"{following} the first",
+        "maintenance": f"mean of the next {following} within {100 * STABLE:g} % of a stable mean of the {prior} "
+        f"before, judged every {DECISION_DAYS} days",
         "taper": f"mean lower by at least {100 * rules.min_fall:g} % than a stable mean of the {prior} before, over "
-        f"{plural(rules.taper_days, 'day')} and over the {rules.taper_days:g} after these",
+        f"{plural(rules.taper_days, 'day')} and over the {rules.taper_days:g} after these; of several such days within "
+        f"{plural(2 * rules.taper_days, 'day')} the first",
         "rapid_taper_weekly": f"{rapid} 10 % within a week",
         "rapid_taper_monthly": f"{rapid} 30 % within 30 days",
         "discontinuation": f"no supply for {plural(rules.discontinuation_days, 'day')}, from the end of the last",
         "high_dose_start": f"first day at {rules.high_dose_mme:g} MME/day or more",
     }
+
+
+def stable(rules: DoseEvents) -> str:
+    """When the days before a change are stable, in a sentence."""
+    return (
+        f"Stable: of the {plural(rules.prior_days, 'day')} before, each block of {BLOCK_DAYS} days, counted back from "
+        f"the change, has a mean dose within {100 * STABLE:g} % of their mean."
+    )
 
 
 def dose_events(released: Released) -> Block:
@@ -173,8 +186,8 @@ def dose_events(released: Released) -> Block:
         "dose_events",
         "Changes of dose, anywhere in observation. An event told from the days after it starts a follow-up only when "
         "those days have passed; means are over days with supply, every dose of the window is known, and no more than "
-        "30 days in a row of it are without supply. Change: median over events of the mean dose after, "
-        "relative to before.",
+        f"30 days in a row of it are without supply. {stable(released.config.exposure.events)} Change: median over "
+        "events of the mean dose after, relative to before.",
         ("Event", "What counts", "Persons", "Events", "Change"), tuple(lines), 3, released.rule,
         (1.3, 3.2, 0.8, 0.8, 0.8),
     )  # fmt: skip
