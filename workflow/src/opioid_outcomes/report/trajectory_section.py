@@ -167,7 +167,7 @@ def _table(released: Released, name: str, rows: list[Row], caption: str, heads: 
     for cohort in dict.fromkeys(row["cohort"] for row in rows):
         lines.append((cohort,))
         for row in (row for row in rows if row["cohort"] == cohort):
-            beside = row["population"] if row["analysis"] in (DRIFT, TAPER) else plain(row["contrast"])
+            beside = row["population"] if row["analysis"] in (DRIFT, TAPER) else _covariate(row)
             counted = number(row["persons"]), number(row["events"])
             lines.append((plain(row["outcome"]).replace(":", " "), beside, *counted, _reading(released, row)))
     first, second, last = heads
@@ -193,9 +193,9 @@ def _class_table(released: Released, rows: list[Row]) -> list[Block]:
         own = [row for row in rows if row["cohort"] == cohort and _class(row)]
         people = next((row["persons"] for row in own if present(row["persons"])), None)
         lines.append((f"{cohort} ({plural(int(people), 'person', 'persons')})" if people else cohort,))
-        for contrast in dict.fromkeys(row["contrast"] for row in own):
-            cells = {_class(row): _cell(released, row) for row in own if row["contrast"] == contrast}
-            lines.append((plain(contrast), *(cells.get(one, MISSING) for one in classes)))
+        for covariate in dict.fromkeys(_covariate(row) for row in own):
+            cells = {_class(row): _cell(released, row) for row in own if _covariate(row) == covariate}
+            lines.append((covariate, *(cells.get(one, MISSING) for one in classes)))
     heads = ("Covariate", *(f"Class {one}" for one in classes))
     widths = (1.6, *(1.4 for _ in classes))
     table = Table(
@@ -203,6 +203,11 @@ def _class_table(released: Released, rows: list[Row]) -> list[Block]:
         wide=len(classes) > WIDE_CLASSES,
     )  # fmt: skip
     return [table, *_note(rows)]
+
+
+def _covariate(row: Row) -> str:
+    """What is compared, and whether only people who lack no covariate are."""
+    return plain(row["contrast"]) + (", complete cases" if row["method"].endswith("_complete_case") else "")
 
 
 def _class(row: Row) -> str:

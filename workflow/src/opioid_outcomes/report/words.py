@@ -143,6 +143,8 @@ METHODS: dict[str, str] = {
     "two_stage": "two-stage growth model",
     "aalen_johansen": "Aalen–Johansen",
     "multinomial": "multinomial regression",
+    "multinomial_complete_case": "multinomial regression, complete cases only",
+    "logistic_complete_case": "logistic regression, complete cases only",
     "logistic": "logistic regression",
 }
 
