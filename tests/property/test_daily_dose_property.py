@@ -102,23 +102,25 @@ def frame(history: list[Fill]) -> pl.DataFrame:
 def walk_product(history: list[Fill], cap: float) -> tuple[dict[int, tuple], float]:
     """What one product gives on each day, and the end of its supply after the last fill."""
     on_day: dict[int, tuple] = {}
-    end, today = -math.inf, None
+    end, today, since = -math.inf, None, math.inf
     for day in range(HORIZON):
         new = [f for f in history if f.day == day]
         if new:
             longest = max(f.days_supply for f in new)
             known = [f for f in new if f.mme is not None]
             mme = sum(f.mme * f.days_supply for f in known) / longest if known else None
-            units = mme if len(known) == len(new) else None
+            units = 1 if mme is None else mme
             left = min(max(end - day, 0), cap)
-            ratio = 1 if today is None or today[1] is None or units is None else today[1] / units
+            ratio = 1 if today is None else today[1] / units
             end = day + longest + left * ratio
+            # from then on the day is there by what repaired supply left over
+            since = math.floor(day + longest + 1e-6) if left > 0 and (today[3] or since < math.inf) else math.inf
             incomplete = any(f.mme is None for f in new)
             tiered_mg = [f.mg * f.days_supply / longest for f in new if f.mg is not None]
             mg = sum(tiered_mg) if tiered_mg else None
             today = (mme, units, incomplete, max(f.repaired for f in new), max(f.buprenorphine for f in new), mg)
         if today is not None and day + 1 <= end + 1e-6:
-            on_day[day] = today
+            on_day[day] = today if day < since else (*today[:3], 1, *today[4:])
     return on_day, end
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from opioid_outcomes.exposure import daily_dose, episodes
+from opioid_outcomes.exposure.stretches import merge_equal
 
 Fill = tuple[int, float, float | None, str]
 Stretch = tuple[int, int, float | None]
@@ -143,9 +144,27 @@ CASES = [
     ),
     Case(
         "an early refill at an unknown dose",
-        "left-over days are carried one for one when either dose is unknown",
+        "without units a day the dose converts, and an unknown one is 1: 10 days of 60 are 600 of 1",
         [(0, 30, 60, "a"), (20, 30, None, "a")],
-        [(0, 20, 60), (20, 60, None)],
+        [(0, 20, 60), (20, 650, None)],
+    ),
+    Case(
+        "an early refill of a supply of unknown dose",
+        "10 days of 1 are 2 of 5",
+        [(0, 30, None, "a"), (20, 30, 5, "a")],
+        [(0, 20, None), (20, 52, 5)],
+    ),
+    Case(
+        "an early refill, both of unknown dose",
+        "one for one",
+        [(0, 30, None, "a"), (20, 30, None, "a")],
+        [(0, 60, None)],
+    ),
+    Case(
+        "an early refill, of one known and one unknown dose on one day",
+        "the known part converts: 10 days of 60 are 20 of 30",
+        [(0, 30, 60, "a"), (20, 30, 30, "a"), (20, 30, None, "a")],
+        [(0, 20, 60), (20, 70, 30)],
     ),
     Case(
         "no days_supply",
@@ -287,6 +306,40 @@ def test_units_per_day_convert_left_over_days_where_given() -> None:
     """Ten days left at 2 tablets a day are 20 tablets: 5 days at 4 a day, though no dose is known."""
     fills = table([(0, 30, None, "a"), (20, 30, None, "a")]).with_columns(units_per_day=pl.Series([2.0, 4.0]))
     assert daily_dose.build(fills).collect().select("start", "stop").rows() == [(0, 55)]
+
+
+def test_unknown_units_per_day_carry_left_over_days_one_for_one() -> None:
+    fills = table([(0, 30, 60, "a"), (20, 30, 30, "a")]).with_columns(units_per_day=pl.Series([4.0, None]))
+    assert daily_dose.build(fills).collect()["stop"].to_list() == [20, 60]
+
+
+@pytest.mark.parametrize(
+    ("repaired", "cap", "stretches"),
+    [
+        ((1, 0), 30, [(0, 20, 1), (20, 50, 0), (50, 60, 1)]),
+        ((0, 1), 30, [(0, 20, 0), (20, 60, 1)]),
+        ((1, 0), 4, [(0, 20, 1), (20, 50, 0), (50, 54, 1)]),
+        ((1, 0), 0, [(0, 20, 1), (20, 50, 0)]),
+        ((1, 0), None, [(0, 30, 1), (30, 50, 0)]),  # on days 20 to 30 both count
+    ],
+)
+def test_days_by_what_repaired_supply_left_over_are_repaired(
+    repaired: tuple, cap: float | None, stretches: list[tuple]
+) -> None:
+    fills = table([(0, 30, 60, "a"), (20, 30, 60, "a")]).with_columns(repaired=pl.Series(repaired))
+    found = daily_dose.build(fills, cap).collect()
+    expected = daily_dose.sum_over_products(daily_dose.supplies(fills, cap))
+    assert found.equals(expected)
+    assert merge_equal(found, ["repaired"]).select("start", "stop", "repaired").rows() == stretches
+
+
+def test_left_over_days_are_repaired_through_several_refills() -> None:
+    """The ten repaired days of the first pass through the second, of which 5 days are left, to the third and last."""
+    days = [(0, 30, 60, "a"), (20, 30, 60, "a"), (55, 30, 60, "a"), (90, 30, 60, "a")]
+    fills = table(days).with_columns(repaired=pl.Series([1, 0, 0, 0]))
+    assert daily_dose.build(fills).collect().select("start", "stop", "repaired").rows() == [
+        (0, 20, 1), (20, 50, 0), (50, 55, 1), (55, 85, 0), (85, 90, 1), (90, 120, 0),
+    ]  # fmt: skip
 
 
 def test_what_the_cap_drops_is_counted() -> None:

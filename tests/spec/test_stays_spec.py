@@ -98,17 +98,17 @@ CASES = [
     ),
     Case(
         "dispensed during the stay while the old supply is held",
-        "the old one is held and taken first, as the stockpile had it: two days to day 12, then the new",
+        "the old one is held, the new one takes over at discharge: two days of 60 are one and a third of 90",
         [(0, 12, 60, "a"), (12, 10, 90, "a")],
         ((10, 15),),
-        [(0, 10, 60, 0), (10, 15, 60, 1), (15, 17, 60, 0), (17, 27, 90, 0)],
+        [(0, 10, 60, 0), (10, 15, 60, 1), (15, 26, 90, 0)],
     ),
     Case(
         "a refill in the days after discharge, before what is left is taken",
-        "one follows the other: the dose is not doubled",
+        "takes over on its day and gets the three days left: the dose is not doubled",
         [(0, 14, 60, "a"), (16, 10, 60, "a")],
         ((10, 15),),
-        [(0, 10, 60, 0), (10, 15, 60, 1), (15, 19, 60, 0), (19, 29, 60, 0)],
+        [(0, 10, 60, 0), (10, 15, 60, 1), (15, 16, 60, 0), (16, 29, 60, 0)],
     ),
     Case(
         "a refill after what was left is taken",
@@ -146,11 +146,53 @@ CASES = [
         [(0, 10, 60, 0), (10, 15, 60, 1), (15, 17, 60, 0)],
     ),
     Case(
-        "a refill waits behind what the first stay left and is due on the second admission",
-        "dispensed before it: held from the admission day",
+        "a refill during the first of two stays",
+        "taken from discharge, held in the second stay: 10 days, and two of 60 that are one and a third",
         [(0, 12, 60, "a"), (13, 10, 90, "a")],
         ((10, 15), (17, 20)),
-        [(0, 10, 60, 0), (10, 15, 60, 1), (15, 17, 60, 0), (17, 20, 90, 1), (20, 30, 90, 0)],
+        [(0, 10, 60, 0), (10, 15, 60, 1), (15, 17, 90, 0), (17, 20, 90, 1), (20, 29, 90, 0)],
+    ),
+    Case(
+        "the dose is doubled in hospital",
+        "at discharge: 5 of the 10 days left were left over already, all 10 are 5 of the double dose",
+        [(0, 30, 60, "a"), (25, 30, 120, "a")],
+        ((20, 30),),
+        [(0, 20, 60, 0), (20, 30, 60, 1), (30, 65, 120, 0)],
+    ),
+    Case(
+        "the dose is doubled on the day of discharge",
+        "on that day",
+        [(0, 30, 60, "a"), (30, 30, 120, "a")],
+        ((20, 30),),
+        [(0, 20, 60, 0), (20, 30, 60, 1), (30, 65, 120, 0)],
+    ),
+    Case(
+        "the dose is doubled two days after discharge",
+        "on its dispensing date: the 8 days left are 4 of the double dose",
+        [(0, 30, 60, "a"), (32, 30, 120, "a")],
+        ((20, 30),),
+        [(0, 20, 60, 0), (20, 30, 60, 1), (30, 32, 60, 0), (32, 66, 120, 0)],
+    ),
+    Case(
+        "the dose is doubled on the day of a second admission",
+        "held at the new dose: the 5 days that the first stay left are two and a half of it",
+        [(0, 30, 60, "a"), (30, 30, 120, "a")],
+        ((10, 15), (30, 40)),
+        [(0, 10, 60, 0), (10, 15, 60, 1), (15, 30, 60, 0), (30, 40, 120, 1), (40, 72, 120, 0)],
+    ),
+    Case(
+        "the dose changes twice in hospital",
+        "the last one is taken from discharge; of the one in between no day is",
+        [(0, 30, 60, "a"), (22, 10, 120, "a"), (25, 30, 60, "a")],
+        ((20, 30),),
+        [(0, 20, 60, 0), (20, 30, 60, 1), (30, 30, 120, 0), (30, 90, 60, 0)],
+    ),
+    Case(
+        "dispensed on the admission day and again in the stay",
+        "the first is held and none of it is taken",
+        [(20, 10, 60, "a"), (25, 10, 120, "a")],
+        ((20, 30),),
+        [(20, 30, 60, 1), (30, 45, 120, 0)],
     ),
     Case(
         "a stay longer than the supply",
@@ -216,6 +258,34 @@ def test_an_early_refill_keeps_the_days_that_were_left() -> None:
     assert found.select("start", "stop", "known_end", "end").rows() == [
         (0, 20, 30, 30.0), (20, 25, 40, 40.0), (25, 30, 45, 45.0), (30, 45, 45, 45.0),
     ]  # fmt: skip
+
+
+def test_what_passes_on_by_units_a_day_where_they_are_known() -> None:
+    """Two tablets a day, then four of half the strength: the dose is the same, the ten days left are five."""
+    fills = table([(0, 30, 60, "a"), (32, 30, 60, "a")]).with_columns(units_per_day=pl.Series([2.0, 4.0]))
+    found = stays.extend(daily_dose.supplies(fills), inpatient((20, 30)))
+    assert found["stop"].to_list() == [20, 30, 32, 66]
+    assert found.select(pl.col("end").round(9)).to_series().to_list() == [30.0, 40.0, 40.0, 66.0]
+
+
+def test_days_that_a_stay_leaves_over_of_repaired_supply_are_repaired() -> None:
+    """30 days repaired and 30 recorded: the ten that the stay left over are taken last."""
+    fills = table([(0, 30, 60, "a"), (30, 30, 60, "a")]).with_columns(repaired=pl.Series([1, 0]))
+    found = stays.extend(daily_dose.supplies(fills), inpatient((20, 30), (35, 40)))
+    assert daily_dose.sum_over_products(found).select("start", "stop", "repaired").rows() == [
+        (0, 30, 1), (30, 35, 0), (35, 40, 1), (40, 65, 0), (65, 75, 1),
+    ]  # fmt: skip
+
+
+def test_days_left_over_of_repaired_supply_move_with_the_stay() -> None:
+    fills = table([(0, 30, 60, "a"), (20, 30, 60, "a")]).with_columns(repaired=pl.Series([1, 0]))
+    for stay, expected in (
+        ((40, 45), [(0, 20, 1), (20, 40, 0), (40, 45, 1), (45, 55, 0), (55, 65, 1)]),
+        ((50, 55), [(0, 20, 1), (20, 50, 0), (50, 65, 1)]),
+        ((55, 60), [(0, 20, 1), (20, 50, 0), (50, 65, 1)]),
+    ):
+        found = stays.extend(daily_dose.supplies(fills), inpatient(stay))
+        assert daily_dose.sum_over_products(found).select("start", "stop", "repaired").rows() == expected
 
 
 def test_what_the_cap_dropped_is_counted_once() -> None:

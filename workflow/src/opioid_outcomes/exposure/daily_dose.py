@@ -32,15 +32,17 @@ def build(
 
     ``fills``, one row a dispensing: person_id, start (a whole number, a date, or a time of which the date counts),
     days_supply, mme_per_day (null = unknown, which is not zero), product. Optional: units_per_day (tablets, patches, mL
-    a day: what converts left-over days when the dose changes; else mme_per_day), repaired and is_buprenorphine (0/1),
-    tiered_mg_per_day (mg a day of the ingredient whose factor depends on the day's total of it).
+    a day: what converts left-over days when the dose changes, one for one where it is unknown; without the column
+    mme_per_day does, an unknown dose counting as 1 and fills of one day as the sum of their known doses), repaired and
+    is_buprenorphine (0/1), tiered_mg_per_day (mg a day of the ingredient whose factor depends on the day's total).
     Fills without a positive days_supply have no interval and are left out. ``stockpile_cap_days``: left-over days that
     pass to the next fill of a product, at most; None: no stockpiling, every fill counts on its own days and overlaps
     add. ``stays``: person_id, start, end of stays in hospital through which supply is held (``stays.extend``).
     ``tiers``: the factors of the tiered ingredient (``mme.tiers``); None: mme_per_day counts for it too.
 
     Returns person_id, start, stop (half-open), mme (MME/day, sum of the known parts; null = on, dose unknown),
-    mme_incomplete, on_buprenorphine, repaired (0/1), tiered_mg (mg/day; null = none active, or no tiers), sorted by
+    mme_incomplete, on_buprenorphine, repaired (0/1: also of days that are there by what repaired supply left over),
+    tiered_mg (mg/day; null = none active, or no tiers), sorted by
     person and start, equal neighbours merged.
 
     Raises ValueError, naming the column, for a start that is missing or no day, a dose that is negative, not finite or
@@ -113,10 +115,12 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float | Non
     """One row per person, product and day of dispensing: when its supply ends, after stockpiling.
 
     Returns person_id, product, start, mme_per_day (MME/day of its known fills), mme_unknown, repaired,
-    is_buprenorphine, tiered_mg_per_day, end (real-valued), known_end (first day not wholly supplied, as known on
-    ``start``), stop (known_end, or the day the next fill of the product takes over) and dropped_days (left-over days
-    above the cap), sorted by person, product and start. Without stockpiling (None) there is a row per fill, active to
-    its own end, and known_end is the latest of the product's fills so far. O(n log n): 20 M fills take 2 s.
+    is_buprenorphine, tiered_mg_per_day, units_per_day (as it converts left-over days; null = unknown), repaired_from
+    (first of the days that a repaired supply's left-over adds to a supply that is not repaired; mostly null), end
+    (real-valued), known_end (first day not wholly supplied, as known on ``start``), stop (known_end, or the day the
+    next fill of the product takes over) and dropped_days (left-over days above the cap), sorted by person, product and
+    start. Without stockpiling (None) there is a row per fill, active to its own end, and known_end is the latest of the
+    product's fills so far. O(n log n): 20 M fills take 2 s.
     """
     _check_cap(stockpile_cap_days)
     rows, dtype = _typed(fills.lazy(), product=True)
@@ -142,6 +146,8 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float | Non
             "mme_unknown": (flags & UNKNOWN) > 0,
             **{name: ((flags & bit) > 0).cast(pl.Int64) for name, bit in FLAGS.items()},
             "tiered_mg_per_day": pl.Series(np.concatenate(known_mg)).fill_nan(None) if known_mg else no_mg,
+            "units_per_day": column(lambda part: part.fills.units_per_day()).fill_nan(None),
+            "repaired_from": _repaired_from(parts).cast(dtype),
             "end": column(lambda part: part.end),
             "known_end": column(lambda part: part.known_end).cast(dtype),
             "stop": column(lambda part: part.stop).cast(dtype),
@@ -153,9 +159,11 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float | Non
 def sum_over_products(supply: pl.DataFrame, tiers: pl.DataFrame | None = None) -> pl.DataFrame:
     """Stretches between change points on which at least one product is active; days as integers.
 
-    ``supply``: rows of ``supplies``, each active from start to stop. Returns person_id, start, stop and ``VALUES``,
-    sorted by person and start, equal neighbours merged.
+    ``supply``: rows of ``supplies``, each active from start to stop, and repaired from repaired_from on. Returns
+    person_id, start, stop and ``VALUES``, sorted by person and start, equal neighbours merged.
     """
+    if supply.get_column("repaired_from").null_count() < supply.height:
+        supply = _split(supply)
     person, ids = packed.person_codes(supply.get_column("person_id"))
     dose = supply.get_column("mme_per_day")
     known, unknown = dose.is_not_null(), supply.get_column("mme_unknown")
@@ -166,6 +174,30 @@ def sum_over_products(supply: pl.DataFrame, tiers: pl.DataFrame | None = None) -
     mg = _known(supply, "tiered_mg_per_day")
     intervals = Intervals(person, start, stop, _floats(dose), flags.to_numpy(), mg)
     return _table(packed.sums(_tiered(intervals, tiers)), ids, pl.Int32(), tiers)
+
+
+def _repaired_from(parts: list[Supply]) -> pl.Series:
+    rows = sum(len(part.stop) for part in parts)
+    if all(part.repaired_from is None for part in parts):
+        return pl.repeat(None, rows, dtype=pl.Int32, eager=True)
+    none = [
+        np.full(len(part.stop), stockpile.NEVER) if part.repaired_from is None else part.repaired_from for part in parts
+    ]
+    first = pl.Series(np.concatenate(none), dtype=pl.Int32)
+    return first.set(first == stockpile.NEVER, None)
+
+
+def _split(supply: pl.DataFrame) -> pl.DataFrame:
+    """Rows cut at repaired_from."""
+    start, stop = (supply.get_column(name).to_physical().to_numpy() for name in ("start", "stop"))
+    since = supply.get_column("repaired_from").to_physical().fill_null(stockpile.NEVER).to_numpy()
+    row, start, stop, repaired = stockpile.split(start, stop, since)
+    pieces = supply[row]
+    return pieces.with_columns(
+        pl.Series("start", start, dtype=pl.Int32).cast(supply.schema["start"]),
+        pl.Series("stop", stop, dtype=pl.Int32).cast(supply.schema["stop"]),
+        repaired=pieces.get_column("repaired") | pl.Series(repaired).cast(pl.Int64),
+    )
 
 
 def _check_cap(stockpile_cap_days: float | None) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from opioid_outcomes.exposure.packed import differs
+from opioid_outcomes.exposure.stockpile import DAY_TOLERANCE, LAST_DAY, NEVER, by_left_over, pass_on
 from opioid_outcomes.exposure.stretches import Array
 
 
@@ -34,16 +36,18 @@ def extend(supply: pl.DataFrame, stays: pl.DataFrame, *, stockpiled: bool = True
     ``supply``: rows of ``daily_dose.supplies``, after stockpiling; ``stays``: person_id, start, end, days in the same
     type. Returns the same columns, sorted by person, product and start; a row that a stay interrupts becomes pieces:
     before the stay, held during it (at the dose of the admission day, repaired = 1) and after it. Held is the row of a
-    product that is consumed, or due, on the admission day. What first falls due later in the stay starts at discharge.
-    Of one product one row follows the other, so that what is left and what is new are not taken together; not so
-    without stockpiling (``stockpiled`` False: ``supply`` made with a cap of None), where rows overlap and doses add.
+    product that is consumed, or dispensed, on the admission day. What is dispensed later in the stay starts at
+    discharge. Of one product a row takes over from the one before where it starts, and what is still held of that one
+    passes on, times old over new units a day as in stockpiling, so that the two are not taken together and no MME is
+    lost; there is no cap: it has been applied, and a hospital drops nothing. Not so without stockpiling
+    (``stockpiled`` False: ``supply`` made with a cap of None), where rows overlap and doses add.
 
     ``end`` and ``known_end`` move by the stays, from the admission on: before it nobody knows of the stay. dropped_days
     stay with the first piece of a row. Nothing moves for people without stays.
 
-    In the clock of days outside stays a row starts at U = max(u(start), E of the row before) and is consumed at
-    E = U + n, n whole days; with C the running sum of n that is E_i = C_i + cummax(u(start_i) - C_(i-1)).
-    Cost: O(n) of the supply, and binary searches for the rows of people with stays.
+    In the clock u of days outside stays a row with n days after stockpiling, up to where the next took over, ends at
+    E_i = u(start_i) + n_i + max(E_(i-1) - u(start_i), 0) * ratio_i, the recursion of ``stockpile.pass_on``.
+    Cost: O(n) of the supply, and binary searches and the recursion for the rows of people with stays.
     """
     merged = merge(stays)
     if merged.is_empty() or supply.is_empty():
@@ -60,11 +64,8 @@ def extend(supply: pl.DataFrame, stays: pl.DataFrame, *, stockpiled: bool = True
     rows = _Rows.of(theirs, person[concerned], clock, _groups(theirs) if stockpiled else np.arange(theirs.height))
     counts = np.ones(supply.height, dtype=np.int64)
     counts[concerned] = rows.pieces
-    index = np.repeat(np.arange(supply.height), counts)
-    if stockpiled:
-        return _pieces(supply, index, concerned, rows, clock)
-    own_ends = supply.with_columns(known_end="stop")
-    return _latest_ends(_pieces(own_ends, index, concerned, rows, clock))
+    pieces = _pieces(supply, np.repeat(np.arange(supply.height), counts), concerned, rows, clock)
+    return pieces if stockpiled else _latest_ends(pieces)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,11 @@ class _Clock:
         width = max(int(day.max(initial=0)), int(of.max(initial=0))) - low + 1
         return np.searchsorted(self.person * width + (of - low), person * width + (day - low))
 
+    def stopped_at(self, stays: Array, person: Array, reading: Array) -> Array:
+        """Whether number ``stays`` is one of the person's, at whose admission the clock reads ``reading``."""
+        of_person = (stays < len(self.person)) & (_at(self.person, stays) == person)
+        return of_person & (_at(self.stopped, stays) == reading)
+
     def in_stays(self, person: Array, stays: Array) -> Array:
         """Days of the person in stays before number ``stays``."""
         return self.passed[stays] - self.passed[np.searchsorted(self.person, person)]
@@ -105,34 +111,71 @@ class _Clock:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of supply of people with stays: when they are consumed, and the stays that interrupt them."""
+    """Rows of supply of people with stays, by the clock: when they are consumed, and the stays that interrupt them."""
 
     person: Array
-    date: Array  # start as in ``supply``
-    begin: Array  # first and last moment of consumption, by the clock
+    begin: Array  # first and last moment of consumption
     finish: Array
+    end: Array  # real-valued, had no other taken over
+    repaired_from: Array  # NEVER: no such days
     first_stay: Array  # the stays that interrupt it are first_stay, first_stay + 1, ...
     interruptions: Array
-    held_first: Array  # due on an admission day: there is nothing before the first stay
+    held_first: Array  # dispensed on an admission day: there is nothing before the first stay
+    held_last: Array  # another takes over at discharge: there is nothing after the last stay
 
     @classmethod
-    def of(cls, supply: pl.DataFrame, person: Array, clock: _Clock, queue: Array) -> _Rows:
-        """``queue`` numbers the queues in which rows wait for each other."""
-        date, stop = (supply[name].to_physical().to_numpy().astype(np.int64) for name in ("start", "stop"))
-        days = stop - date
-        begin = _queue(queue, clock.reading(person, date), days)
-        finish = begin + days
+    def of(cls, supply: pl.DataFrame, person: Array, clock: _Clock, group: Array) -> _Rows:
+        """``group`` numbers what follows each other: the rows of a person's product."""
+        date, end = _days(supply, "start"), supply["end"].to_numpy()
+        begin = clock.reading(person, date)
+        item = differs(group)
+        next_date, next_begin = _next(date, item), _next(begin, item)
+        days = np.minimum(end, next_date) - date
+        units = supply["units_per_day"].fill_null(np.nan).to_numpy()
+        until, _ = pass_on(begin, days, units, item, np.inf)
+        passed = until - (begin + days)
+        whole = _floor(until)
+        finish = np.minimum(whole, next_begin)
+
         first = clock.stays_before(person, begin, clock.stopped)
-        at = np.minimum(first, len(clock.person) - 1)
-        due = (first < len(clock.person)) & (clock.person[at] == person) & (clock.stopped[at] == begin)
-        on_admission = due & (date <= clock.start[at])
+        due = clock.stopped_at(first, person, begin)
+        on_admission = due & (date <= _at(clock.start, first))
         first = first + (due & ~on_admission)
-        interruptions = np.maximum(clock.stays_before(person, finish, clock.stopped) - first, 0)
-        return cls(person, date, begin, finish, first, interruptions, on_admission & (interruptions > 0))
+        beyond = clock.stays_before(person, finish, clock.stopped)
+        held_last = (whole > next_begin) & (beyond >= first) & clock.stopped_at(beyond, person, next_begin)
+        held_last &= next_date > _at(clock.start, beyond)
+        interruptions = np.maximum(beyond - first, 0) + held_last
+        held_first = on_admission & (interruptions > 0)
+        repaired_from = _repaired_from(supply, begin - date, passed > 0, _floor(begin + days))
+        full_end = end + (begin - date) + passed
+        return cls(person, begin, finish, full_end, repaired_from, first, interruptions, held_first, held_last)
 
     @property
     def pieces(self) -> Array:
-        return 1 + 2 * self.interruptions - self.held_first
+        return 1 + 2 * self.interruptions - self.held_first - self.held_last
+
+
+def _days(rows: pl.DataFrame, name: str) -> Array:
+    return rows[name].to_physical().to_numpy().astype(np.int64)
+
+
+def _floor(end: Array) -> Array:
+    return np.minimum(np.floor(end + DAY_TOLERANCE), LAST_DAY).astype(np.int64)
+
+
+def _next(values: Array, item: Array) -> Array:
+    """The value of the next row of the same group; beyond every day if there is none."""
+    return np.append(np.where(item[1:], NEVER, values[1:]), NEVER)
+
+
+def _repaired_from(supply: pl.DataFrame, moved: Array, passed: Array, before_passed: Array) -> Array:
+    """By the clock: days of what repaired supply left over in stockpiling, or leaves over (``passed``) by the stays."""
+    since = supply["repaired_from"].to_physical().cast(pl.Int64).fill_null(NEVER).to_numpy()
+    known = since != NEVER
+    repaired = known | (supply["repaired"].to_numpy() > 0)
+    if not repaired.any():
+        return since
+    return np.where(known, since + moved, np.where(by_left_over(passed, repaired), before_passed, NEVER))
 
 
 def _groups(supply: pl.DataFrame) -> Array:
@@ -140,15 +183,6 @@ def _groups(supply: pl.DataFrame) -> Array:
     names = ("person_id", "product")
     changes = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names)
     return supply.select(changes.cast(pl.Int64).cum_sum()).to_series().to_numpy()
-
-
-def _queue(group: Array, ready: Array, days: Array) -> Array:
-    """When each begins, of those that wait for each other within their group: one running maximum for all groups."""
-    before = np.cumsum(days) - days
-    lead = ready - before
-    low = lead.min(initial=0)
-    lift = group * (lead.max(initial=0) - low + 1)  # above all that came before, so that no maximum passes on
-    return np.maximum.accumulate(lead - low + lift) - lift + low + before
 
 
 def _pieces(supply: pl.DataFrame, index: Array, concerned: Array, rows: _Rows, clock: _Clock) -> pl.DataFrame:
@@ -164,7 +198,9 @@ def _pieces(supply: pl.DataFrame, index: Array, concerned: Array, rows: _Rows, c
     counted = moved + np.where(held, _at(clock.end - clock.start, stay), 0)
     from_clock = np.where(resumed, _at(clock.stopped, stay - 1), rows.begin[of])
     to_clock = np.where(last, rows.finish[of], _at(clock.stopped, stay))
-    shift = rows.begin[of] - rows.date[of] + counted
+    since = rows.repaired_from[of]
+    reading = np.where(since == NEVER, 0, since)
+    since_moved = clock.in_stays(rows.person[of], clock.stays_before(rows.person[of], reading, clock.stopped))
 
     pieces = supply[index]
     there = pl.Series(np.flatnonzero(concerned[index]))
@@ -174,16 +210,17 @@ def _pieces(supply: pl.DataFrame, index: Array, concerned: Array, rows: _Rows, c
     new = {
         "start": start,
         "stop": stop,
-        "known_end": pieces["known_end"].to_physical()[there].to_numpy() + shift,
-        "end": pieces["end"][there].to_numpy() + shift,
+        "known_end": _floor(rows.end[of] + counted),
+        "end": rows.end[of] + counted,
         "repaired": np.where(held, 1, repaired),
         "dropped_days": np.where(number == rows.held_first[of], dropped, 0),
     }
+    columns = {name: pl.Series(values) for name, values in new.items()}
+    columns["repaired_from"] = pl.Series(since + since_moved).set(pl.Series(since == NEVER), None)
     return pieces.with_columns(
-        pieces[name].to_physical().scatter(there, values.astype(pieces[name].to_physical().to_numpy().dtype))
-        .cast(pieces.schema[name]).alias(name)
-        for name, values in new.items()
-    )  # fmt: skip
+        physical.scatter(there, columns[physical.name].cast(physical.dtype)).cast(pieces.schema[physical.name])
+        for physical in (pieces[name].to_physical() for name in columns)
+    )
 
 
 def _latest_ends(pieces: pl.DataFrame) -> pl.DataFrame:

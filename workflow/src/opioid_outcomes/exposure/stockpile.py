@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from opioid_outcomes.exposure import packed
-from opioid_outcomes.exposure.packed import KNOWN, UNKNOWN, Intervals, bits, differs
+from opioid_outcomes.exposure.packed import KNOWN, REPAIRED, Intervals, bits, differs
 from opioid_outcomes.exposure.stretches import Array
 
 DAY_TOLERANCE = 1e-6  # a day counts when wholly before the end; the end is real-valued (CONTRACT 7)
 MAX_MME = 1e6  # beyond it the sums of billionths could overflow; no such dose exists
 LAST_DAY = 2.0**31 - 1  # an end beyond what a day can hold is that day
+NEVER = np.iinfo(np.int32).max
 CHUNK = 2**18  # fills at a time: fewer rounds of the walk than smaller chunks, yet no second copy of the table
 
 
@@ -26,8 +27,8 @@ CHUNK = 2**18  # fills at a time: fewer rounds of the walk than smaller chunks, 
 class Fills:
     """One row a fill, in any order. ``person``, ``product``: codes that rise with the names; NaN = unknown.
 
-    ``units``: units a day (None: ``mme`` counts); ``flags``: bits of ``packed`` (``KNOWN`` and ``UNKNOWN`` by mme);
-    ``mg``: mg a day of the ingredient whose factor depends on the day's total (None: there is none).
+    ``units``: units a day (None: ``mme`` counts, an unknown one as 1); ``flags``: bits of ``packed`` (``KNOWN`` and
+    ``UNKNOWN`` by mme); ``mg``: mg a day of the ingredient whose factor depends on the day's total (None: none).
     """
 
     person: Array
@@ -48,21 +49,32 @@ class Fills:
         rest = [None if part is None else part.take(rows) for part in (self.units, self.mg)]
         return Fills(person, product, start, self.days.take(rows), self.mme.take(rows), self.flags.take(rows), *rest)
 
+    def units_per_day(self) -> Array:
+        return np.where(np.isnan(self.mme), 1.0, self.mme) if self.units is None else self.units
+
 
 @dataclass(frozen=True)
 class Supply:
-    """One row a supply, by person, product and start: ``fills`` after the merge, and what became of them."""
+    """One row a supply, by person, product and start: ``fills`` after the merge, and what became of them.
+
+    ``repaired_from``: first of the days that are there by left-over of repaired supply only; None, ``NEVER``: no such.
+    """
 
     fills: Fills
     end: Array
     known_end: Array
     stop: Array
     dropped: Array
+    repaired_from: Array | None = None
 
     def intervals(self) -> Intervals:
         """What counts on each day: supplies of one product that go on at one dose are one interval."""
         rows = np.flatnonzero(self.fills.start < self.stop)
         fills, stop = self.fills.take(rows), self.stop[rows]
+        if self.repaired_from is not None:
+            rows, start, stop, repaired = split(fills.start, stop, self.repaired_from[rows])
+            fills = fills.take(rows)
+            fills = replace(fills, start=start, flags=fills.flags | repaired * np.uint8(REPAIRED))
         begins = differs(fills.person) | differs(fills.product) | differs(fills.flags)
         begins[1:] |= fills.start[1:] != stop[:-1]
         for amount in (fills.mme,) if fills.mg is None else (fills.mme, fills.mg):
@@ -146,17 +158,48 @@ def _supply(fills: Fills, cap_days: float | None) -> Supply:
     if not alone.all():
         fills = _same_day(fills, alone, merge=cap_days is not None)
         item = differs(fills.person) | differs(fills.product)
-    end = fills.start + fills.days
-    dropped = np.zeros_like(end)
-    if cap_days is not None:
-        _pass_on(fills, item, end, dropped, cap_days)
+    if cap_days is None:
+        end = fills.start + fills.days
+        dropped = np.zeros_like(end)
+    else:
+        end, dropped = pass_on(fills.start, fills.days, fills.units_per_day(), item, cap_days)
     stop = np.minimum(np.floor(end + DAY_TOLERANCE), LAST_DAY).astype(np.int32)
     if cap_days is None:
         # fills of one product overlap: its supply ends with the fill that lasts longest, of those so far
         number = np.cumsum(item) << 32
         return Supply(fills, end, (np.maximum.accumulate(number + stop) - number).astype(np.int32), stop, dropped)
     taken_over = np.append(np.where(item[1:], np.iinfo(np.int32).max, fills.start[1:]), np.iinfo(np.int32).max)
-    return Supply(fills, end, stop, np.minimum(stop, taken_over[: len(stop)]).astype(np.int32), dropped)
+    last = np.minimum(stop, taken_over[: len(stop)]).astype(np.int32)
+    return Supply(fills, end, stop, last, dropped, _repaired_from(fills, end, last))
+
+
+def _repaired_from(fills: Fills, end: Array, stop: Array) -> Array | None:
+    repaired = (fills.flags & REPAIRED) > 0
+    if not repaired.any():
+        return None
+    own = fills.start + fills.days
+    own_stop = np.floor(own + DAY_TOLERANCE)
+    return np.where(by_left_over(end > own, repaired) & (own_stop < stop), own_stop, NEVER).astype(np.int32)
+
+
+def by_left_over(passed: Array, repaired: Array) -> Array:
+    """Whether something of a repaired supply was left over to each, from the one before it or through that one.
+
+    ``passed``: whether anything was left over to each from the one before.
+    """
+    before = np.cumsum(repaired) - repaired
+    first = np.maximum.accumulate(np.where(passed, 0, np.arange(len(passed))))
+    return passed & (before > before[first])
+
+
+def split(start: Array, stop: Array, repaired_from: Array) -> tuple[Array, Array, Array, Array]:
+    """Rows cut at ``repaired_from``: of each piece the number of its row, its start, its stop and whether repaired."""
+    cut = (start < repaired_from) & (repaired_from < stop)
+    row = np.repeat(np.arange(len(start)), 1 + cut)
+    second = np.append(False, row[1:] == row[:-1])[: len(row)]
+    first = np.append(second[1:], False)[: len(row)]
+    at = repaired_from[row]
+    return row, np.where(second, at, start[row]), np.where(first, at, stop[row]), at <= np.where(second, at, start[row])
 
 
 def _same_day(fills: Fills, begins: Array, *, merge: bool) -> Fills:
@@ -206,31 +249,28 @@ def _put(fills: Fills, rows: Array, new: Fills) -> Fills:
     return fills
 
 
-def _pass_on(fills: Fills, item: Array, end: Array, dropped: Array, cap_days: float) -> None:
-    """Adds left-over days (at most the cap, applied first), times old over new units a day, to the end of the next.
+def pass_on(start: Array, days: Array, units: Array, item: Array, cap_days: float) -> tuple[Array, Array]:
+    """When supplies end that pass what is left to the next of the product, and the left-over days above the cap.
 
-    Along the fills of a product, end_i = start_i + days_i + min(max(end_(i-1) - start_i, 0), cap) * ratio_i.
-    Ends only ever move back, so the fills that begin a chain are found on the ends as dispensed; from them all chains
-    are walked at once, as long as something is left. A chain that runs into another walks it again. Without overlap
-    nothing is walked.
+    Along the supplies of a product (``item`` marks the first of each), end_i = start_i + days_i
+    + min(max(end_(i-1) - start_i, 0), cap) * ratio_i, the ratio that of old to new ``units`` a day, 1 where one is
+    unknown (NaN). Ends only ever move back, so those that begin a chain are found on the ends as dispensed; from them
+    all chains are walked at once, as long as something is left. A chain that runs into another walks it again. Without
+    overlap nothing is walked.
     """
-    start = fills.start
+    end = start + days
+    dropped = np.zeros_like(end)
     left_over = np.zeros(len(end), bool)
     left_over[1:] = ~item[1:] & (end[:-1] > start[1:])
     at = np.flatnonzero(left_over[1:] & ~left_over[:-1]) + 1
-    units = fills.units
     while len(at):
         before = at - 1
         left = end[before] - start[at]
         carried = np.minimum(left, cap_days)
         dropped[at] = left - carried
-        old, new = (_units(fills, rows) if units is None else units[rows] for rows in (before, at))
+        old, new = units[before], units[at]
         ratio = np.divide(old, new, out=np.ones_like(new), where=(old > 0) & (new > 0))
-        end[at] = start[at] + fills.days[at] + carried * ratio
+        end[at] = start[at] + days[at] + carried * ratio
         at = at[at < len(end) - 1] + 1
         at = at[~item[at] & (end[at - 1] > start[at])]
-
-
-def _units(fills: Fills, rows: Array) -> Array:
-    """MME a day where all of it is known, for units a day."""
-    return np.where(fills.flags[rows] & UNKNOWN, np.nan, fills.mme[rows])
+    return end, dropped
