@@ -106,14 +106,14 @@ OPIOIDS = {
     "Duragesic 25 mcg/hr": ("fentanyl", "transdermal", "ER", 25, "mcg/h", None),
     "Co-codamol 30mg/500mg tablets": ("codeine", "oral", "IR", 30, "mg", None),
     "co-codamol 500 mg": ("codeine", None, "IR", None, None, None),
-    "Tussionex suspension": ("hydrocodone", "oral", "IR", None, None, "cough"),
+    "Tussionex suspension": ("hydrocodone", "oral", "ER", None, None, "cough"),
     "belladonna / opium 60 MG Rectal Suppository": ("opium", "rectal", "IR", 60, "mg", None),
     # brands with a partner: the smaller of two strengths, if the larger is one that only the partner has
     "Ultracet 37.5-325": ("tramadol", None, "IR", 37.5, "mg", None),
     "LORTAB 7.5-325 MG/15 ML ELIXIR": ("hydrocodone", "oral", "IR", 0.5, "mg/mL", None),
     "Vicoprofen 200/7.5": ("hydrocodone", None, "IR", 7.5, "mg", None),
     "Percocet 10-20": ("oxycodone", None, "IR", None, None, None),
-    "Norco 10 mg tablet": ("hydrocodone", "oral", "IR", None, None, None),
+    "Norco 10 mg tablet": ("hydrocodone", "oral", "IR", 10, "mg", None),
     # brands of one route or one release tell it
     "Kadian 20 mg": ("morphine", "oral", "ER", 20, "mg", None),
     "Xtampza 9 mg capsule": ("oxycodone", "oral", "ER", 9, "mg", None),

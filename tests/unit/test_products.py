@@ -10,7 +10,8 @@ from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import DISPENSINGS
 from opioid_outcomes.errors import UserError
 from opioid_outcomes.exposure import products, set_apart
-from opioid_outcomes.exposure.product_names import FORMS, OTHER_NAMES, brand_facts, ingredients, opioids, parse
+from opioid_outcomes.exposure.product_forms import FORMS
+from opioid_outcomes.exposure.product_names import OTHER_NAMES, brand_facts, ingredients, opioids, parse
 
 HEADER = "code,vocabulary,ingredient,route,release,strength,strength_unit\n"
 

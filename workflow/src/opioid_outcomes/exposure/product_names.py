@@ -2,78 +2,40 @@
 
 Reads RxNorm names ("acetaminophen 325 MG / oxycodone hydrochloride 10 MG Oral Tablet [Percocet]") and the looser ones
 of claims and pharmacies ("OXYCODONE-ACETAMINOPHEN 10-325 MG TABLET"). Names are parsed one by one, so give unique ones.
-Strengths are read in exposure/product_strengths.py.
+Strengths are read in exposure/product_strengths.py, routes and forms in exposure/product_forms.py.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.config import shipped
-from opioid_outcomes.exposure import product_strengths
+from opioid_outcomes.exposure import product_forms, product_strengths, product_text
 
 # A product is a cough medicine by its partners only with these; others (meperidine and promethazine) stay analgesic.
 OTHER_NAMES = ("also_called", "combinations", "for_use_disorder")  # columns of opioids.csv
 ANTITUSSIVE_OPIOIDS = ("codeine", "dihydrocodeine", "hydrocodone")
 # Buprenorphine with naloxone is licensed for opioid use disorder only (US prescribing information; ATC N07BC51).
-ANTAGONIST = re.compile(r"\bnaloxone?\b")
+ANTAGONIST = re.compile(r"\bnalox(?:one?)?\b")
 # Claims cut the last letter off, and other languages never had it: "hydrocodon-acetaminophn", "Morphin". Below this
 # length a name without its e would be too short to mean one drug.
 LEAST_WITHOUT_E = 7
-# "acetaminophen-cod #3", "Tylenol #3"
-ABBREVIATED_CODEINE = re.compile(r"(?<=[-/ ])cod\b(?=.*\d)|(?<=\btylenol )(?=(?:#|no\.?) ?[234]\b)")
-CODEINE_PARTNERS = re.compile(r"\b(?:acetaminophen|apap|asa|aspirin|butalbital|tylenol)\b")
 LIKENESS = 0.8  # of misspelt names: below it ibuprofen would be a brand of hydrocodone
-INJECTION = (
-    r"inj|inject\w*|syringes?|auto-injector|cartridges?|intravenous|intramuscular|subcutaneous|epidural|intrathecal"
-    r"|infusion|ampoules?|ampules?|amps?|vials?|iv|pca"
-)
-# The first that matches is the route: "Oral Lozenge" and "Oral Spray" act through the mucosa, not by being swallowed.
-ROUTES = tuple(
-    (re.compile(rf"\b(?:{words})\b"), route)
-    for words, route in (
-        (INJECTION, "injection"),
-        (r"transdermal|patch|patches", "transdermal"),
-        (r"sublingual|subl|sl|oral spray|oral strips?", "sublingual"),
-        (r"buccal|lozenges?|mucosal|transmucosal|troches?", "buccal"),
-        (r"nasal|intranasal", "nasal"),
-        (r"rectal|suppository|suppositories|supp", "rectal"),
-        (r"implants?", "implant"),
-        (r"inhal\w*", "inhaled"),
-        (
-            r"oral|tablets?|tabs?|capsules?|caps?|syrup|elixir|solution|soln|suspension|susp|liquid|tincture"
-            r"|concentrate|drops",
-            "oral",
-        ),
-    )
-)
-EXTENDED = re.compile(
-    r"\b(?:(?:extended|sustained|controlled|prolonged|modified|slow)[ -]?rel(?:ease)?"
-    r"|(?:er|xr|sr|cr|la|xl|sa|mr)(?:\d+(?:hr?)?)?|(?:12|24|72|168) ?hr?|retard|\w*contin(?:us)?)\b"
-)
-NO_FORM = re.compile(r"film[- ]coated|(?<=tablet )for (?:oral )?(?:suspension|solution)")
 # Opioids that nobody swallows: their tablets and films are for the mouth, and act where the generic ones are put (US
 # prescribing information; RxNorm dose forms)
 NOT_SWALLOWED = {"buprenorphine": "sublingual", "fentanyl": "buccal", "sufentanil": "sublingual"}
-FORMS = {
-    "film": r"films?|strips?",
-    "spray": r"sprays?",
-    "lozenge": r"lozenges?|troches?",
-    "tablet": r"tablets?|tabs?",
-    "capsule": r"capsules?|caps?",
-    "patch": r"patch(?:es)?|transdermal system",
-    "solution": r"solutions?|soln|syrup|elixir|liquid|tincture|concentrate|drops",
-    "suspension": r"suspensions?|susp",
-    "suppository": r"suppositor(?:y|ies)|supp",
-    "implant": r"implants?",
-}
-FORM = re.compile(r"\b(?:" + "|".join(f"(?P<{form}>{words})" for form, words in FORMS.items()) + r")\b")
+PER_HOUR = re.compile(rf"\d ?(?:{product_text.MASS_UNITS})(?:/| per | in )\d* ?(?:h|hr|hours?)\b")
+WITHOUT = re.compile(product_text.FREE)
+FREE_OF = re.compile(rf"\w{product_text.FREE}")
+# "{10 (oxycodone 5 MG Oral Tablet) / 5 (oxycodone 10 MG Oral Tablet) } Pack" (RxNorm)
+PACK = re.compile(r"^\{.*\} ?pack\b")
+OF_PACK = re.compile(r"\d+ \((.*?)\) ?(?=[/}])")
 
 
 @dataclass(frozen=True)
@@ -92,25 +54,58 @@ class Product:
 def parse(name: str) -> Product | None:
     """The opioid that a product's name names, or None if it names none.
 
-    Whole words decide (dihydrocodeine is not codeine, ipratropium not opium). Strength is in mg, mcg/h for patches or
-    mg/mL for liquids, and belongs to the opioid, not to its partner; where that cannot be told, it is not said. Only
-    patches have a strength per hour. A brand tells route and release where its name's other words do not.
+    Whole words decide (dihydrocodeine is not codeine, ipratropium not opium), in any letter case and with or without
+    accents. Strength is in mg, mcg/h for patches or mg/mL for liquids, and belongs to the opioid, not to its partner;
+    where that cannot be told, it is not said. Only patches have a strength per hour, and liquids none in mg alone. A
+    brand tells route and release where its name's other words do not. A pack of different tablets has no strength. What
+    is no medicine (a test for fentanyl, homeopathic opium, "codeine-free") names no opioid.
     """
-    text = _plain(name)
-    words = list(opioid_words().finditer(text))
+    text = product_text.plain(name)
+    words = _words(text)
     if not words:
         return None
+    if PACK.match(text):
+        return _of_pack(text, words)
+    return _product(text, words)
+
+
+def suspected(name: str) -> bool:
+    """Whether a word of a name that names no known opioid begins like one's: "OXYCODN 5 MG"."""
+    text = product_text.plain(name)
+    return stems().search(text) is not None and not product_text.NO_DRUG.search(text) and not FREE_OF.search(text)
+
+
+def _words(text: str) -> list[re.Match[str]]:
+    if product_text.NO_DRUG.search(text):
+        return []
+    return [word for word in opioid_words().finditer(text) if not WITHOUT.match(text, word.end())]
+
+
+def _of_pack(text: str, words: list[re.Match[str]]) -> Product:
+    found = [product for part in OF_PACK.findall(text) if (product := parse(part)) is not None]
+    if not found:
+        return _product(text, words)
+    same = len({(product.ingredient, product.strength, product.strength_unit) for product in found}) == 1
+    return found[0] if same else replace(found[0], strength=None, strength_unit=None)
+
+
+def _product(text: str, words: list[re.Match[str]]) -> Product:
     named = [word for word in words if word.group() not in named_in("combinations")]
-    found = (named or words)[0]
-    ingredient = ingredient_of(found.group())
-    form = _form(text)
+    ingredient = ingredient_of((named or words)[0].group())
+    form = product_forms.form(text)
     route = _route(text, ingredient, form, {word.group() for word in words})
     same = [word for word in named if ingredient_of(word.group()) == ingredient]
-    strength, unit = product_strengths.strength(text, same, ingredient, patch=route == "transdermal")
+    others = {ingredient_of(word.group()) for word in words} != {ingredient}
+    patch = worn(ingredient) and (route == "transdermal" or (route is None and PER_HOUR.search(text) is not None))
+    strength, unit = product_strengths.strength(text, same, ingredient, patch=patch, others=others)
+    if unit == "mg" and product_forms.is_liquid(text):  # of how many mL?
+        strength, unit = None, None
     route = route or ("transdermal" if unit == "mcg/h" else None)
     brands = [brand_facts()[word.group()] for word in words if word.group() in brand_facts()]
     extended = (
-        route in ("transdermal", "implant") or EXTENDED.search(text) or any(release == "ER" for _, release in brands)
+        route in ("transdermal", "implant")
+        or product_forms.extended(text)
+        or any(release == "ER" for _, release in brands)
     )
     return Product(
         ingredient,
@@ -123,18 +118,8 @@ def parse(name: str) -> Product | None:
     )
 
 
-def _plain(name: str) -> str:
-    text = " ".join(name.lower().replace("μ", "µ").split())
-    return ABBREVIATED_CODEINE.sub("codeine ", text) if CODEINE_PARTNERS.search(text) else text
-
-
-def _form(text: str) -> str | None:
-    found = [match.lastgroup for match in FORM.finditer(NO_FORM.sub("", text))]
-    return found[-1] if found else None
-
-
 def _route(text: str, ingredient: str, form: str | None, words: set[str]) -> str | None:
-    route = next((route for pattern, route in ROUTES if pattern.search(text)), None)
+    route = product_forms.route(text)
     of_brand = next((brand_facts()[word][0] for word in sorted(words) if word in brand_facts()), None)
     if ingredient in NOT_SWALLOWED and route in (None, "oral"):
         route = of_brand or (NOT_SWALLOWED[ingredient] if form in ("tablet", "film") else None)
@@ -187,8 +172,8 @@ def nearest_ingredient(name: str) -> str | None:
     product = parse(name)
     if product is not None:
         return product.ingredient
-    close = difflib.get_close_matches(name, ingredients(), n=1, cutoff=LIKENESS)
-    return ingredients()[close[0]] if close else None
+    close = difflib.get_close_matches(name, opioids().get_column("ingredient"), n=1, cutoff=LIKENESS)
+    return close[0] if close else None
 
 
 @cache
@@ -213,3 +198,16 @@ def opioid_words() -> re.Pattern[str]:
 def companion_words() -> re.Pattern[str]:
     words = io.read_text_table(shipped.DATA / "drugs" / "antitussive_companions.csv").get_column("companion")
     return re.compile(r"\b(?:" + "|".join(words) + r")\b")
+
+
+@cache
+def stems() -> re.Pattern[str]:
+    """Words that begin like an opioid's name."""
+    found = sorted(stem for stems in opioids().get_column("stems").drop_nulls() for stem in stems.split("|"))
+    return re.compile(r"\b(?:" + "|".join(found) + ")")
+
+
+@cache
+def worn(ingredient: str) -> bool:
+    """Whether there are patches of an opioid."""
+    return opioids().filter(ingredient=ingredient).get_column("largest_mcg_per_hour").null_count() == 0

@@ -1,71 +1,106 @@
-"""The opioid's strength in a product's name: mg, mcg/h for patches, mg/mL for liquids, or not said."""
+"""The opioid's strength in a product's name: mg, mcg/h for patches, mg/mL for liquids, or not said.
+
+A wrong strength is worse than none. Where several numbers stand together ("37.5-325 mg"), their size tells whose they
+are: what is marketed of the opioid against what is marketed of its partners; the order of the names only helps.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
-MASS = r"(?P<unit>mg|milligrams?|mcg|ug|µg|micrograms?|g|grams?)"
-PER = r"(?: ?/ ?| (?:in|per) )"
-STRENGTH = re.compile(
-    rf"(?P<value>\.?\d[\d.,]*) ?{MASS}\b"
-    rf"(?:{PER}(?P<per>\d[\d.,]*)? ?(?P<of>ml|millilit(?:er|re)s?|hr|h|hours?|actuat|spray|dose|mg|g)\b)?"
-)
-# Of several strengths in a row it cannot be told which is the opioid's: "5-325 mg", "5 mg/325 mg".
-AFTER_ANOTHER = re.compile(r"\d ?(?:mg|mcg)? ?[-/] ?$")
+from opioid_outcomes import io
+from opioid_outcomes.config import shipped
+from opioid_outcomes.exposure.product_text import MASS_UNITS
+
+NUMBER = r"(?<![\d.,#a-z])(?:\d+(?:[.,]\d+)*|\.\d+)(?![\d.,]*\d)"
+OF_WHAT = r"ml|millilit(?:er|re)s?|hr|hours?|h|actuat|spray|dose"
+# Not of mass: volumes, hours, percentages, areas, counts of what is taken ("2 x 5 mg", "5 mg - 30 tabs")
+NOT_MASS = r"(?! ?(?:ml|millilit\w+|l|hr|hours?|h|cm2?|x|days?|of)\b| ?%)"
+PER = rf"(?:/| (?:in|per) )(?:(?P<per>\d[\d.,]*)? ?(?P<of>{OF_WHAT})|(?P<weight>m?g))\b"
+PART = rf"(?P<value>{NUMBER}){NOT_MASS}(?: ?(?P<unit>{MASS_UNITS})\b(?:{PER})?)?"
+ITEM = re.sub(r"\?P<\w+>", "?:", PART)
+NEXT = r"(?: - (?!\d+ ?(?:tab|cap|patch))|(?:[-+&,;]| ?/) ?| [+&;] ?| (?:to|or|and|bis) )"
+CHAIN = re.compile(rf"{ITEM}(?:{NEXT}{ITEM})*")
+PARTS = re.compile(PART)
 THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
-SMALL = ("mc", "ug", "µg", "micro")  # units of micrograms
-NUMBER = r"\d+(?:\.\d+)?"
-# "oxycodone-acetaminophen 10-325 mg", "oxycodone hcl/acetaminophen 5mg-325mg", "hydrocodone-acetaminophen 5-325":
-# strengths in the order of ingredients
-LISTED = re.compile(
-    r"^(?P<names>[a-z][a-z ]*(?:[-/][a-z ]+)+?) "
-    rf"(?P<values>{NUMBER} ?(?:mg|mcg)?(?: ?[-/] ?{NUMBER}(?![\d.]| ?ml) ?(?:mg|mcg)?)+)(?P<rest>.*)$"
-)
-# "Percocet 10-325", "Vicodin ES 7.5/300": of a brand with a partner the smaller is the opioid's, if the other is one
-# that only the partner has. Acetaminophen, aspirin and ibuprofen have 160 mg a unit or more, their opioids 60 at most
-# (RxNorm clinical drugs, 2020).
-PAIR = re.compile(rf"(?<![\d.,])({NUMBER}) ?(?:mg)? ?[-/] ?({NUMBER})(?![\d.,]| ?ml)(?: ?mg)?(?P<rest>.*)$")
-LEAST_OF_PARTNER, MOST_OF_OPIOID = 160.0, 60.0
+BETWEEN_NAMES = re.compile(r"[-/;+&]| and ")
+NAMES_IN_BRACKETS = re.compile(r" ?[(\[][^()\[\]\d]*[)\]]")
+IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*[)\]]")
+# "hydrocodone 5/acetaminophen 325 mg", "propoxyphene-n 100/apap 650 mg"
+BARE = re.compile(rf"^(?:-n| hcl)? ?({NUMBER}) ?[-/] ?(?=[a-z])")
 # Tylenol with Codeine No. 2, 3, 4 and its generics (US prescribing information)
 NUMBERED = re.compile(r"(?:#|\bno\.?) ?([234])\b")
 CODEINE_BY_NUMBER = {"2": 15.0, "3": 30.0, "4": 60.0}
+NUMBERED_PARTNERS = re.compile(r"\b(?:acetamin\w*|apap|paracetamol|tylenol)\b")
 # A patch in micrograms is one per hour ("fentanyl 50 mcg patch"), but for the system that gives 40 mcg a press
-ON_DEMAND = re.compile(r"\bionsys\b")
-NAMES_IN_BRACKETS = re.compile(r" ?[(\[][^()\[\]\d]*[)\]]")
+ON_DEMAND = re.compile(r"\bionsys\b|(?<![\d.])0?\.04 ?mg\b(?!/)")
+SAME = 0.005  # relative: 10 mg/15 mL is RxNorm's 0.667 mg/mL
 MILLIGRAMS = {
-    "mg": 1.0,
-    "milligram": 1.0,
-    "mcg": 1e-3,
-    "ug": 1e-3,
-    "µg": 1e-3,
-    "microgram": 1e-3,
-    "g": 1e3,
-    "gram": 1e3,
-}
+    "mg": 1.0, "milligram": 1.0, "mcg": 1e-3, "ug": 1e-3, "µg": 1e-3, "microgram": 1e-3, "mikrogramm": 1e-3,
+    "mikrogram": 1e-3, "g": 1e3, "gram": 1e3,
+}  # fmt: skip
+SMALL = ("mc", "ug", "µg", "mik", "micro")  # units of micrograms
 Strength = tuple[float | None, str | None]
 UNKNOWN: Strength = (None, None)
 
 
-def strength(text: str, named: Sequence[re.Match[str]], ingredient: str, *, patch: bool) -> Strength:
+@dataclass(frozen=True)
+class Amount:
+    """One number of a chain: mg, None where it cannot be read; and what it is of (None, "mL", "hour", "piece", "?")."""
+
+    mg: float | None
+    unit: str | None
+    of: str | None
+    per: float | None
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A partner's strengths and its kind: analgesic, cough, other, or antagonist (there is less of it than of the
+    opioid)."""
+
+    strengths: tuple[float, ...]
+    kind: str
+
+
+def strength(text: str, named: Sequence[re.Match[str]], ingredient: str, *, patch: bool, others: bool) -> Strength:
     """The opioid's strength and its unit.
 
-    text: the name in lower case; named: where the ingredient stands in it (not as a brand with a partner, which may be
-    empty); patch: whether the product is one. Two salts of one opioid add up.
+    text: as of product_text.plain; named: where the ingredient stands in it (not as a brand with a partner, which may
+    be empty); patch: whether the product is one; others: whether another opioid is named, too. Two salts of one opioid
+    add up.
     """
-    number = NUMBERED.search(text) if ingredient == "codeine" else None
-    if number:
+    found = _found(text, named, ingredient, patch, others)
+    number = NUMBERED.search(text) if ingredient == "codeine" and found[0] is None else None
+    if number and NUMBERED_PARTNERS.search(text):
         return CODEINE_BY_NUMBER[number[1]], "mg"
-    if not named:
-        return _of_brand_with_partner(text)
-    listed = _listed(text, named[0])
-    if listed is not None:
-        return listed
-    per_hour = patch and not ON_DEMAND.search(text)
-    found = [_beside(text, word, per_hour) for word in _one_per_part(text, named)]
-    values = [value for value, _ in found if value is not None]
-    units = {unit for _, unit in found}
-    return (_rounded(sum(values)), found[0][1]) if len(values) == len(found) and len(units) == 1 else found[0]
+    return found
+
+
+def _found(text: str, named: Sequence[re.Match[str]], ingredient: str, patch: bool, others: bool) -> Strength:
+    if patch:
+        return _per_hour(text)
+    if others:  # the dose of the other one would be left out
+        return UNKNOWN
+    beside = [_own(text, word, ingredient) for word in _one_per_part(text, named)]
+    own = [found for found in beside if found is not None]
+    if len(own) > 1 and all(value is not None for value, _ in own) and len({unit for _, unit in own}) == 1:
+        return _rounded(sum(value for value, _ in own if value is not None)), own[0][1]
+    if own:
+        return own[0]
+    return _of_all_names(text, named, ingredient)
+
+
+def _per_hour(text: str) -> Strength:
+    amounts = [amount for chain in CHAIN.finditer(text) for amount in _amounts(chain[0])]
+    if ON_DEMAND.search(text):
+        return next(((_rounded(a.mg), "mg") for a in amounts if a.mg and a.unit), UNKNOWN)
+    told = [a for a in amounts if a.of == "hour"] or [a for a in amounts if a.unit in SMALL_UNITS and a.of is None]
+    values = {a.mg and a.per and _rounded(a.mg * 1000 / a.per) for a in told}
+    return (values.pop() or None, "mcg/h") if len(values) == 1 and None not in values else UNKNOWN
 
 
 def _one_per_part(text: str, named: Sequence[re.Match[str]]) -> list[re.Match[str]]:
@@ -73,68 +108,152 @@ def _one_per_part(text: str, named: Sequence[re.Match[str]]) -> list[re.Match[st
     parts: dict[int, re.Match[str]] = {}
     for word in named:
         parts.setdefault(text.count(" / ", 0, word.start()), word)
-    return [word for word in parts.values() if _says_strength(text, word)] or list(parts.values())[:1]
+    return list(parts.values())
 
 
-def _says_strength(text: str, word: re.Match[str]) -> bool:
-    return STRENGTH.search(text[word.end() :].split(" / ", maxsplit=1)[0]) is not None
+def _own(text: str, word: re.Match[str], ingredient: str) -> Strength | None:
+    """What stands beside the opioid, before the next name; None if nothing does."""
+    after = text[word.end() :]
+    next_name = re.compile(rf" / (?=[a-z])|{partner_words().pattern}").search(after)
+    own = after[: next_name.start()] if next_name else after
+    chain = next((found for found in CHAIN.finditer(own) if re.search(rf"\d ?(?:{MASS_UNITS})\b", found[0])), None)
+    if chain is not None:
+        if _several(own):
+            return UNKNOWN
+        start = word.end() + chain.start()
+        return _chosen(
+            text, _amounts(chain[0]), (start, word.end() + chain.end()), [word], ingredient, own=_alone(text, word)
+        )
+    bare = BARE.match(after)
+    if bare is not None and next_name is not None and bare.end() == next_name.start():
+        value = float(bare[1])
+        alone = marketed(value, None, ingredient) and not _a_partners(value, text)
+        return (_rounded(value), "mg") if alone else UNKNOWN
+    before = next((found for found in CHAIN.finditer(text[: word.start()].rstrip()) if _ends_at(found)), None)
+    if before is not None and not partner_words().search(text[: before.start()]):
+        return _chosen(text, _amounts(before[0]), before.span(), [word], ingredient, own=True)
+    return None
 
 
-def _of_brand_with_partner(text: str) -> Strength:
-    pair = PAIR.search(text)
-    if pair is None:
-        return UNKNOWN
-    small, large = sorted((float(pair[1]), float(pair[2])))
-    if large < LEAST_OF_PARTNER or small > MOST_OF_OPIOID:
-        return UNKNOWN
-    return _per_volume(small, pair["rest"])
+def _several(own: str) -> bool:
+    """Whether different strengths of one opioid are told ("2 mg tab or 4 mg tab"), other than in brackets."""
+    chains = [_amounts(found[0]) for found in CHAIN.finditer(IN_BRACKETS.sub("", own))]
+    told = {amounts[0].mg for amounts in chains if len(amounts) == 1 and amounts[0].unit and amounts[0].of is None}
+    return len(told) > 1
 
 
-def _listed(text: str, word: re.Match[str]) -> Strength | None:
-    """The strength whose place in "5-325 mg" is that of the opioid among the names, or None if the text is no list."""
-    without_brands = NAMES_IN_BRACKETS.sub("", text)
-    listed = LISTED.match(without_brands)
-    if listed is None or word.group() not in listed["names"]:
-        return None
-    position = len(re.findall(r"[-/]", listed["names"].partition(word.group())[0]))
-    values = re.findall(rf"({NUMBER}) ?(mg|mcg)?", listed["values"])
-    units = [unit for _, unit in values if unit]
-    names = len(re.findall(r"[-/]", listed["names"])) + 1
-    if position >= len(values) or (not units and len(values) != names):
-        return None
-    value, unit = values[position]
-    return _per_volume(float(value) * MILLIGRAMS[unit or (units[-1] if units else "mg")], listed["rest"])
+def _alone(text: str, word: re.Match[str]) -> bool:
+    """Whether no partner without a strength of its own goes before the opioid."""
+    *_, last = [None, *partner_words().finditer(text[: word.start()])]
+    return last is None or re.search(r"\d", text[last.end() : word.start()]) is not None
 
 
-def _per_volume(milligrams: float, rest: str) -> Strength:
-    volume = re.match(rf"{PER}({NUMBER})? ?ml\b", rest)
-    return (_rounded(milligrams / float(volume[1] or 1)), "mg/mL") if volume else (_rounded(milligrams), "mg")
+def _ends_at(chain: re.Match[str]) -> bool:
+    return chain.end() == len(chain.string) and re.search(r"[a-zµ]", chain[0]) is not None
 
 
-def _beside(text: str, word: re.Match[str], per_hour: bool) -> Strength:
-    own = text[word.end() :].split(" / ", maxsplit=1)[0]
-    match = STRENGTH.search(own)
-    if match is None:  # "10 mg oxycodone", where the strength stands next to the opioid
-        own = text[: word.start()].rstrip()
-        match = next((match for match in STRENGTH.finditer(own) if match.end() == len(own)), None)
-    if match is None or AFTER_ANOTHER.search(own[: match.start()]):
-        return UNKNOWN
-    return _in_contract_units(match, per_hour)
-
-
-def _in_contract_units(match: re.Match[str], per_hour: bool) -> Strength:
-    value, per = _number(match["value"], match["unit"]), _number(match["per"] or "1", "")
-    if value is None or per is None:
-        return UNKNOWN
-    milligrams = value * MILLIGRAMS[match["unit"].removesuffix("s")]
-    of = (match["of"] or "").removesuffix("s")
-    if of in ("hr", "h", "hour") or (not of and per_hour and match["unit"].startswith(SMALL)):
-        return _rounded(milligrams * 1000 / per), "mcg/h"
-    if of in ("", "actuat", "spray", "dose"):
-        return _rounded(milligrams), "mg"
-    if of.startswith("m") and of != "mg":
-        return _rounded(milligrams / per), "mg/mL"
+def _of_all_names(text: str, named: Sequence[re.Match[str]], ingredient: str) -> Strength:
+    """Of a list of names, then strengths ("oxycodone-acetaminophen 5-325 mg"), and of a brand with a partner."""
+    for chain in CHAIN.finditer(text):
+        amounts = _amounts(chain[0])
+        divided = " / " in text  # a strength then is that of the name it stands beside
+        if len(amounts) > 1 or (amounts[0].unit is not None and not divided):
+            found = _chosen(text, amounts, chain.span(), named, ingredient, own=False)
+            if found != UNKNOWN:
+                return found
     return UNKNOWN
+
+
+def _chosen(
+    text: str,
+    amounts: list[Amount],
+    span: tuple[int, int],
+    named: Sequence[re.Match[str]],
+    ingredient: str,
+    *,
+    own: bool,
+) -> Strength:
+    """The opioid's of the amounts in a chain that stands at ``span``; own: beside its name, no partner's between."""
+    if any(amount.mg is None or amount.of in ("?", "hour") for amount in amounts):
+        return UNKNOWN
+    places = _places(text, span[0], named, len(amounts)) if len(amounts) > 1 else []
+    if len(amounts) == 1:
+        [found] = amounts
+        known = marketed(found.mg, found.per if found.of == "mL" else None, ingredient)
+        if not named and not known:
+            return UNKNOWN
+        if partner_words().search(text) and _a_partners(found.mg, text) and not (known and own):
+            return UNKNOWN
+    else:
+        chosen = _by_size(text, amounts, places, ingredient, brand=not named)
+        if chosen is None:
+            return UNKNOWN
+        found = chosen
+    return _in_contract_units(_with_volume(text, found, span))
+
+
+def _by_size(text: str, amounts: list[Amount], places: list[int], ingredient: str, *, brand: bool) -> Amount | None:
+    antagonist = any(partner.kind == "antagonist" for partner in _partners(text))
+    if antagonist and len(amounts) == 2:
+        return max(amounts, key=lambda amount: amount.mg or 0.0)
+    volumes = [amount.per if amount.of == "mL" else None for amount in amounts]
+    own = [i for i, a in enumerate(amounts) if marketed(a.mg, volumes[i], ingredient)]
+    if len(own) > 1 and (brand or partner_words().search(text)):  # without a partner it is a range, or a choice
+        own = [i for i in own if not _a_partners(amounts[i].mg, text)]
+    rest = [a for i, a in enumerate(amounts) if i not in own]
+    if len(own) == 1 and all(_a_partners(a.mg, text, unnamed=True) or antagonist for a in rest):
+        return amounts[own[0]]
+    if len(places) == 1 and (own == places or (not own and not _a_partners(amounts[places[0]].mg, text))):
+        return amounts[places[0]]
+    if len(places) == 1 and places[0] in own:
+        return amounts[places[0]]
+    return None
+
+
+def _places(text: str, start: int, named: Sequence[re.Match[str]], count: int) -> list[int]:
+    """Where the opioid stands among the names before the strengths, if there are as many names as strengths."""
+    names = BETWEEN_NAMES.split(NAMES_IN_BRACKETS.sub("", text[:start]))
+    if len(names) != count:
+        return []
+    words = {word.group() for word in named}
+    return [i for i, name in enumerate(names) if any(re.search(rf"\b{re.escape(word)}\b", name) for word in words)]
+
+
+def _with_volume(text: str, found: Amount, span: tuple[int, int]) -> Amount:
+    """A strength in mg of a mixture whose other strength is per mL is per mL, too: "5 mg-acetaminophen 325 mg/5 mL".
+
+    Without a partner between, "10 mg (2 mg/mL)", what is per mL is the strength.
+    """
+    if found.of is not None:
+        return found
+    for chain in CHAIN.finditer(text):
+        for other in _amounts(chain[0]):
+            if chain.span() != span and other.of == "mL" and other.mg is not None:
+                apart = text[min(span[1], chain.end()) : max(span[0], chain.start())]
+                return Amount(found.mg, found.unit, "mL", other.per) if partner_words().search(apart) else other
+    return found
+
+
+@cache
+def _amounts(chain: str) -> list[Amount]:
+    """The numbers of a chain; a unit or volume at its end is that of all ("5-325 mg/5 mL")."""
+    parts = list(PARTS.finditer(chain))
+    units = [part["unit"] for part in parts]
+    amounts = []
+    for i, part in enumerate(parts):
+        unit = next((unit for unit in units[i:] if unit), next((unit for unit in reversed(units) if unit), None))
+        last = part if part["of"] or part["weight"] else parts[-1]
+        amounts.append(_amount(part["value"], unit, last["weight"] or last["of"], last["per"]))
+    return amounts
+
+
+def _amount(value: str, unit: str | None, of: str | None, per: str | None) -> Amount:
+    number, volume = _number(value, unit or ""), _number(per or "1", "")
+    plain = (unit or "mg").removesuffix("s")
+    kind = None if not of else "hour" if of[0] == "h" else "mL" if of.startswith(("ml", "millil")) else "piece"
+    kind = "?" if of in ("mg", "g") else kind
+    mg = None if number is None or volume is None else number * MILLIGRAMS[plain]
+    return Amount(mg, unit and plain, kind, volume)
 
 
 def _number(text: str, unit: str) -> float | None:
@@ -144,5 +263,73 @@ def _number(text: str, unit: str) -> float | None:
     return float(text) if re.fullmatch(r"\d*\.?\d+", text) and float(text) > 0 else None
 
 
+def _in_contract_units(amount: Amount) -> Strength:
+    if amount.mg is None or amount.per is None:
+        return UNKNOWN
+    return (_rounded(amount.mg / amount.per), "mg/mL") if amount.of == "mL" else (_rounded(amount.mg), "mg")
+
+
+def _a_partners(value: float | None, text: str, *, unnamed: bool = False) -> bool:
+    """Whether a number is a strength of a partner that is named; if none is, or unnamed: of an analgesic one."""
+    named = _partners(text)
+    may_be = {*named, *(partner for partner in partners().values() if partner.kind == "analgesic")}
+    return any(_same(value, known) for one in (may_be if unnamed or not named else named) for known in one.strengths)
+
+
+def _partners(text: str) -> list[Partner]:
+    words = {match.group() for match in partner_words().finditer(text)}
+    return [partners()[word] for word in sorted(words) if word in partners()]
+
+
+def marketed(value: float | None, volume: float | None, ingredient: str) -> bool:
+    """Whether an opioid is marketed in this strength: mg a unit, or mg in so many mL."""
+    per_unit, per_ml = marketed_strengths().get(ingredient, ((), ()))
+    if volume is None or value is None:
+        return any(_same(value, known) for known in per_unit)
+    return any(_same(value / volume, known) for known in per_ml)
+
+
+def _same(value: float | None, known: float) -> bool:
+    return value is not None and abs(value - known) <= SAME * known
+
+
 def _rounded(value: float) -> float:
     return round(value, 9)
+
+
+SMALL_UNITS = tuple(unit for unit in MILLIGRAMS if unit.startswith(SMALL))
+
+
+@cache
+def marketed_strengths() -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+    """Ingredient to the strengths that are marketed, in mg a unit and mg/mL, without injections and implants."""
+    per_unit: dict[str, set[float]] = {}
+    per_ml: dict[str, set[float]] = {}
+    table = io.read_text_table(shipped.DATA / "drugs" / "dictionary.csv").drop_nulls("strength")
+    for name, route, value, unit in table.select("ingredient", "route", "strength", "strength_unit").iter_rows():
+        if route not in ("injection", "implant") and unit in ("mg", "mg/mL"):
+            (per_unit if unit == "mg" else per_ml).setdefault(name, set()).add(float(value))
+    further = io.read_text_table(shipped.DATA / "drugs" / "opioids.csv").drop_nulls("further_mg")
+    for name, values in further.select("ingredient", "further_mg").iter_rows():
+        per_unit.setdefault(name, set()).update(map(float, values.split("|")))
+    names = sorted(per_unit.keys() | per_ml.keys())
+    return {name: (tuple(sorted(per_unit.get(name, ()))), tuple(sorted(per_ml.get(name, ())))) for name in names}
+
+
+@cache
+def partners() -> dict[str, Partner]:
+    """Every name of a partner that opioids are combined with."""
+    table = io.read_text_table(shipped.DATA / "drugs" / "partners.csv")
+    found: dict[str, Partner] = {}
+    for name, others, values, kind in table.iter_rows():
+        partner = Partner(tuple(map(float, values.split("|"))) if values else (), kind)
+        found |= dict.fromkeys((name, *(others.split("|") if others else ())), partner)
+    return found
+
+
+@cache
+def partner_words() -> re.Pattern[str]:
+    """Words that name a partner, cough medicines' among them."""
+    companions = io.read_text_table(shipped.DATA / "drugs" / "antitussive_companions.csv")
+    words = {*partners(), *companions.filter(kind="ingredient")["companion"]}
+    return re.compile(r"\b(?:" + "|".join(sorted(words, key=lambda word: (-len(word), word))) + r")\b")

@@ -14,7 +14,7 @@ from opioid_outcomes import io
 from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import DRUG_VOCABULARIES, RELEASES, ROUTES, STRENGTH_UNITS
 from opioid_outcomes.errors import Problems
-from opioid_outcomes.exposure import product_codes, product_names
+from opioid_outcomes.exposure import product_codes, product_forms, product_names
 from opioid_outcomes.exposure.distinct import distinct
 
 DICTIONARY = ("code", "vocabulary", "ingredient", "route", "release", "strength", "strength_unit")
@@ -182,7 +182,7 @@ def _checked(table: pl.DataFrame, path: str) -> pl.DataFrame:
     """A user's dictionary as compared, or a UserError that names all its mistakes."""
     closed = {
         "vocabulary": DRUG_VOCABULARIES, "route": ROUTES, "release": RELEASES, "strength_unit": STRENGTH_UNITS,
-        "form": tuple(product_names.FORMS),
+        "form": tuple(product_forms.FORMS),
     }  # fmt: skip
     table = table if "form" in table.columns else table.with_columns(form=pl.lit(None, pl.String))
     numbered = _comparable(table.with_columns(given=pl.col("strength").is_not_null())).with_row_index("row", 1)
