@@ -73,6 +73,26 @@ CASES = [
         others=[(0, 10, 56, None), (28, 10, 56, None), (56, 10, 56, None)],
     ),
     Case(
+        "others come back after 20 and 40 days in turn",
+        "the quantile is of the times between fills: 80 % of them are at most 40 days, though everybody's median is 30",
+        [(0, 10, 56, None)],
+        (56, 40, 10, pytest.approx(21), "waiting_time", None),
+        others=[(0, 10, 56, None), (20, 10, 56, None), (60, 10, 56, None), (80, 10, 56, None), (120, 10, 56, None)],
+    ),
+    Case(
+        "others come back after 30 days, but for a year without",
+        "above 180 days people have stopped: no time between fills",
+        [(0, 10, 60, None)],
+        (60, 30, 10, 30, "waiting_time", None),
+        others=[(0, 10, 60, None), (30, 10, 60, None), (395, 10, 60, None)],
+    ),
+    Case(
+        "quantity -60",
+        "cannot be, and is not 60: unknown, then the person's two a day",
+        [*TWO_A_DAY, (60, 10, -60, 30)],
+        (60, 30, 10, 30, "quantity_person_units", None),
+    ),
+    Case(
         "quantity 0 in one fill",
         "unknown, not nothing taken: 30 days at two a day",
         [*TWO_A_DAY, (60, 10, 0, 30)],
@@ -84,6 +104,12 @@ CASES = [
         [(0, 10, 0, 30), (30, 10, 0, 30)],
         (None, 30, 10, None, None, "source_without_quantity"),
         others=[(0, 10, 0, 30)],
+    ),
+    Case(
+        "only quantities that cannot be",
+        "the source has quantities: this one is unknown",
+        [(0, 10, 1e6, 30)],
+        (None, 30, 10, None, None, "quantity_unknown"),
     ),
     Case(
         "6,000 tablets for 30 days",
@@ -132,6 +158,12 @@ CASES = [
         (60, 30, None, None, None, "strength_unknown"),
     ),
     Case(
+        "strength -10",
+        "no such tablet: unknown, then the person's latest",
+        [*TWO_A_DAY, (60, -10, 60, 30)],
+        (60, 30, 10, 30, "person_product", None),
+    ),
+    Case(
         "30 to 60 tablets",
         "the midpoint",
         [(0, 10, (30, 60), 30)],
@@ -151,6 +183,41 @@ CASES = [
         (None, 30, 10, None, None, "quantity_unknown"),
         others=[(0, 20, 60, 30)],
         rules={"ranges": "set_aside", "strength": {"repair": []}},
+    ),
+    Case(
+        "30 to 60 tablets, set aside and mended",
+        "both are told: a range, and the four a day of ten others",
+        [(0, 10, (30, 60), 30)],
+        (120, 30, 10, 60, "quantity_range_set_aside + quantity_product_units", None),
+        others=FOUR_A_DAY,
+        rules={"ranges": "set_aside"},
+    ),
+    Case(
+        "20 to 40 days, set aside and mended",
+        "as above",
+        [*TWO_A_DAY, (60, 10, 60, (20, 40))],
+        (60, 30, 10, 30, "days_supply_range_set_aside + person_units", None),
+        rules={"ranges": "set_aside"},
+    ),
+    Case(
+        "tablets of 5 to 10 mg, set aside and mended",
+        "as above",
+        [*TWO_A_DAY, (60, (5, 10), 60, 30)],
+        (60, 30, 10, 30, "strength_range_set_aside + person_product", None),
+        rules={"ranges": "set_aside"},
+    ),
+    Case(
+        "0 to 1 tablet",
+        "half a tablet: 0 may be the lower end",
+        [(0, 10, (0, 1), 1)],
+        (0.5, 1, 10, 7.5, "quantity_range_midpoint", None),
+    ),
+    Case(
+        "0 to 0 tablets",
+        "unknown, and no repair",
+        [(0, 10, 60, 30), (30, 10, (0, 0), 30)],
+        (None, 30, 10, None, None, "quantity_unknown"),
+        rules={"quantity": {"repair": []}},
     ),
     Case(
         "a range, and no days_supply",
@@ -216,3 +283,15 @@ def test_repair(case: Case) -> None:
     if isinstance(case.fills[-1][1], str) and "MG/HR" in case.fills[-1][1]:
         found = (*found[:2], None, *found[3:])  # 25 mcg/h, not mg
     assert found == tuple(pytest.approx(value) if isinstance(value, float) else value for value in case.outcome)
+
+
+def test_a_strength_without_a_unit_is_unknown_and_mended() -> None:
+    recorded = [*rows(1, [*TWO_A_DAY, (60, 30, 60, 30)])]
+    recorded[-1]["strength_unit"] = None
+    _, clean = opioid_fills(pl.DataFrame(recorded, schema=DISPENSINGS.schema(pl.Int64())), Exposure())
+    assert clean.select("strength", "mme_per_day", "repair").rows()[-1] == (10, 30, "person_product")
+    none = Exposure.model_validate({"strength": {"repair": []}})
+    _, clean = opioid_fills(pl.DataFrame(recorded, schema=DISPENSINGS.schema(pl.Int64())), none)
+    assert clean.select("strength", "mme_per_day", "repair", "reason").rows()[-1] == (
+        None, None, None, "strength_unknown",
+    )  # fmt: skip

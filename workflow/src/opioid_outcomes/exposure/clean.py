@@ -24,17 +24,21 @@ def clean(resolved: products.Resolved, table: pl.DataFrame, rules: Exposure) -> 
     """DISPENSINGS_CLEAN: one row a fill of an opioid. ``table``: factors of ``mme.factors``.
 
     quantity, days_supply and strength are as repaired (null = unknown). Fills kept apart are not repaired, but for
-    treatment of opioid use disorder, whose supply is a state of its own. Where no fill has a quantity, that is the
-    source's way, and the reason for an unknown dose is source_without_quantity.
+    treatment of opioid use disorder, whose supply is a state of its own. Where no fill of an opioid has a quantity as
+    recorded, only 0 or none, that is the source's way, and the reason for an unknown dose is source_without_quantity.
 
     Sorted by person and date. Text is categorical (Enum), as 20 million names would fill the memory; in a file it is
     text. O(n): what depends on the product is worked out once per product; O(m log m) for the m fills of products with
     something to repair.
     """
     kinds = set_apart.classify(resolved.products, rules.buprenorphine.sublingual_without_indication)
-    fills, kinds = _repaired(*_in_order(_of_opioids(resolved.fills, kinds)), kinds, rules)
+    fills = _of_opioids(resolved.fills, kinds)
+    quantities = fills.select(pl.any_horizontal((pl.col(name) != 0).any() for name in ("quantity", "quantity_to")))
+    fills, kinds = _repaired(*_in_order(fills), kinds, rules)
     repaired = repair.labels(fills.get_column("repair"), rules.ranges)
     fills = _dosed(fills.drop("repair"), _categorical(mme.per_unit(kinds, table)), mme.tiers(table))
+    if not quantities.item():
+        fills = _without_quantities(fills)
     return fills.with_columns(repaired.alias("repair")).select(DISPENSINGS_CLEAN.names)
 
 
@@ -147,13 +151,12 @@ def _dosed(fills: pl.DataFrame, kinds: pl.DataFrame, tiers: pl.DataFrame | None)
     row = fills.get_column("product_row")
     of_product = [name for name in DISPENSINGS_CLEAN.names if name in kinds.columns]
     told = fills.with_columns(kinds.get_column(name).gather(row) for name in (*of_product, *mme.OF_UNIT))
-    dosed = mme.per_day(told.lazy(), tiers).collect()
-    if told.height and not (told.get_column("quantity") > 0).any():
-        without, reason = pl.col("reason") == "quantity_unknown", dosed.schema["reason"]
-        dosed = dosed.with_columns(
-            reason=pl.when(without).then(pl.lit(SOURCE_WITHOUT_QUANTITY, reason)).otherwise("reason")
-        )
-    return dosed
+    return mme.per_day(told.lazy(), tiers).collect()
+
+
+def _without_quantities(fills: pl.DataFrame) -> pl.DataFrame:
+    without, source = pl.col("reason") == "quantity_unknown", pl.lit(SOURCE_WITHOUT_QUANTITY, fills.schema["reason"])
+    return fills.with_columns(reason=pl.when(without).then(source).otherwise("reason"))
 
 
 def _categorical(kinds: pl.DataFrame) -> pl.DataFrame:

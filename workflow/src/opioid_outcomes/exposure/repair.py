@@ -38,10 +38,10 @@ def repair(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) -> pl.D
     ends of recorded ranges) and repair (bits of ``RULES`` that have mended the fill already), sorted by person and
     date. products: row i is product_row i, with product (the stockpiling key), strength_unit and form.
 
-    A range becomes one number by ``rules.ranges``. A days_supply that is missing, not above 0 or above
-    ``days_supply.max`` is unknown; so is a quantity that is missing, not above 0 or above ``quantity.max_per_day`` a
-    day of supply (``most_per_day``). Unknown ones are replaced by the first of the configured rules that gives a
-    believable value:
+    A range becomes one number by ``rules.ranges``, or is set aside: unknown until a rule mends it. A days_supply that
+    is missing, not above 0 or above ``days_supply.max`` is unknown; so is a quantity that is missing, not above 0 or
+    above ``quantity.max_per_day`` tablets a day of supply; ten times as many mL, a tenth as many patches
+    (``most_per_day``). Unknown ones are replaced by the first of the configured rules that gives a believable value:
 
     days_supply (1 to max days): person_units, product_units: quantity / the usual units a day; person_days,
     product_days: the usual days of supply; waiting_time: ``waiting_time_quantile`` of the times between successive
@@ -61,6 +61,7 @@ def repair(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) -> pl.D
     work.forget_what_cannot_be()
     work.mend_days()
     work.mend_quantity()
+    work.name_ranges()
     return fills.with_columns(
         pl.Series("quantity", work.quantity).fill_nan(None),
         pl.Series("days_supply", work.days).fill_nan(None),
@@ -118,6 +119,7 @@ class _Work:
         self.repair = fills.get_column("repair").to_numpy().copy()
         self.of_product = self.repair == 0  # of the product as recorded: it was not guessed
         self.as_recorded = self.of_product.copy()
+        self.ranged: dict[str, Array] = {}  # rows whose amount was recorded as a range
 
     def read_ranges(self) -> None:
         for name, values in (("quantity", self.quantity), ("days_supply", self.days)):
@@ -128,8 +130,7 @@ class _Work:
             rows = np.flatnonzero(high >= values)
             values[rows] = range_value(values[rows], high[rows], self.rules.ranges)
             self.as_recorded[rows] = False
-            if self.rules.ranges != "set_aside":
-                self.repair[rows] |= BITS[f"{name}_range"]
+            self.ranged[name] = rows
 
     def forget_what_cannot_be(self) -> None:
         with np.errstate(invalid="ignore"):
@@ -173,6 +174,12 @@ class _Work:
                 value = self.days[rows] * candidates[rule](self.units, rows)
                 believed = ~np.isnan(value)
                 self._set(self.quantity, rows[believed], value[believed], f"quantity_{rule}")
+
+    def name_ranges(self) -> None:
+        """Ranges that became a number are named; what stays unknown was not mended."""
+        for name, rows in self.ranged.items():
+            values = self.quantity if name == "quantity" else self.days
+            self.repair[rows[~np.isnan(values[rows])]] |= BITS[f"{name}_range"]
 
     @cached_property
     def units(self) -> Records:

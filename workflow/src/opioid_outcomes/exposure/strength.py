@@ -25,8 +25,9 @@ def mend_strength(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) 
     fills: person (codes 0, 1, ...), date (day), product_row and strength_to (upper end of a recorded range), sorted by
     person and date. products: ``Resolved.products``, row i being product_row i. Adds repair (bits of ``repair.RULES``).
 
-    A strength that cannot be (``products.strength_plausible``) is unknown. Rules for unknown ones, in the configured
-    order, among fills of the same ingredient, route and release whose strength is as recorded:
+    A strength that cannot be (``products.strength_plausible``) or has no unit is unknown; so is a range, if ranges are
+    set aside. Rules for unknown ones, in the configured order, among fills of the same ingredient, route and release
+    whose strength is as recorded:
     person_product: that of the person's latest such fill on or before the day (of several that day, the strongest);
     usual_product: the one that at least ``USUAL_SHARE`` of at least ``ENOUGH_PEOPLE`` other people have, and more of
     them than any other.
@@ -34,31 +35,47 @@ def mend_strength(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) 
     """
     fills = fills.with_columns(repair=pl.lit(0, pl.UInt16))
     recorded = products.height
-    fills, products = _read_ranges(fills, products, rules.ranges)
+    ranged = _ranged(fills, products)
+    fills, products = _read_ranges(fills, products, ranged, rules.ranges)
     products = _forget_what_cannot_be(products)
     for rule in rules.strength.repair:
         fills, products = _mend(fills, products, recorded, rule)
-    return fills, products
+    return _name_ranges(fills, products, ranged), products
 
 
-def _read_ranges(fills: pl.DataFrame, products: pl.DataFrame, rule: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _ranged(fills: pl.DataFrame, products: pl.DataFrame) -> pl.Series:
+    """Rows whose strength was recorded as a range."""
     if fills.get_column("strength_to").null_count() == fills.height:
-        return fills, products
+        return pl.Series([], dtype=pl.UInt32)
     low = products.get_column("strength").gather(fills.get_column("product_row"))
-    rows = (fills.get_column("strength_to") >= low).fill_null(False).arg_true()
+    return (fills.get_column("strength_to") >= low).fill_null(False).arg_true()
+
+
+def _read_ranges(
+    fills: pl.DataFrame, products: pl.DataFrame, rows: pl.Series, rule: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    if rows.is_empty():
+        return fills, products
     ranged = fills.select("product_row", "strength_to").gather(rows)
     kinds = ranged.unique().sort("product_row", "strength_to").with_row_index("new", products.height)
     own = products.gather(kinds.get_column("product_row"))
     value = range_value(own["strength"].to_numpy(), kinds["strength_to"].to_numpy(), rule)
     further = own.with_columns(pl.Series("strength", value).fill_nan(None))
     new = ranged.join(kinds, on=["product_row", "strength_to"], how="left", maintain_order="left").get_column("new")
-    bits = BITS["strength_range"] if rule != "set_aside" else np.uint16(0)
-    return _pointed(fills, rows, new, bits), _with(products, further)
+    return _pointed(fills, rows, new, np.uint16(0)), _with(products, further)
+
+
+def _name_ranges(fills: pl.DataFrame, products: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """Ranges that became a strength are named; what stays unknown was not mended."""
+    row = fills.get_column("product_row").gather(rows)
+    rows = rows.filter(products.get_column("strength").is_not_null().gather(row))
+    return _pointed(fills, rows, fills.get_column("product_row").gather(rows), BITS["strength_range"])
 
 
 def _forget_what_cannot_be(products: pl.DataFrame) -> pl.DataFrame:
-    """Strengths of opioids that cannot be are unknown, and so is that part of the product's key."""
-    wrong = pl.col("opioid") & ~pl.col("strength_plausible")
+    """Strengths of opioids that cannot be, or lack a unit, are unknown, and so is that part of the product's key."""
+    no_unit = pl.col("strength").is_not_null() & pl.col("strength_unit").is_null()
+    wrong = pl.col("opioid") & (~pl.col("strength_plausible") | no_unit)
     if not products.select(wrong.any()).item():
         return products
     blank = products.with_columns(strength=pl.when(~wrong).then("strength"))
