@@ -87,9 +87,9 @@ def write_table(frame: pl.DataFrame, path: Path, table: Table, *, calendar: bool
     write_frame(frame, path)
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """A table written by ``write_table``: dates come back as integer days since 1970-01-01."""
-    frame = pl.read_parquet(path)
+def read_table(path: Path, columns: tuple[str, ...] | None = None) -> pl.DataFrame:
+    """A table written by ``write_table``, or some columns: dates come back as integer days since 1970-01-01."""
+    frame = pl.read_parquet(path, columns=None if columns is None else list(columns))
     return frame.with_columns(pl.col(name).cast(pl.Int32) for name, dtype in frame.schema.items() if dtype == pl.Date)
 
 

@@ -29,6 +29,11 @@ TABLES = (
 )  # fmt: skip
 
 
+# Of wide tables of many rows only what is used: memory
+COLUMNS = {
+    "panel": ("person_id", "period", "pain"),
+    "person_time": ("person_id", "start", "stop", "on_opioid", "use_state", "mme", "new_user", "days_since_start"),
+}
 # Look-back of conditions, in days: whatever is on record, as chronic ones are not coded every half year
 EVER = 2**31 - 1
 UNSEEN = {
@@ -39,7 +44,7 @@ UNSEEN = {
 
 def estimate_trajectories(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """Writes the estimates of one cohort; returns one line for the terminal, in counts."""
-    tables = {name: io.read_table(inputs[name]) for name in TABLES}
+    tables = {name: io.read_table(inputs[name], COLUMNS.get(name)) for name in TABLES}
     chosen, covariates = Trajectories(**settings["trajectories"]), Covariates(**settings["covariates"])
     exposure = settings["exposure"]
     factors = Path(exposure["mme_factors"]).name  # a user's own table is told by its file name, never its folder
