@@ -15,6 +15,7 @@ from opioid_outcomes.config.slices import slice_of
 from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.simulate import cohort as simulated
 from opioid_outcomes.simulate import deaths, worlds
+from opioid_outcomes.simulate.drugs import OPIOIDS
 from opioid_outcomes.simulate.people import CONFOUNDERS
 from opioid_outcomes.simulate.world import WORLDS
 from opioid_outcomes.steps.cohort import build_cohort
@@ -31,7 +32,7 @@ covariates: {{baseline: [age, sex, pain, depression, fibromyalgia, heart_failure
 
 @pytest.fixture(scope="module", params=["tables", "omop"])
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
-    """cohort and person_time of the simulated people, through ingest, exposure and cohort."""
+    """cohort, person_time, clean fills and daily dose of the simulated people, through ingest, exposure and cohort."""
     folder = tmp_path_factory.mktemp(request.param)
     worlds.write(folder / "raw", world=WORLD, persons=PERSONS, seed=SEED, format=request.param)
     (folder / "config.yaml").write_text(CONFIG.format(format=request.param, path=folder / "raw"), encoding="utf-8")
@@ -52,7 +53,7 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         build_cohort, [*tables, *exposure, "rejected", "quality"],
         ["attrition", "cohort", "person_time", "panel", "table_one"],
     )  # fmt: skip
-    return {name: io.read_table(path(name)) for name in ("cohort", "person_time")}
+    return {name: io.read_table(path(name)) for name in ("cohort", "person_time", "dispensings_clean", "daily_dose")}
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,46 @@ def test_days_on_opioids_and_deaths(found: dict[str, pl.DataFrame], planted: sim
     assert dead.sum() > 50
     assert (end["stop"].to_numpy()[dead] == (died - first)[dead] + 1).all()
     assert (end["on_opioid"].to_numpy()[dead] == on[row, died][dead]).all()
+
+
+def test_every_fill_has_its_dose_however_badly_recorded(
+    found: dict[str, pl.DataFrame], planted: simulated.Cohort
+) -> None:
+    """Units a day of every analgesic fill, and MME/day where the drug has a factor; unknown is not zero."""
+    fills, people = planted.care.fills, planted.people
+    truth = pl.DataFrame(
+        {
+            "person_id": people.person_id[fills.person],
+            "date": people.start[fills.person] + fills.day,
+            "units": fills.units,
+            "mme": fills.mme,
+            "ingredient_given": np.array([product.ingredient for product in OPIOIDS])[fills.product],
+        }
+    )
+    clean = found["dispensings_clean"].filter(pl.col("analgesic") == 1)
+    both = clean.join(truth, on=["person_id", "date"], how="left")
+    assert both.height == clean.height > 7_000
+    assert both["ingredient"].cast(pl.String).to_list() == both["ingredient_given"].to_list()
+    assert both["repair"].is_not_null().sum() > 50
+    assert (both["quantity"] / both["days_supply"]).to_numpy() == pytest.approx(both["units"].to_numpy(), abs=1e-5)
+    known = both.filter(pl.col("ingredient") != "buprenorphine")
+    assert known["mme_per_day"].to_numpy() == pytest.approx(known["mme"].to_numpy(), abs=1e-3)
+    unknown = both.filter(pl.col("ingredient") == "buprenorphine")
+    assert unknown.height == unknown["mme_per_day"].null_count() > 50
+    assert set(found["dispensings_clean"]["reason"].drop_nulls()) == {
+        "buprenorphine", "cough", "injection", "opioid_use_disorder"
+    }  # fmt: skip
+
+
+def test_supply_is_held_in_hospital(found: dict[str, pl.DataFrame], planted: simulated.Cohort) -> None:
+    """Days with supply of everybody, those in hospital included, to the day."""
+    fills, people = planted.care.fills, planted.people
+    died = np.where(planted.deaths.day >= 0, planted.deaths.day + 1, people.length)
+    until = np.minimum(died, people.length)[fills.person]
+    stop = np.minimum(np.minimum(fills.stop, fills.next_day), until)
+    expected = np.bincount(people.person_id[fills.person], np.maximum(stop - fills.day, 0))
+    days = found["daily_dose"].group_by("person_id").agg((pl.col("stop") - pl.col("start")).sum().alias("days"))
+    supplied = np.zeros(len(expected))
+    supplied[days["person_id"].to_numpy()] = days["days"].to_numpy()
+    assert supplied.tolist() == expected.tolist()
+    assert fills.held.sum() > 300

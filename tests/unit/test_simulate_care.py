@@ -84,13 +84,58 @@ def test_supply_ends_where_stockpiling_says() -> None:
         if left:
             carried += 1
             left *= fills.units[row - 1] / fills.units[row]
-        end = fills.day[row] + fills.days_supply[row] + left
+        end = fills.day[row] + fills.days_supply[row] + left + fills.held[row]
         assert fills.end[row] == pytest.approx(end, abs=1e-9)
     assert carried > 100
 
 
 def test_products_carry_the_factors_of_cdc_2022() -> None:
-    """METHODS B1: MME a day of one unit a day is strength x factor, and a patch is worn for three days."""
-    factor = {"oxycodone": 1.5, "morphine": 1, "hydrocodone": 1, "tramadol": 0.2, "codeine": 0.15, "fentanyl": 2.4 * 3}
+    """METHODS B1: MME a day of one unit a day is strength x factor, and a patch is worn for three days.
+
+    Buprenorphine's is of HEAL: 2.2 a mcg/h over seven days; who has it has no known dose by CDC, and is not escalated.
+    """
+    factor = {"oxycodone": 1.5, "morphine": 1, "hydrocodone": 1, "tramadol": 0.2, "codeine": 0.15, "fentanyl": 2.4 * 3,
+              "methadone": 4.7, "hydromorphone": 5, "tapentadol": 0.4, "buprenorphine": 2.2 * 7}  # fmt: skip
     for product in OPIOIDS:
         assert product.mme == pytest.approx(product.strength * factor[product.ingredient]), product.name
+        assert product.step == 0 or product.ingredient != "buprenorphine"
+
+
+def test_nothing_is_dispensed_in_hospital_and_supply_lasts_longer_by_the_stay() -> None:
+    """By hand: the fill before an admission ends later by each stay that interrupts it, and no refill comes earlier."""
+    drawn, cared = lived("mortality", 1500, 6)
+    fills = cared.fills
+    person, visit = np.nonzero((cared.admission < care.NEVER) & (cared.admission + 40 < drawn.length[:, None]))
+    held = np.zeros(len(fills.day), dtype=int)
+    interrupted = 0
+    for who, start, days in zip(person, cared.admission[person, visit], cared.stay_days[person, visit], strict=True):
+        first, last = np.searchsorted(fills.person, [who, who + 1])
+        theirs = fills.day[first:last]
+        assert not ((theirs >= start) & (theirs < start + days)).any()
+        before = first + np.searchsorted(theirs, start) - 1
+        if before < first or fills.stop[before] - fills.held[before] + held[before] <= start:
+            continue
+        held[before] += days
+        interrupted += 1
+        if before + 1 < last:
+            assert fills.day[before + 1] >= fills.end[before]
+    assert interrupted > 100
+    known = np.isin(fills.person, person) & (fills.end + 60 < drawn.length[fills.person])
+    assert held[known].tolist() == fills.held[known].tolist()
+
+
+def test_some_long_term_users_step_down_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Falls of dose from one refill to the next: hardly anybody has two in a row without a plan to taper."""
+    people_with, ending = {}, {}
+    for chance in (care.STEP_DOWN, 0.0):
+        monkeypatch.setattr(care, "STEP_DOWN", chance)
+        _, cared = lived("mortality", 3000, 7)
+        fills = cared.fills
+        same = (fills.person[1:] == fills.person[:-1]) & (fills.product[1:] == fills.product[:-1])
+        fell = same & (fills.units[1:] < fills.units[:-1])
+        twice = np.flatnonzero(fell[1:] & fell[:-1]) + 2  # the fill of the second fall
+        people_with[chance] = len(np.unique(fills.person[twice]))
+        ending[chance] = (fills.next_day[twice] - fills.stop[twice] > 60).mean()
+    assert people_with[care.STEP_DOWN] <= 2
+    assert people_with[0.003] > 20
+    assert ending[0.003] > 0.2

@@ -11,6 +11,7 @@ import pytest
 from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.errors import UserError
 from opioid_outcomes.simulate import worlds
+from opioid_outcomes.simulate.drugs import OPIOIDS
 from opioid_outcomes.simulate.world import WORLDS
 from opioid_outcomes.steps.simulate import simulate_cohort
 
@@ -43,24 +44,34 @@ def test_same_seed_same_bytes_another_seed_others(folders: dict[str, Path], tmp_
         assert (tmp_path / "other" / name).read_bytes() != (folders[format] / name).read_bytes(), name
 
 
+def middle(quantity: pl.Series) -> pl.Series:
+    """Numbers of quantities, of which some are ranges."""
+    ends = quantity.cast(pl.String).str.split("-").cast(pl.List(pl.Float64))
+    return ends.list.mean()
+
+
 def test_both_formats_hold_the_same_people(folders: dict[str, Path]) -> None:
     tables, omop = folders["tables"], folders["omop"]
     assert (tables / "truth.json").read_bytes() == (omop / "truth.json").read_bytes()
     for table, columns, cdm, cdm_columns in (
         ("persons", ["person_id", "birth_year"], "PERSON", ["person_id", "year_of_birth"]),
         ("deaths", ["person_id", "date", "cause"], "DEATH", ["person_id", "death_date", "cause_source_value"]),
-        ("dispensings", ["person_id", "date", "quantity", "days_supply"], "DRUG_EXPOSURE",
-         ["person_id", "drug_exposure_start_date", "quantity", "days_supply"]),
+        ("dispensings", ["person_id", "date", "days_supply"], "DRUG_EXPOSURE",
+         ["person_id", "drug_exposure_start_date", "days_supply"]),
         ("diagnoses", ["person_id", "date", "code"], "CONDITION_OCCURRENCE",
          ["person_id", "condition_start_date", "condition_source_value"]),
         ("observation", ["person_id", "start", "end"], "OBSERVATION_PERIOD",
          ["person_id", "observation_period_start_date", "observation_period_end_date"]),
     ):  # fmt: skip
         assert read(tables, table).select(columns).rows() == read(omop, cdm).select(cdm_columns).rows(), table
+    inpatient = read(omop, "VISIT_OCCURRENCE").filter(pl.col("visit_concept_id") == 9201)
+    assert read(tables, "stays").rows() == inpatient.select("person_id", "visit_start_date", "visit_end_date").rows()
+    amounts = middle(read(tables, "dispensings")["quantity"])
+    assert amounts.to_list() == read(omop, "DRUG_EXPOSURE")["quantity"].to_list()
 
 
 def test_tables_have_the_columns_and_words_of_the_contract(folders: dict[str, Path]) -> None:
-    for name in ("persons", "observation", "dispensings", "diagnoses", "pain", "deaths"):
+    for name in ("persons", "observation", "dispensings", "diagnoses", "pain", "stays", "deaths"):
         frame, contract = read(folders["tables"], name), CANONICAL[name]
         assert set(frame.columns) <= set(contract.names), name
         for column in contract.columns:
@@ -80,7 +91,7 @@ def test_omop_concepts_are_all_described(folders: dict[str, Path]) -> None:
         ("MEASUREMENT", "measurement_concept_id"), ("DRUG_STRENGTH", "drug_concept_id"),
         ("DRUG_STRENGTH", "ingredient_concept_id"), ("CONCEPT_ANCESTOR", "ancestor_concept_id"),
     ):  # fmt: skip
-        assert set(read(omop, table)[column]) <= set(names), (table, column)
+        assert set(read(omop, table)[column]) - {0} <= set(names), (table, column)
     strength = read(omop, "DRUG_STRENGTH")
     assert 0 < strength.height < read(omop, "DRUG_EXPOSURE")["drug_concept_id"].n_unique() + 1
     for drug, amount in strength.select("drug_concept_id", "amount_value").rows():
@@ -95,10 +106,44 @@ def test_errors_are_few_and_known(folders: dict[str, Path]) -> None:
     assert pain.height - pain.unique().height == 5
     assert fills.filter(~pl.col("person_id").is_in(persons["person_id"].to_list())).height == 3
     assert fills.filter(pl.col("ingredient") == "oxycodone")["days_supply"].null_count() < 0.02 * fills.height
+    assert set(fills["days_supply"].drop_nulls()) - {700} == {1, 6, *range(5, 16), 28, 30}
     last = read(tables, "observation").group_by("person_id").agg(pl.col("end").max())
     for name in ("dispensings", "diagnoses"):
         late = read(tables, name).join(last, on="person_id").filter(pl.col("date") > pl.col("end"))
         assert late.height == 0, name
+
+
+def test_what_the_exposure_section_is_about_is_there(folders: dict[str, Path]) -> None:
+    """Products that factor tables disagree on, or are kept apart, or unknown, and amounts that are badly recorded."""
+    fills = read(folders["tables"], "dispensings")
+    people = {
+        "methadone": pl.col("ingredient") == "methadone",
+        "hydromorphone": pl.col("ingredient") == "hydromorphone",
+        "tapentadol": pl.col("ingredient") == "tapentadol",
+        "liquid": (pl.col("ingredient") == "morphine") & (pl.col("strength_unit") == "mg/mL"),
+        "patch without a factor": (pl.col("ingredient") == "buprenorphine") & (pl.col("strength_unit") == "mcg/h"),
+        "cough": pl.col("indication") == "cough",
+        "injection": pl.col("route") == "injection",
+        "treatment": pl.col("indication") == "opioid_use_disorder",
+        "gabapentin": pl.col("ingredient") == "gabapentin",
+        "unknown code": pl.col("code").is_not_null() & pl.col("ingredient").is_null(),
+        "strength missing": pl.col("ingredient").is_not_null() & pl.col("strength").is_null(),
+        "range": pl.col("quantity").str.contains("-"),
+        "quantity missing": pl.col("quantity").is_null(),
+        "quantity 0": pl.col("quantity") == "0",
+        "days_supply missing": pl.col("days_supply").is_null(),
+        "days_supply impossible": pl.col("days_supply") == 700,
+    }
+    seen = {name: fills.filter(which)["person_id"].n_unique() for name, which in people.items()}
+    assert [name for name, number in seen.items() if not number] == []
+    spoilt = fills.filter(pl.any_horizontal(list(people.values())[-6:]))
+    assert spoilt.height < 0.03 * fills.height
+    for_pain = fills.filter(
+        pl.col("ingredient").is_in([product.ingredient for product in OPIOIDS]),
+        pl.col("indication").is_null(),
+        pl.col("route") != "injection",
+    )
+    assert set(fills.filter(people["treatment"])["person_id"]).isdisjoint(for_pain["person_id"])
 
 
 def test_baseline_confounders_are_on_record_in_the_180_days_before_entry(folders: dict[str, Path]) -> None:

@@ -27,10 +27,14 @@ DOSE_CAUTION = 0.3  # fall of the log odds of escalating per 20 MME already take
 PREVALENT = 2.4  # log odds of use on the first day, above those of starting at a visit
 LONG_TERM_SHARE = 0.6  # of those who start
 STOP, TAPER, SHORT_TERM_STOP = 0.012, 0.006, 0.5  # chances per visit, whatever the pain
+STEP_DOWN = 0.003  # of a taper that goes on, a step with each refill, until nothing is left
+STAY = 0.012  # chance per visit of a stay in hospital before the next one
 
 MME = np.array([product.mme for product in OPIOIDS])
 START = np.array([product.start for product in OPIOIDS])
 STEP = np.array([product.step for product in OPIOIDS])
+FALL = np.array([product.fall for product in OPIOIDS])
+DAYS = np.array([product.days for product in OPIOIDS])
 LONG_SHARES = np.cumsum([product.long_term for product in OPIOIDS])
 SHORT_SHARES = np.cumsum([product.short_term for product in OPIOIDS])
 
@@ -62,6 +66,8 @@ class Draws:
     delay: np.ndarray  # days from decision to dispensing, 0-3
     refill: np.ndarray  # how early or late the next refill is
     refill_days: np.ndarray
+    admission: np.ndarray  # day of a stay in hospital between this visit and the next, ``NEVER`` without one
+    stay_days: np.ndarray
 
     def rows(self, index: np.ndarray) -> Draws:
         return Draws(**{name: value[index] for name, value in vars(self).items()})
@@ -98,6 +104,9 @@ def draw(people: People, rng: np.random.Generator) -> Draws:
         delay=rng.integers(0, 4, shape),
         refill=refill,
         refill_days=refill_days,
+        # between what one visit decides, dispensed within 3 days, and the next visit, 26 days or more after it
+        admission=np.where(rng.random(shape) < STAY, day + rng.integers(5, 11, shape), NEVER),
+        stay_days=rng.integers(2, 15, shape),
     )
 
 
@@ -119,6 +128,7 @@ class Fills:
     units: np.ndarray  # per day
     days_supply: np.ndarray
     end: np.ndarray
+    held: np.ndarray  # days in hospital while the supply lasted, by which it ends later
 
     @property
     def stop(self) -> np.ndarray:
@@ -145,6 +155,8 @@ class Care:
     escalated: np.ndarray
     eligible: np.ndarray  # long-term, dose unchanged for 90 days, no long gap
     fills: Fills
+    admission: np.ndarray  # as in ``Draws``
+    stay_days: np.ndarray
 
 
 class _Clinic:
@@ -162,6 +174,10 @@ class _Clinic:
         self.end = np.full(n, -1.0)
         self.due = np.full(n, NEVER, dtype=np.int64)
         self.changed = np.full(n, NEVER, dtype=np.int64)  # last change of dose or long gap
+        self.tapering = np.zeros(n, dtype=bool)
+        self.admission = np.full(n, NEVER, dtype=np.int64)
+        self.in_hand = np.zeros(n, dtype=bool)  # supply held in hospital is not used up yet
+        self.last_fill = np.full(n, -1, dtype=np.int64)
         self.steps = np.zeros(n, dtype=np.int64)
         self.step_day = np.full((n, STEPS), NEVER, dtype=np.int64)
         self.step_size = np.zeros((n, STEPS))
@@ -171,6 +187,8 @@ class _Clinic:
         self.escalated = np.zeros(shape, dtype=bool)
         self.eligible = np.zeros(shape, dtype=bool)
         self.fills: list[tuple[np.ndarray, ...]] = []
+        self.dispensed = 0
+        self.held: list[tuple[np.ndarray, np.ndarray]] = []  # fills, and days for which they are held
         self.risk = initiation_log_odds(people)
 
     def run(self) -> Care:
@@ -180,13 +198,21 @@ class _Clinic:
             seen = np.flatnonzero(next_visit == today)
             if len(seen):
                 self._visits(seen, today)
+                self.admission[seen] = self.draws.admission[seen, self.visit[seen]]
                 self.visit[seen] += 1
                 next_visit[seen] = self.draws.day[seen, self.visit[seen]]
                 next_visit[seen[next_visit[seen] >= self.people.length[seen]]] = NEVER
+            admitted = np.flatnonzero(self.admission == today)
+            if len(admitted):
+                self._admit(admitted, today)
             filling = np.flatnonzero(self.due == today)
             if len(filling):
                 self._fill(filling, today)
-        return Care(self.draws.day, self.score, self.probability, self.escalated, self.eligible, self._all_fills())
+        draws = self.draws
+        return Care(
+            draws.day, self.score, self.probability, self.escalated, self.eligible, self._all_fills(),
+            draws.admission, draws.stay_days,
+        )  # fmt: skip
 
     def _at(self, name: str, who: np.ndarray) -> np.ndarray:
         column: np.ndarray = getattr(self.draws, name)
@@ -218,16 +244,18 @@ class _Clinic:
         self.product[who] = np.where(long_term, *choices)
         self.prescribed[who] = START[self.product[who]]
         supply = self._at("supply", who)
-        self.days_supply[who] = np.where(long_term, np.where(supply < 0.6, 30, 28), 5 + (supply * 11).astype(int))
-        patch = np.isin(self.product[who], PATCHES)
-        self.days_supply[who[patch]] = 30
+        days = np.where(long_term, np.where(supply < 0.6, 30, 28), 5 + (supply * 11).astype(int))
+        given = DAYS[self.product[who]]
+        self.days_supply[who] = np.where(given > 0, given, days)
         self.due[who] = today + self._at("delay", who)
 
     def _decide_dose(self, who: np.ndarray, visit: np.ndarray, score: np.ndarray, today: int) -> None:
         dose = self.prescribed[who] * MME[self.product[who]]
         rise = STEP[self.product[who]] * MME[self.product[who]]
         free = (self.prescribed[who] == self.units[who]) & (self.steps[who] < STEPS - 2)  # no change is under way
-        possible = free & self.long_term[who] & (rise > 0) & (rise >= LEAST_RISE * dose) & (dose + rise <= CEILING_MME)
+        free &= self.long_term[who] & ~self.in_hand[who]
+        steady = free & ~self.tapering[who] & (rise > 0)
+        possible = steady & (rise >= LEAST_RISE * dose) & (dose + rise <= CEILING_MME)
         chance = np.where(
             possible, expit(self.world.escalation + 0.45 * (score - 5) - DOSE_CAUTION * (dose / 20 - 2)), 0.0
         )
@@ -246,9 +274,16 @@ class _Clinic:
         other = self._at("other", who)
         stopping = ~up & (other < np.where(self.long_term[who], STOP, SHORT_TERM_STOP))
         self._stop(who[stopping])
-        lower = dose - rise >= 15
-        tapering = ~up & ~stopping & free & self.long_term[who] & lower & (rise > 0) & (other < STOP + TAPER)
-        self.prescribed[who[tapering]] -= STEP[self.product[who[tapering]]]  # from the next refill on
+        lowered = ~up & ~stopping & steady & (dose - rise >= 15) & (other < STOP + TAPER)
+        self.prescribed[who[lowered]] -= STEP[self.product[who[lowered]]]  # from the next refill on
+        self.tapering[who] |= ~up & free & (other > 1 - STEP_DOWN)
+        self._step_down(who[self.tapering[who] & free & ~stopping])
+
+    def _step_down(self, who: np.ndarray) -> None:
+        fall = FALL[self.product[who]]
+        left = self.prescribed[who] - fall
+        self.prescribed[who] = left  # from the next refill on
+        self._stop(who[left < fall / 2])
 
     def _stop(self, who: np.ndarray) -> None:
         self.prescribed[who] = 0.0
@@ -257,6 +292,7 @@ class _Clinic:
         ends = np.floor(self.end[started] + DAY_EPSILON).astype(np.int64)
         self._record_step(started, ends, -self.units[started] * MME[self.product[started]])
         self.units[who] = 0.0
+        self.tapering[who] = False
         self.due[who] = NEVER
         self.changed[who] = NEVER
 
@@ -264,6 +300,21 @@ class _Clinic:
         self.step_day[who, self.steps[who]] = day
         self.step_size[who, self.steps[who]] = size
         self.steps[who] += 1
+
+    def _admit(self, who: np.ndarray, today: int) -> None:
+        """A stay in hospital, whatever its cause: nothing is dispensed, and what is at home is not used up."""
+        days = self.draws.stay_days[who, self.visit[who] - 1]
+        ordered = self.due[who] < NEVER
+        self.due[who[ordered]] += days[ordered]
+        lasting = np.floor(self.end[who] + DAY_EPSILON) > today
+        who, days = who[lasting], days[lasting]
+        self.end[who] += days
+        # the next refill waits until all is used up: else supply of two doses would be left over from before the stay
+        self.due[who] = np.maximum(self.due[who], np.ceil(self.end[who] - DAY_EPSILON).astype(np.int64))
+        later = (self.step_day[who] > today) & (self.step_day[who] < NEVER)  # supply of those who have stopped
+        self.step_day[who] += np.where(later, days[:, None], 0)
+        self.in_hand[who] = True
+        self.held.append((self.last_fill[who], days))
 
     def _fill(self, who: np.ndarray, today: int) -> None:
         units, old = self.prescribed[who], self.units[who]
@@ -277,6 +328,9 @@ class _Clinic:
         carried = np.where(old > 0, left * old / units, 0.0)
         self.end[who] = today + self.days_supply[who] + carried
         self.units[who] = units
+        self.in_hand[who] = False
+        self.last_fill[who] = self.dispensed + np.arange(len(who))
+        self.dispensed += len(who)
         self.fills.append(
             (who, np.full(len(who), today), self.product[who], units, self.days_supply[who], self.end[who])
         )
@@ -287,14 +341,16 @@ class _Clinic:
 
     def _all_fills(self) -> Fills:
         if not self.fills:
-            return Fills(*(np.zeros(0, dtype=np.int64),) * 3, np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0))
+            none = np.zeros(0, dtype=np.int64)
+            return Fills(none, none, none, np.zeros(0), none, np.zeros(0), none)
         person, day, product, units, supply, end = (np.concatenate(part) for part in zip(*self.fills, strict=True))
+        held = np.zeros(len(day), dtype=np.int64)
+        for rows, days in self.held:
+            np.add.at(held, rows, days)
+        columns = person, day, product, units, supply, end + held, held
         order = np.lexsort((day, person))
-        fills = Fills(person[order], day[order], product[order], units[order], supply[order], end[order])
+        fills = Fills(*(column[order] for column in columns))
         return keep(fills, fills.day < self.people.length[fills.person])
-
-
-PATCHES = [number for number, product in enumerate(OPIOIDS) if product.route == "transdermal"]
 
 
 def keep(fills: Fills, rows: np.ndarray) -> Fills:

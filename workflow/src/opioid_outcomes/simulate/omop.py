@@ -8,6 +8,7 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.simulate import omop_concepts as concepts
+from opioid_outcomes.simulate.drugs import PRODUCTS
 from opioid_outcomes.simulate.records import Records
 
 
@@ -19,7 +20,7 @@ def write(records: Records, folder: Path) -> None:
         "DRUG_EXPOSURE": _drug_exposure(records.dispensings),
         "CONDITION_OCCURRENCE": _condition_occurrence(records.diagnoses),
         "MEASUREMENT": _measurement(records.pain),
-        "VISIT_OCCURRENCE": _visit_occurrence(records.visits),
+        "VISIT_OCCURRENCE": _visit_occurrence(records.visits, records.stays),
         "DEATH": _death(records.deaths),
         "CONCEPT": concepts.concept(),
         "CONCEPT_ANCESTOR": concepts.concept_ancestor(),
@@ -62,6 +63,7 @@ def _observation_period(observation: pl.DataFrame) -> pl.DataFrame:
 
 def _drug_exposure(dispensings: pl.DataFrame) -> pl.DataFrame:
     number = dict(enumerate(concepts.PRODUCT_ID))
+    ndc = {index: product.code for index, product in enumerate(PRODUCTS) if product.code}
     days = pl.col("days_supply").fill_null(1)
     return _numbered(dispensings, "drug_exposure_id").select(
         "drug_exposure_id",
@@ -70,10 +72,10 @@ def _drug_exposure(dispensings: pl.DataFrame) -> pl.DataFrame:
         drug_exposure_start_date=_day("date"),
         drug_exposure_end_date=(pl.col("date") + days - 1).cast(pl.Int32).cast(pl.Date),
         drug_type_concept_id=pl.lit(concepts.EHR),
-        quantity="quantity",
+        quantity=pl.mean_horizontal("quantity", "quantity_to"),  # there is no place for a range
         days_supply=pl.col("days_supply").cast(pl.Int64),
         route_concept_id=pl.lit(0),
-        drug_source_value=pl.lit(None, dtype=pl.String),
+        drug_source_value=pl.col("product").replace_strict(ndc, default=None, return_dtype=pl.String),
         drug_source_concept_id=pl.lit(0),
     )
 
@@ -105,13 +107,15 @@ def _measurement(pain: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _visit_occurrence(visits: pl.DataFrame) -> pl.DataFrame:
-    return _numbered(visits, "visit_occurrence_id").select(
+def _visit_occurrence(visits: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
+    outpatient = visits.select("person_id", start="date", end="date", concept=pl.lit(concepts.OUTPATIENT))
+    inpatient = stays.with_columns(concept=pl.lit(concepts.INPATIENT))
+    return _numbered(pl.concat([outpatient, inpatient]), "visit_occurrence_id").select(
         "visit_occurrence_id",
         "person_id",
-        visit_concept_id=pl.lit(concepts.OUTPATIENT),
-        visit_start_date=_day("date"),
-        visit_end_date=_day("date"),
+        visit_concept_id="concept",
+        visit_start_date=_day("start"),
+        visit_end_date=_day("end"),
         visit_type_concept_id=pl.lit(concepts.EHR),
     )
 

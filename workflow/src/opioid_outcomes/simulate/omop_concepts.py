@@ -16,7 +16,8 @@ LOCAL = 2_000_000_000
 SEX = {"M": 8507, "F": 8532}
 MILLIGRAM = 8576
 PAIN_SCORE = 43055141  # LOINC 72514-3, pain severity 0-10
-OUTPATIENT = 9202
+OUTPATIENT, INPATIENT = 9202, 9201
+UNMAPPED = 0
 EHR = 32817
 CONDITION_NAMES = {
     "M54.5": "Low back pain",
@@ -32,13 +33,15 @@ CONDITION_NAMES = {
 }
 INGREDIENTS = {
     "oxycodone": 1124957, "morphine": 1110410, "hydrocodone": 1174888, "tramadol": 1103314, "fentanyl": 1154029,
-    "codeine": 1201620, "diazepam": 723013, "ibuprofen": 1177480, "gabapentin": 797399, "sertraline": 739138,
+    "codeine": 1201620, "methadone": 1103640, "hydromorphone": 1126658, "tapentadol": 19026459,
+    "buprenorphine": 1133201, "diazepam": 723013, "ibuprofen": 1177480, "gabapentin": 797399, "sertraline": 739138,
 }  # fmt: skip
 CAUSES = sorted({*OTHER_CAUSES, OVERDOSE} - {""})
 CONDITIONS_USED = [*CHRONIC_PAIN, *CONDITIONS.values(), *EXCLUDING.values()]
 CONDITION_ID = {code: LOCAL + 1 + number for number, code in enumerate(CONDITIONS_USED)}
 CAUSE_ID = {code: LOCAL + 101 + number for number, code in enumerate(CAUSES)}
-PRODUCT_ID = [LOCAL + 201 + number for number in range(len(PRODUCTS))]
+PRODUCT_ID = [UNMAPPED if product.code else LOCAL + 201 + number for number, product in enumerate(PRODUCTS)]
+MAPPED = {number: product for number, product in zip(PRODUCT_ID, PRODUCTS, strict=True) if number != UNMAPPED}
 
 
 def _concept(  # noqa: PLR0917
@@ -57,6 +60,7 @@ def concept() -> pl.DataFrame:
         _concept(8532, "FEMALE", "Gender", "Gender", "Gender", "S", "F"),
         _concept(MILLIGRAM, "milligram", "Unit", "UCUM", "Unit", "S", "mg"),
         _concept(OUTPATIENT, "Outpatient Visit", "Visit", "Visit", "Visit", "S", "OP"),
+        _concept(INPATIENT, "Inpatient Visit", "Visit", "Visit", "Visit", "S", "IP"),
         _concept(EHR, "EHR", "Type Concept", "Type Concept", "Type Concept", "S", "OMOP4976890"),
         _concept(
             PAIN_SCORE, "Pain severity - 0-10 verbal numeric rating [Score] - Reported", "Measurement", "LOINC",
@@ -72,7 +76,7 @@ def concept() -> pl.DataFrame:
     ]
     rows += [
         _concept(number, product.name, "Drug", "RxNorm", "Clinical Drug", "S", f"SIM{number - LOCAL}")
-        for number, product in zip(PRODUCT_ID, PRODUCTS, strict=True)
+        for number, product in MAPPED.items()
     ]
     rows += [
         _concept(number, name, "Drug", "RxNorm", "Ingredient", "S", f"SIM-{name}")
@@ -85,22 +89,22 @@ def concept_ancestor() -> pl.DataFrame:
     """Each product under its ingredient."""
     return pl.DataFrame(
         {
-            "ancestor_concept_id": [INGREDIENTS[product.ingredient] for product in PRODUCTS],
-            "descendant_concept_id": PRODUCT_ID,
-            "min_levels_of_separation": [1] * len(PRODUCTS),
-            "max_levels_of_separation": [1] * len(PRODUCTS),
+            "ancestor_concept_id": [INGREDIENTS[product.ingredient] for product in MAPPED.values()],
+            "descendant_concept_id": list(MAPPED),
+            "min_levels_of_separation": [1] * len(MAPPED),
+            "max_levels_of_separation": [1] * len(MAPPED),
         }
     )
 
 
 def drug_strength() -> pl.DataFrame:
     """Some products only, as in real vocabularies: for the others the strength is in the name."""
-    listed = [number for number, product in enumerate(PRODUCTS) if product.listed]
+    listed = {number: product for number, product in MAPPED.items() if product.listed}
     return pl.DataFrame(
         {
-            "drug_concept_id": [PRODUCT_ID[number] for number in listed],
-            "ingredient_concept_id": [INGREDIENTS[PRODUCTS[number].ingredient] for number in listed],
-            "amount_value": [float(PRODUCTS[number].strength) for number in listed],
+            "drug_concept_id": list(listed),
+            "ingredient_concept_id": [INGREDIENTS[product.ingredient] for product in listed.values()],
+            "amount_value": [float(product.strength) for product in listed.values()],
             "amount_unit_concept_id": [MILLIGRAM] * len(listed),
             "numerator_value": pl.Series([None] * len(listed), dtype=pl.Float64),
             "numerator_unit_concept_id": pl.Series([None] * len(listed), dtype=pl.Int64),

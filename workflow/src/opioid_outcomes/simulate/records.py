@@ -7,9 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.simulate.care import Care
+from opioid_outcomes.simulate import mess
+from opioid_outcomes.simulate.care import NEVER, Care
 from opioid_outcomes.simulate.deaths import Deaths
-from opioid_outcomes.simulate.drugs import BENZODIAZEPINE, PRODUCTS
+from opioid_outcomes.simulate.drugs import (
+    BENZODIAZEPINE,
+    GABAPENTIN,
+    IBUPROFEN,
+    INJECTION,
+    PRODUCTS,
+    SERTRALINE,
+    SYRUP,
+    TREATMENT,
+    UNLISTED,
+)
 from opioid_outcomes.simulate.people import CHRONIC_PAIN, CONDITIONS, EXCLUDING, People
 from opioid_outcomes.simulate.world import World
 
@@ -23,10 +34,11 @@ class Records:
 
     persons: pl.DataFrame  # person_id, sex, birth_year
     observation: pl.DataFrame  # person_id, start, end
-    dispensings: pl.DataFrame  # person_id, date, product (index in PRODUCTS), quantity, days_supply
+    dispensings: pl.DataFrame  # person_id, date, product (index in PRODUCTS), and amounts of ``mess.recorded``
     diagnoses: pl.DataFrame  # person_id, date, code (ICD-10-CM)
     pain: pl.DataFrame  # person_id, date, score (0-10), vas (recorded on a 0-100 scale)
     visits: pl.DataFrame  # person_id, date: outpatient visits, at which pain is asked
+    stays: pl.DataFrame  # person_id, start, end (day of discharge), in hospital
     deaths: pl.DataFrame  # person_id, date, cause, contributing
 
 
@@ -50,6 +62,7 @@ def build(people: People, care: Care, deaths: Deaths, world: World, rng: np.rand
         diagnoses,
         pain if world.records_pain else pain.clear(),
         pain.select("person_id", "date").unique(maintain_order=True),
+        _stays(people, care, until),
         _deaths(people, deaths),
     )
 
@@ -69,55 +82,64 @@ def _observation(people: People, until: np.ndarray, rng: np.random.Generator) ->
 
 
 def _dispensings(people: People, care: Care, until: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
-    fills = care.fills
-    quantity = fills.units * fills.days_supply
-    # Only long-term fills lose a field, and never a person's first two: what is missing can be told from the others.
-    follows = np.zeros(len(fills.day), dtype=bool)
-    follows[2:] = (fills.person[2:] == fills.person[:-2]) & (fills.days_supply[2:] >= 28)
-    lost = np.where(follows, rng.random(len(fills.day)), 1.0)
-    opioids = pl.DataFrame(
-        {
-            "person": fills.person,
-            "day": fills.day,
-            "product": fills.product,
-            "quantity": np.where(lost < 0.003, np.nan, np.round(quantity, 6)),
-            "days_supply": np.where((lost >= 0.003) & (lost < 0.012), np.nan, fills.days_supply.astype(float)),
-        }
-    )
-    frame = _alive(pl.concat([opioids, _other_drugs(people, rng)]), until)
-    frame = frame.with_columns(pl.col("quantity", "days_supply").fill_nan(None))
+    opioids = mess.recorded(care.fills, rng)
+    others = _other_drugs(people, care, rng)
+    frame = _alive(pl.concat([opioids, others], how="diagonal"), until)
     frame = _named(frame, people)
     strangers = frame.head(3).with_columns(person_id=pl.lit(UNKNOWN_PERSON, dtype=pl.Int64))
     return pl.concat([frame, strangers]).sort("person_id", "date", "product", maintain_order=True)
 
 
-def _other_drugs(people: People, rng: np.random.Generator) -> pl.DataFrame:
-    """Benzodiazepines from the day on record; ibuprofen, gabapentin and sertraline for some."""
+def _other_drugs(people: People, care: Care, rng: np.random.Generator) -> pl.DataFrame:
+    """What does not count as opioid use; benzodiazepines from the day on record.
+
+    Treatment of opioid use disorder is for people who take no opioid for pain: it would end that use, and with it the
+    planted comparison of on and off.
+    """
     everybody = np.arange(people.n)
-    users = {
-        BENZODIAZEPINE: (people.conditions["benzodiazepine"] == 1, people.recorded["benzodiazepine"]),
-        BENZODIAZEPINE + 1: (rng.random(people.n) < 0.3, rng.integers(0, 400, people.n)),
-        BENZODIAZEPINE + 2: (rng.random(people.n) < 0.15, rng.integers(0, 400, people.n)),
-        BENZODIAZEPINE + 3: (
-            (people.conditions["depression"] == 1) & (rng.random(people.n) < 0.6), people.recorded["depression"],
-        ),
-    }  # fmt: skip
+    anytime = rng.integers(0, 400, people.n)
+    never = ~np.isin(everybody, care.fills.person)
+
+    def some(share: float) -> np.ndarray:
+        return rng.random(people.n) < share
+
+    sad = people.conditions["depression"] == 1
+    users: dict[int, tuple[np.ndarray, np.ndarray, int, int]] = {  # who, first day, number of fills, days between them
+        BENZODIAZEPINE: (people.conditions["benzodiazepine"] == 1, people.recorded["benzodiazepine"], 8, 45),
+        IBUPROFEN: (some(0.3), anytime, 4, 45),
+        GABAPENTIN: (some(0.2), anytime[::-1], 12, 35),
+        SERTRALINE: (sad & some(0.6), people.recorded["depression"], 4, 45),
+        SYRUP: (some(0.05), anytime + 90, 2, 300),
+        INJECTION: (some(0.04), anytime + 60, 2, 250),
+        TREATMENT: (never & some(0.015), anytime, 12, 28),
+        **{product: (some(0.01), anytime, 3, 30) for product in UNLISTED},
+    }
     parts = []
-    for product, (uses, first) in users.items():
-        for fill in range(4):
+    for product, (uses, first, fills, between) in users.items():
+        given = PRODUCTS[product]
+        for fill in range(fills):
             who = everybody[uses]
             parts.append(
                 pl.DataFrame(
                     {
                         "person": who,
-                        "day": first[who] + 45 * fill + (rng.integers(0, 10, len(who)) if fill else 0),
+                        "day": first[who] + between * fill + (rng.integers(0, 10, len(who)) if fill else 0),
                         "product": np.full(len(who), product),
-                        "quantity": np.full(len(who), 30.0 * PRODUCTS[product].start),
-                        "days_supply": np.full(len(who), 30.0),
+                        "quantity": np.full(len(who), float(given.days * given.start)),
+                        "days_supply": np.full(len(who), float(given.days)),
                     }
                 )
             )
     return pl.concat(parts)
+
+
+def _stays(people: People, care: Care, until: np.ndarray) -> pl.DataFrame:
+    """In hospital up to the last recorded day at most."""
+    person, visit = np.nonzero(care.admission < NEVER)
+    day = care.admission[person, visit]
+    left = np.minimum(care.stay_days[person, visit], until[person] + 1 - day)
+    frame = _named(_alive(pl.DataFrame({"person": person, "day": day, "days": left}), until), people)
+    return frame.select("person_id", start="date", end=pl.col("date") + pl.col("days")).sort("person_id", "start")
 
 
 def _diagnoses(people: People, until: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:

@@ -12,16 +12,25 @@ from opioid_outcomes.simulate.records import Records
 
 
 def write(records: Records, folder: Path) -> None:
-    """persons, observation, dispensings, diagnoses, pain and deaths, one CSV each."""
+    """persons, observation, dispensings, diagnoses, pain, stays and deaths, one CSV each."""
     products = pl.DataFrame(
         {
             "product": range(len(PRODUCTS)),
-            "ingredient": [product.ingredient for product in PRODUCTS],
-            "route": [product.route for product in PRODUCTS],
-            "strength": [float(product.strength) for product in PRODUCTS],
-            "strength_unit": [product.unit for product in PRODUCTS],
-            "release": [product.release for product in PRODUCTS],
+            "code": [product.code or None for product in PRODUCTS],
+            "vocabulary": ["NDC" if product.code else None for product in PRODUCTS],
+            "ingredient": [None if product.code else product.ingredient for product in PRODUCTS],
+            "route": [None if product.code else product.route for product in PRODUCTS],
+            "strength": [None if product.code else float(product.strength) for product in PRODUCTS],
+            "strength_unit": [None if product.code else product.unit for product in PRODUCTS],
+            "release": [None if product.code else product.release for product in PRODUCTS],
+            "indication": [product.indication or None for product in PRODUCTS],
         }
+    )
+    low, high = (pl.col(name).cast(pl.String).str.strip_suffix(".0") for name in ("quantity", "quantity_to"))
+    quantity = pl.when(pl.col("quantity_to").is_null()).then(low).otherwise(low + "-" + high).alias("quantity")
+    lost = pl.col("no_strength").fill_null(False)  # other drugs lose nothing
+    dispensings = records.dispensings.join(products, on="product", maintain_order="left").with_columns(
+        quantity, *(pl.when(~lost).then(name).alias(name) for name in ("strength", "strength_unit"))
     )
     pain = records.pain.select(
         "person_id",
@@ -32,11 +41,10 @@ def write(records: Records, folder: Path) -> None:
     tables = {
         "persons": records.persons,
         "observation": records.observation,
-        "dispensings": records.dispensings.join(products, on="product", maintain_order="left").select(
-            "person_id", "date", *products.columns[1:], "quantity", "days_supply"
-        ),
+        "dispensings": dispensings.select("person_id", "date", *products.columns[1:], "quantity", "days_supply"),
         "diagnoses": records.diagnoses.with_columns(vocabulary=pl.lit("ICD10CM")),
         "pain": pain,
+        "stays": records.stays,
         "deaths": records.deaths,
     }
     for name, frame in tables.items():
