@@ -16,6 +16,7 @@ from opioid_outcomes.steps.exposure import derive_exposure, describe_episodes
 
 OUTPUTS = (
     "dispensings_clean", "daily_dose", "episodes", "opioid_status", "ledger", "repair_sensitivity", "gap_distribution",
+    "episode_summary",
 )  # fmt: skip
 OXYCODONE = {"ingredient": "oxycodone", "route": "oral", "strength": 10.0, "strength_unit": "mg", "release": "IR"}
 
@@ -294,11 +295,42 @@ def test_supply_lasts_through_a_stay_and_is_told(tmp_path: Path) -> None:
     _, found, notes = derive(tmp_path / "extend", tables)
     assert found["daily_dose"].select("start", "stop", "repaired").rows() == [(0, 10, 0), (10, 20, 1), (20, 40, 0)]
     assert ("stay", "supply held through a stay", 1, 1) in found["ledger"].rows()
-    assert "Held in hospital: 25 % of days of supply, counted at the dose held." in notes["warnings"]
+    assert "Held in hospital: 25 % of days with supply, counted at the dose held." in notes["warnings"]
+    assert "Repaired fills: none of days with supply rest on them." in notes["warnings"]
     _, found, notes = derive(tmp_path / "ignore", tables, stays="ignore")
     assert found["daily_dose"].select("start", "stop").rows() == [(0, 30)]
     assert not any("hospital" in told for told in notes["warnings"])
     assert not any(row[0] == "stay" for row in found["ledger"].rows())
+
+
+def test_days_on_repaired_fills_are_told_by_rule_and_apart_from_days_in_hospital(tmp_path: Path) -> None:
+    """Of 20 people each has 30 days as recorded and 30 on a repaired fill; ten are 20 of the latter days in hospital,
+    which are 20 days more: of 20 x 60 + 10 x 20 = 1,400 days 600 rest on repair and 200 are held."""
+    observation, dispensings, stays = [], [], []
+    for person in range(20):
+        observation.append({"person_id": person, "start": 0, "end": 400})
+        dispensings += [fill(person, 0), fill(person, 40, 60 if person < 12 else None, None if person < 12 else 30)]
+        if person < 10:
+            stays.append({"person_id": person, "start": 45, "end": 65})
+    tables = {"observation": observation, "dispensings": dispensings, "stays": stays}
+    _, found, notes = derive(tmp_path, tables)
+    length = pl.col("stop") - pl.col("start")
+    assert found["daily_dose"].filter(pl.col("repaired") == 1).select(length.sum()).item() == 800
+    assert [told for told in notes["warnings"] if told.startswith(("Repaired", "Held"))] == [
+        "Repaired fills: 45 % of days with supply rest on them, about 600 of about 1,400 person-days "
+        "(by rule, of the days these fills last: person units 60 %).",  # the other rule has 8 fills
+        "Held in hospital: 15 % of days with supply, counted at the dose held.",
+    ]
+
+
+def test_very_high_doses_are_flagged_and_kept(tmp_path: Path) -> None:
+    """100 tablets of 10 mg oxycodone a day are 1,500 MME; 66 are 990."""
+    fills = [fill(1, 0, 3000, 30), fill(2, 0, 1980, 30)]
+    _, found, notes = derive(tmp_path, {"observation": OBSERVED, "dispensings": fills})
+    assert found["dispensings_clean"].get_column("mme_per_day").to_list() == [1500, 990]
+    high = found["ledger"].filter(pl.col("item") == "high_dose").rows()
+    assert high == [("high_dose", "above 1,000 MME/day (kept)", 1, 1)]
+    assert "Doses above 1,000 MME/day: fewer than 11 analgesic fills; they are kept." in notes["warnings"]
 
 
 def test_tiers_of_methadone_reach_the_daily_dose(tmp_path: Path) -> None:
@@ -347,18 +379,27 @@ def test_ranges_are_told(tmp_path: Path, rule: str, stands: str) -> None:
     assert ("repair", f"quantity_range_{rule}", 1, 1) in found["ledger"].rows()
 
 
+def test_ranges_set_aside_are_told_so_though_a_rule_mends_them(tmp_path: Path) -> None:
+    fills = [fill(1, 0), fill(1, 30, 30, quantity_to=60.0)]
+    _, found, notes = derive(tmp_path, {"observation": OBSERVED, "dispensings": fills}, ranges="set_aside")
+    told = "Ranges as 1-2: 50 % of analgesic fills; each is set aside, and mended like a missing amount."
+    assert told in notes["warnings"]
+    assert ("repair", "quantity_range_set_aside + quantity_person_units", 1, 1) in found["ledger"].rows()
+
+
 def test_implausible_amounts_are_counted_by_kind(tmp_path: Path) -> None:
     fills = [
         fill(1, 0, 0), fill(1, 30, 9000), fill(1, 60, -60), fill(1, 90, days=0), fill(1, 120, days=-30),
         fill(1, 150, days=999), fill(1, 180, strength=5000.0), fill(1, 210, strength=None),
-        fill(1, 240, None, route="injection"),
+        fill(1, 240, None, route="injection"), fill(1, 270, strength_unit=None),
+        fill(1, 300, 0, quantity_to=1.0),  # a range may begin at 0
     ]  # fmt: skip
     _, found, _ = derive(tmp_path, {"observation": OBSERVED, "dispensings": fills})
     kinds = {row[1]: row[2] for row in found["ledger"].rows() if row[0] == "unusable"}
     assert kinds == {
         "quantity 0": 1, "quantity above 100 tablets, 1000 mL or 10 patches a day": 1, "quantity negative": 1,
         "days_supply 0": 1, "days_supply negative": 1, "days_supply above 365": 1, "strength implausible": 1,
-        "strength missing": 1,
+        "strength or its unit missing": 2,
     }  # fmt: skip
 
 

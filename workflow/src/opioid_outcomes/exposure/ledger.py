@@ -14,6 +14,7 @@ from opioid_outcomes.exposure import repair, set_apart
 from opioid_outcomes.exposure.products import RANGE_ENDS, Resolved
 from opioid_outcomes.exposure.stays import merge
 
+HIGH_DOSE = 1000.0  # MME/day of a fill: above it the dose is flagged, not dropped (METHODS B4)
 SHOWN_CODES = 20
 SHOWN_CODE_FILLS = 11  # a label is shown when at least 11 rows carry it (CONTRACT 7, Messages)
 NONE = pl.DataFrame(schema={"item": pl.String, "label": pl.String, "fills": pl.Int64, "persons": pl.Int64})
@@ -74,10 +75,11 @@ def ledger(recorded: Recorded, clean: pl.DataFrame, supplied: Supplied) -> pl.Da
     """item, label, fills, persons, sorted by item and falling fills.
 
     Items: ingredient; set_apart (reason); unusable (amounts as recorded that cannot be, by kind); range (amounts
-    recorded as ranges); repair (rules); dose_unknown (reason); factor_missing (ingredient and route); stockpile (early
-    refills whose left-over days the cap cut); stay (supply held in hospital); not_opioid; not_recognised (by
-    vocabulary of the code that no dictionary knows: every such fill once); code_not_recognised (the commonest of these
-    codes, part of them). ``clean``: DISPENSINGS_CLEAN, text as categories, sorted by person.
+    recorded as ranges); repair (rules); high_dose (above ``HIGH_DOSE``, kept); dose_unknown (reason); factor_missing
+    (ingredient and route); stockpile (early refills whose left-over days the cap cut); stay (supply held in hospital);
+    not_opioid; not_recognised (by vocabulary of the code that no dictionary knows: every such fill once);
+    code_not_recognised (the commonest of these codes, part of them).
+    ``clean``: DISPENSINGS_CLEAN, text as categories, sorted by person.
     """
     person = clean.get_column("person_id")
     kept = clean.get_column("analgesic") == 1
@@ -90,6 +92,7 @@ def ledger(recorded: Recorded, clean: pl.DataFrame, supplied: Supplied) -> pl.Da
         _by_category("ingredient", person, clean.get_column("ingredient")),
         _by_category("set_apart", person, reason, ~kept),
         _by_category("repair", person, clean.get_column("repair")),
+        _count(high_doses(clean), "high_dose", pl.lit(f"above {HIGH_DOSE:,.0f} MME/day (kept)")),
         _by_category("dose_unknown", person, reason, kept),
         _count(without_factor, "factor_missing", drug_and_route),
         _count(supplied.capped, "stockpile", pl.lit("left-over days above the cap dropped")),
@@ -99,22 +102,31 @@ def ledger(recorded: Recorded, clean: pl.DataFrame, supplied: Supplied) -> pl.Da
     return pl.concat(parts).sort("item", "fills", "label", descending=[False, True, False])
 
 
+def high_doses(clean: pl.DataFrame) -> pl.DataFrame:
+    """person_id of each analgesic fill of a dose that few people live with: more likely a slip of the amounts."""
+    high = (clean.get_column("mme_per_day") > HIGH_DOSE) & (clean.get_column("analgesic") == 1)
+    return clean.select("person_id").filter(high)
+
+
 def unusable(most_per_day: pl.Expr, rules: Exposure) -> dict[str, pl.Expr]:
-    """Label: whether a fill's amount as recorded is of that kind. Needs the fill's amounts and strength."""
+    """Label: whether a fill's amount as recorded is of that kind. Needs the fill's amounts and strength.
+
+    A range that begins at 0 is none of them. What could not be read was missing already when it came.
+    """
     quantity, days = pl.col("quantity"), pl.col("days_supply")
     longest, most = rules.days_supply.max, rules.quantity.max_per_day
     return {
         "days_supply missing": days.is_null(),
-        "days_supply 0": days == 0,
+        "days_supply 0": (days == 0) & ~(pl.col("days_supply_to") > 0).fill_null(False),
         "days_supply negative": days < 0,
         f"days_supply above {longest}": days > longest,
         "quantity missing": quantity.is_null(),
-        "quantity 0": quantity == 0,
+        "quantity 0": (quantity == 0) & ~(pl.col("quantity_to") > 0).fill_null(False),
         "quantity negative": quantity < 0,
         f"quantity above {most:g} tablets, {most * repair.LIQUID:g} mL or {most * repair.PATCH:g} patches a day": (
             (days > 0) & (days <= longest) & (quantity > days * most_per_day)
         ),
-        "strength missing": pl.col("strength").is_null(),
+        "strength or its unit missing": pl.col("strength").is_null(),
         "strength implausible": ~pl.col("strength_plausible"),
     }
 

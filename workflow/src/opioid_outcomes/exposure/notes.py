@@ -10,9 +10,10 @@ from opioid_outcomes import io
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.counts import about, share
 from opioid_outcomes.exposure.clean import rows_where
-from opioid_outcomes.exposure.ledger import Recorded, Supplied
+from opioid_outcomes.exposure.ledger import HIGH_DOSE, Recorded, Supplied, high_doses
 from opioid_outcomes.exposure.products import RANGE_ENDS
 from opioid_outcomes.exposure.source import SELF_REPORTED, source
+from opioid_outcomes.exposure.stays import merge
 
 MOST = 0.5  # a cost is what most of a table lacks
 SHOWN_FILLS = 11  # a label, or a mean, is shown when at least so many carry it (CONTRACT 7, Messages)
@@ -34,7 +35,8 @@ def notes(
     kept = rows_where(fills, fills.get_column("analgesic") == 1)
     if kept.height:
         warnings += _about_doses(kept, daily, rules)
-        warnings += _about_supply(supplied, canonical["stays"], rules)
+        warnings += _about_repair(kept, daily, canonical["stays"], rules)
+        warnings += _about_supply(supplied, rules)
         costs += _missing_doses(kept)
     dispensings, unrecognised = recorded.dispensings, recorded.dispensings - recorded.recognised
     if unrecognised:
@@ -72,8 +74,8 @@ def _about_doses(kept: pl.DataFrame, daily: pl.DataFrame, rules: Exposure) -> li
         f"MME by the factor table {Path(rules.mme_factors).name}.",
         f"Dose unknown: {share(unknown, kept.height)} of analgesic fills; unknown is not zero.",
         *_no_factor(kept),
+        *_about_high_doses(kept),
         *_about_buprenorphine(daily),
-        *_about_repair(kept, daily, rules),
     ]
     endless = kept.get_column("days_supply").null_count()
     if endless:
@@ -113,31 +115,59 @@ def _about_buprenorphine(daily: pl.DataFrame) -> list[str]:
     ]
 
 
-def _about_repair(kept: pl.DataFrame, daily: pl.DataFrame, rules: Exposure) -> list[str]:
-    told = [f"Repaired fills: {share(*_days(daily, pl.col('repaired') == 1))} of days with supply rest on them."]
-    if rules.stays == "extend":
-        told[0] = told[0].replace("rest on them.", "rest on them, or on supply held in hospital.")
+def _about_high_doses(kept: pl.DataFrame) -> list[str]:
+    high = high_doses(kept).height
+    return [f"Doses above {HIGH_DOSE:,.0f} MME/day: {about(high)} analgesic fills; they are kept."] if high else []
+
+
+def _about_repair(kept: pl.DataFrame, daily: pl.DataFrame, stays: pl.DataFrame, rules: Exposure) -> list[str]:
+    """Person-days with supply that rest on repaired fills, by rule, and apart from these those held in hospital."""
+    extended = rules.stays == "extend" and not stays.is_empty()
+    either, whole = _days(daily, pl.col("repaired") == 1)
+    in_hospital = _held_days(daily, stays) if extended else 0
+    repaired = either - in_hospital
+    person_days = f", {about(repaired)} of {about(whole)} person-days{_by_rule(kept)}" if repaired else ""
+    told = [f"Repaired fills: {share(repaired, whole)} of days with supply rest on them{person_days}."]
+    if extended:
+        told.append(f"Held in hospital: {share(in_hospital, whole)} of days with supply, counted at the dose held.")
     ranged = kept.select(pl.any_horizontal(pl.col(name).is_not_null() for name in RANGE_ENDS).sum()).item()
     if ranged:
-        stands = "is unknown" if rules.ranges == "set_aside" else f"stands for its {RANGE_WORDS[rules.ranges]}"
+        aside = "is set aside, and mended like a missing amount"
+        stands = aside if rules.ranges == "set_aside" else f"stands for its {RANGE_WORDS[rules.ranges]}"
         told.append(f"Ranges as 1-2: {share(ranged, kept.height)} of analgesic fills; each {stands}.")
     return told
 
 
-def _about_supply(supplied: Supplied, stays: pl.DataFrame, rules: Exposure) -> list[str]:
-    """What the stockpile cap dropped, in days and in MME of known doses, and what stays in hospital added."""
-    told = []
-    if supplied.dropped_days:
-        days = supplied.days + supplied.dropped_days
-        told.append(
-            f"Left-over supply above the cap of {rules.stockpile_cap_days} days is dropped: "
-            f"{share(supplied.dropped_days, days)} of days of supply, {share(supplied.dropped_mme, supplied.mme)} "
-            "of MME."
-        )
-    if rules.stays == "extend" and not stays.is_empty():
-        added = supplied.held.select((pl.col("stop") - pl.col("start")).sum()).item()
-        told.append(f"Held in hospital: {share(added, supplied.days)} of days of supply, counted at the dose held.")
-    return told
+def _by_rule(kept: pl.DataFrame) -> str:
+    """How the days of supply of repaired fills part among rules; a fill mended by several counts under each."""
+    mended = kept.select("repair", "days_supply").filter(pl.col("repair").is_not_null())
+    days = pl.col("days_supply").fill_null(0).round().cast(pl.Int64)  # whole: their sum has no order
+    by_label = mended.group_by(pl.col("repair").cast(pl.String)).agg(days.sum().alias("days"), fills=pl.len())
+    by_rule = by_label.with_columns(pl.col("repair").str.split(" + ")).explode("repair").group_by("repair").sum()
+    shown = by_rule.filter(pl.col("fills") >= SHOWN_FILLS).sort("days", "repair", descending=[True, False])
+    whole = int(by_label.get_column("days").sum())
+    parts = [f"{rule.replace('_', ' ')} {share(days, whole)}" for rule, days, _ in shown.rows() if days]
+    return f" (by rule, of the days these fills last: {', '.join(parts)})" if parts else ""
+
+
+def _about_supply(supplied: Supplied, rules: Exposure) -> list[str]:
+    """What the stockpile cap dropped, in days and in MME of known doses."""
+    if not supplied.dropped_days:
+        return []
+    days = supplied.days + supplied.dropped_days
+    return [
+        f"Left-over supply above the cap of {rules.stockpile_cap_days} days is dropped: "
+        f"{share(supplied.dropped_days, days)} of days of supply, {share(supplied.dropped_mme, supplied.mme)} "
+        "of MME."
+    ]
+
+
+def _held_days(daily: pl.DataFrame, stays: pl.DataFrame) -> int:
+    """Person-days with supply inside stays: all of them are held (``stays.extend``)."""
+    merged = merge(stays).rename({"start": "admission", "end": "discharge"})
+    there = daily.filter(pl.col("repaired") == 1).join(merged, on="person_id", maintain_order="left")
+    days = pl.min_horizontal("stop", "discharge") - pl.max_horizontal("start", "admission")
+    return int(there.select(days.clip(lower_bound=0).sum()).item())
 
 
 def _days(daily: pl.DataFrame, condition: pl.Expr) -> tuple[int, int]:

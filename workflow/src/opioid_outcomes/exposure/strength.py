@@ -25,9 +25,9 @@ def mend_strength(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) 
     fills: person (codes 0, 1, ...), date (day), product_row and strength_to (upper end of a recorded range), sorted by
     person and date. products: ``Resolved.products``, row i being product_row i. Adds repair (bits of ``repair.RULES``).
 
-    A strength that cannot be (``products.strength_plausible``) or has no unit is unknown; so is a range, if ranges are
-    set aside. Rules for unknown ones, in the configured order, among fills of the same ingredient, route and release
-    whose strength is as recorded:
+    A strength that cannot be (``products.strength_plausible``) is unknown; so is a range, if ranges are set aside.
+    Rules for unknown ones, in the configured order, among fills of the same ingredient, route and release whose
+    strength is as recorded:
     person_product: that of the person's latest such fill on or before the day (of several that day, the strongest);
     usual_product: the one that at least ``USUAL_SHARE`` of at least ``ENOUGH_PEOPLE`` other people have, and more of
     them than any other.
@@ -73,9 +73,8 @@ def _name_ranges(fills: pl.DataFrame, products: pl.DataFrame, rows: pl.Series) -
 
 
 def _forget_what_cannot_be(products: pl.DataFrame) -> pl.DataFrame:
-    """Strengths of opioids that cannot be, or lack a unit, are unknown, and so is that part of the product's key."""
-    no_unit = pl.col("strength").is_not_null() & pl.col("strength_unit").is_null()
-    wrong = pl.col("opioid") & (~pl.col("strength_plausible") | no_unit)
+    """Strengths of opioids that cannot be are unknown, and so is that part of the product's key."""
+    wrong = pl.col("opioid") & ~pl.col("strength_plausible")
     if not products.select(wrong.any()).item():
         return products
     blank = products.with_columns(strength=pl.when(~wrong).then("strength"))
