@@ -27,6 +27,15 @@ def test_incidence_and_standard_error_equal_survfit(kind: str) -> None:
         np.testing.assert_allclose(ours.se[:, cause - 1], theirs["se"], rtol=1e-9, atol=1e-14)
 
 
+def test_what_two_causes_leave_equals_survfit_with_its_influence() -> None:
+    """Two causes as one have the sum of their incidences, and its error: so does the share with neither."""
+    theirs = pl.read_csv(REFERENCE / "neither.csv")
+    ours = cumulative_incidence(PEOPLE["time"], np.choose(PEOPLE["cause"].to_numpy(), [0, 1, 2, 1]), causes=2)
+    assert ours.time.tolist() == theirs["time"].to_list()
+    np.testing.assert_allclose(1 - ours.incidence[:, 0], theirs["share"], rtol=1e-9)
+    np.testing.assert_allclose(ours.se[:, 0], theirs["se"], rtol=1e-9, atol=1e-14)
+
+
 def test_by_hand_with_a_tie_of_events_and_censoring() -> None:
     """4 at risk: at 1 one event; at 2 one of each cause and one censored, events first."""
     found = cumulative_incidence([1, 2, 2, 2], [1, 1, 2, 0], causes=2)

@@ -18,6 +18,12 @@ curve <- function(kind, weights) {
              incidence = as.vector(fit$pstate[, 2:4]), se = as.vector(fit$std.err[, 2:4]))
 }
 exact(suppressWarnings(rbind(curve("plain", rep(1, n)), curve("weighted", people$weight))), "aalen_johansen.csv")
+# neither cause 1 nor 3: what their incidences leave of 1; its error from everybody's influence on the two, added up
+fit <- survfit(Surv(time, factor(cause, 0:3)) ~ 1, cbind(people, id = 1:n), id = id, influence = TRUE)
+influence <- fit$influence.pstate[, , 2] + fit$influence.pstate[, , 4]
+influence <- influence[, (ncol(influence) - length(fit$time) + 1):ncol(influence)]
+exact(data.frame(time = fit$time, share = 1 - fit$pstate[, 2] - fit$pstate[, 4], se = sqrt(colSums(influence^2))),
+      "neither.csv")
 
 # three classes, everybody in each with a posterior probability
 set.seed(4)
