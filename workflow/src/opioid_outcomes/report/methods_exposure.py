@@ -12,7 +12,9 @@ from opioid_outcomes.exposure.usual import LONGEST_WAIT
 from opioid_outcomes.report.exposure_section import factor_table
 from opioid_outcomes.report.exposure_tables import LONG_TERM, event_definitions, stable
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import listed, number, plain, plural
+from opioid_outcomes.report.words import listed, number, percent, plain, plural
+from opioid_outcomes.trajectories.mixture_em import LEAST_SIGMA
+from opioid_outcomes.trajectories.selection import LEAST_MEAN_POSTERIOR, LEAST_PERSONS, LEAST_SHARE
 
 TABLES = {
     "cdc_2022": "CDC 2022, with CDC's older factor, marked so, for drugs it leaves out",
@@ -180,12 +182,16 @@ def trajectories(config: Config) -> list[str]:
         f"{shape} on "
         f"the scale {scale}, each class with a variance of its own, fitted by EM from "
         f"{plural(rules.starts, 'random start')}. "
+        f"No class's standard deviation is below {percent(LEAST_SIGMA, 0)} of the overall one, so that people on one "
+        "constant dose can be a class (Hathaway 1985). "
         f"Of 1 to {rules.max_classes} classes the smallest BIC is chosen among models whose smallest class holds at "
-        "least 1 % of people and in each of whose classes the mean posterior probability is at least 0.7."
+        f"least {percent(LEAST_SHARE, 0)} of people and {LEAST_PERSONS} of them, and in each of whose classes the mean "
+        f"posterior probability is at least {LEAST_MEAN_POSTERIOR:g}."
     ]
     analyses = {
         "drift": "the mean of individual slopes of dose and of pain over months on opioids",
-        "taper": "cumulative incidence of relapse, of stopping and of death after a first taper (Aalen–Johansen)",
+        "taper": "cumulative incidence of relapse, of stopping and of death after a first taper, and the share with "
+        "neither relapse nor death (Aalen–Johansen)",
         "predictors": "what goes with the class of course (multinomial regression, people weighted by the "
         "probability of "
         "each class) and with long-term use among new users (logistic regression, weighted for being followed)",
