@@ -51,6 +51,18 @@ CODES = {
     ("NDC", "00406012301"): ("hydrocodone", 5),
     ("NDC", "406012301"): ("hydrocodone", 5),
     ("NDC", "0406-0123-01"): ("hydrocodone", 5),
+    # as spreadsheets and exports write them
+    ("NDC", "406055201.0"): ("oxycodone", 5),
+    ("NDC", "4.06055201E+08"): ("oxycodone", 5),
+    ("NDC", "5.901141010e+9"): ("oxycodone", 10),
+    ("NDC", "4.06055E+08"): None,  # digits are lost
+    ("NDC", "'00406055201"): ("oxycodone", 5),
+    ("NDC", "NDC 00406-0552-01"): ("oxycodone", 5),
+    ("NDC", "NDC:00406055201"): ("oxycodone", 5),
+    ("NDC", "00406\u20130552\u201301"): ("oxycodone", 5),
+    ("NDC", "00406055201.5"): None,
+    ("RxNorm", "1049621.0"): ("tapentadol", 5),
+    ("OMOP", "4711.00"): ("morphine", 60),
     # labeler and product alone have lost no zeros
     ("NDC", "004060552"): None,
     ("NDC", "00406-0552"): None,

@@ -59,7 +59,67 @@ def test_strength_and_unit_come_from_one_source(tmp_path: Path) -> None:
     [row] = resolve({"code": "1", "vocabulary": "NDC", "product_name": "fentanyl 0.1 MG"}, dictionary=path)
     assert (row["strength"], row["strength_unit"]) == (25, "mcg/h")
     [row] = resolve({"code": "1", "vocabulary": "NDC", "strength": 50.0}, dictionary=path)
-    assert (row["strength"], row["strength_unit"]) == (50, None)
+    assert (row["strength"], row["strength_unit"]) == (25, "mcg/h")
+
+
+def test_a_strength_without_a_unit_is_unknown() -> None:
+    alone, named = resolve(
+        {"ingredient": "oxycodone", "strength": 5.0},
+        {"ingredient": "oxycodone", "strength": 5.0, "product_name": "oxycodone 10 MG Oral Tablet"},
+    )
+    assert (alone["strength"], alone["strength_unit"]) == (None, None)
+    assert (named["strength"], named["strength_unit"]) == (10, "mg")
+
+
+def test_a_strength_in_mg_of_a_liquid_is_unknown() -> None:
+    given = {
+        "ingredient": "morphine",
+        "strength": 10.0,
+        "strength_unit": "mg",
+        "product_name": "morphine oral solution",
+    }
+    told, unsaid, tablet, injection = resolve(
+        given | {"product_name": "morphine 10 MG/5 ML oral solution"},
+        given,
+        given | {"product_name": "morphine tablet"},
+        given | {"route": "injection"},
+    )
+    assert (told["strength"], told["strength_unit"]) == (2, "mg/mL")
+    assert unsaid["strength"] is None
+    assert tablet["strength"] == injection["strength"] == 10
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"code": "N02AA05", "vocabulary": "ATC"}, ("oxycodone", None, None, None, None)),
+        ({"ingredient": "Oxycodone"}, ("oxycodone", None, None, None, None)),
+        ({"ingredient": "oxycodone", "code": "1049621", "vocabulary": "RxNorm"}, ("oxycodone", "oral", "IR", 5, "mg")),
+        ({"ingredient": "morphine", "code": "1049621", "vocabulary": "RxNorm"}, ("morphine", None, None, None, None)),
+    ],
+)  # fmt: skip
+def test_what_name_or_code_say_of_another_drug_is_not_used(row: dict, told: tuple) -> None:
+    [found] = resolve(row | {"product_name": "12 HR tramadol 50 MG Extended Release Oral Tablet"})
+    assert tuple(found[name] for name in ("ingredient", "route", "release", "strength", "strength_unit")) == told
+    assert found["opioid"]
+
+
+@pytest.mark.parametrize(
+    ("row", "recognised"),
+    [
+        ({"product_name": "Naproxen 500 MG"}, True),
+        ({"product_name": "OXYCODN/APAP 5-325MG TAB"}, False),  # almost an opioid
+        ({"ingredient": "oxycodn/apap"}, False),
+        ({"code": "99999999999", "vocabulary": "NDC", "product_name": "hydrocodne 5 mg"}, False),
+        ({"product_name": "hydrocortisone 5 MG"}, True),
+        ({"ingredient": "ibuprofen", "product_name": "oxycodone 5 MG Oral Tablet"}, False),  # which of the two?
+        ({"ingredient": "ibuprofen", "product_name": "ibuprofen 200 MG Oral Tablet"}, True),
+        ({"product_name": "Fentanyl test strip"}, True),
+    ],
+)
+def test_what_is_almost_an_opioid_is_no_other_medicine(row: dict, recognised: bool) -> None:
+    [found] = resolve(row)
+    assert (found["opioid"], found["recognised"]) == (False, recognised)
 
 
 def test_users_codes_go_before_shipped_ones(tmp_path: Path) -> None:
@@ -103,7 +163,8 @@ def test_one_row_in_one_row_out_in_order() -> None:
 
 def test_a_product_is_worked_out_once_whatever_the_order_of_rows() -> None:
     names = ["tramadol 50 MG", None, "codeine 30 MG", "x"] * 25
-    rows = [{"product_name": name, "strength": 5.0 if i % 8 == 0 else None} for i, name in enumerate(names)]
+    mg = {"strength": 5.0, "strength_unit": "mg"}
+    rows = [{"product_name": name} | (mg if i % 8 == 0 else {}) for i, name in enumerate(names)]
     ahead = products.resolve(fills(*rows), products.dictionary())
     back = products.resolve(fills(*rows[::-1]), products.dictionary())
     assert ahead.products.height == 5
@@ -267,6 +328,34 @@ def test_a_strength_that_is_none_is_not_used(strength: float) -> None:
     assert (alone["strength"], alone["product"]) == (None, "oxycodone|||")
     assert (named["strength"], named["strength_unit"]) == (10, "mg")
     assert (coded["strength"], coded["strength_unit"]) == (5, "mg")
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("0406-0552-01,NDC,oxycodone,oral,IR,5,mg\n406055201,NDC,morphine,oral,IR,15,mg\n",
+         "one NDC is there in two spellings with different products in data rows 2"),
+        ("1,NDC,oxycodone,oral,IR,325,mg\n", "strength is more than twice the largest marketed in data rows 1"),
+        ("1,NDC,fentanyl,transdermal,ER,2500,mcg/h\n", "twice the largest marketed in data rows 1"),
+        ("1,NDC,oxycodone,oral,IR,5,\n", "strength has no unit in data rows 1"),
+    ],
+)  # fmt: skip
+def test_a_dictionary_that_would_give_wrong_doses_is_refused(tmp_path: Path, rows: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        products.dictionary(own_dictionary(tmp_path / "codes.csv", rows))
+
+
+def test_a_dictionary_may_hold_other_medicines_and_salts(tmp_path: Path) -> None:
+    path = own_dictionary(
+        tmp_path / "codes.csv",
+        "1,NDC,Gabapentin,,,,\n2,NDC,Oxycodone Hydrochloride,oral,IR,5,mg\n"
+        "0406-0552-01,NDC,oxycodone,oral,IR,5,mg\n406055201,NDC,oxycodone,oral,IR,5,mg\n",
+    )
+    other, salt, _ = resolve(
+        *({"code": code, "vocabulary": "NDC"} for code in ("1", "2", "406055201")), dictionary=path
+    )
+    assert (other["ingredient"], other["opioid"], other["recognised"]) == ("gabapentin", False, True)
+    assert (salt["ingredient"], salt["strength"], salt["opioid"]) == ("oxycodone", 5, True)
 
 
 def test_a_users_dictionary_may_tell_the_form(tmp_path: Path) -> None:

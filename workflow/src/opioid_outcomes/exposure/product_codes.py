@@ -1,7 +1,8 @@
 """Product codes as compared: NDC in any of its spellings, RxNorm, ATC and OMOP codes as they are.
 
 An NDC is labeler, product and package: 5, 4 and 2 digits in claims, but 4-4-2, 5-3-2 or 5-4-1 on the package (10
-digits; US Food and Drug Administration, 21 CFR 207). A spreadsheet eats the zeros it begins with.
+digits; US Food and Drug Administration, 21 CFR 207). A spreadsheet eats the zeros it begins with, writes 406055201.0 or
+4.06055201E+08, or puts an apostrophe before it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,23 @@ from opioid_outcomes.exposure.distinct import distinct
 
 PARTS = r"^(\d{1,5})-(\d{1,4})-(\d{1,2})$"
 LENGTH = 11
+APOSTROPHES = "'`\u2018\u2019\""
+DASHES = r"[\u2010-\u2015\u2212]"
+LABEL = r"(?i)^NDC[\s:#]*(\d)"
+SCIENTIFIC = r"^(\d)\.(\d+)[Ee]\+?0*(\d{1,2})$"
 
 
 def plain() -> pl.Expr:
-    """A code without hyphens and blanks, in upper case; an NDC of three parts with each filled up, so of 11 digits."""
-    code = pl.col("code").cast(pl.String).str.strip_chars()
+    """A code without hyphens and blanks, in upper case; an NDC of three parts with each filled up, so of 11 digits.
+
+    Whole numbers that were written as floats are read as such; 4.06055E+08 has lost digits, and stays as it is.
+    """
+    code = pl.col("code").cast(pl.String).str.strip_chars().str.strip_chars(APOSTROPHES).str.strip_chars()
+    code = code.str.replace_all(DASHES, "-").str.replace(LABEL, "${1}").str.replace(r"^(\d+)\.0+$", "${1}")
+    number = code.str.extract_groups(SCIENTIFIC)
+    digits = number.struct.field("1") + number.struct.field("2")
+    whole = number.struct.field("2").str.len_chars() == number.struct.field("3").cast(pl.UInt32, strict=False)
+    code = pl.when(whole).then(digits).otherwise(code)
     parts = code.str.extract_groups(PARTS)
     filled = pl.concat_str(
         [parts.struct.field(str(number)).str.zfill(width) for number, width in ((1, 5), (2, 4), (3, 2))]
@@ -47,6 +60,20 @@ def match(recorded: pl.DataFrame, codes: pl.DataFrame, product: tuple[str, ...])
     places = pl.int_range(recorded.height, dtype=pl.UInt32, eager=True).alias("place").to_frame()
     guessed = places.join(found.select("place", "row"), on="place", how="left", maintain_order="left")
     return as_written.zip_with(as_written.is_not_null(), guessed.get_column("row"))
+
+
+def contradicted(codes: pl.DataFrame, product: tuple[str, ...]) -> pl.Series:
+    """Rows whose NDC of fewer than 11 digits may be that of another row, which is of a different product."""
+    if codes.is_empty():
+        return pl.Series(dtype=pl.Boolean)
+    _, kind = distinct(codes, product)
+    rows = codes.with_columns(kind=kind).with_row_index("place")
+    whole = pl.col("code").str.len_chars() == LENGTH
+    exact = rows.filter(whole, pl.col("vocabulary") == "NDC").select(ndc="code", other="kind")
+    pairs = (
+        _possible(rows.filter(~whole), "place", "kind").join(exact, on="ndc").filter(pl.col("kind") != pl.col("other"))
+    )
+    return rows.get_column("place").is_in(pairs.get_column("place").implode())
 
 
 def _possible(codes: pl.DataFrame, *kept: str) -> pl.DataFrame:
