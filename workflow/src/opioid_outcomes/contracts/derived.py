@@ -46,7 +46,12 @@ DAILY_DOSE = Table(
         Column("mme", "float", "MME/day, the sum of the known parts; null = on, dose unknown"),
         Column("mme_incomplete", "int", "1 where a product active that day has no factor", required=True),
         Column("on_buprenorphine", "int", "1 where buprenorphine is active", required=True),
-        Column("repaired", "int", "1 where the stretch rests on a repaired fill or is held in hospital", required=True),
+        Column(
+            "repaired",
+            "int",
+            "1 where it rests on a repaired fill or what one left over, or is held in hospital",
+            required=True,
+        ),
         Column("tiered_mg", "float", "mg/day of methadone where its factor depends on the day's total; else null"),
     ),
 )
