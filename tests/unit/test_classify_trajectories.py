@@ -151,6 +151,7 @@ def test_no_classes_is_said_and_the_tables_are_there(
     (row,) = found["models"].to_dicts()
     assert (row["classes"], row["chosen"], row["log_likelihood"]) == (1, 0, None)
     assert row["why"] == line.removeprefix("no latent classes: ").partition(" (")[0]
+    assert row["smallest_class"] == row["persons"]
     courses_and_left = row["persons"] + row["left_never_on"] + row["left_few_months"]
     assert courses_and_left == person_time["person_id"].n_unique()
     assert set(DISPLAYS["trajectory_models"].columns) <= set(found["models"].columns)

@@ -96,7 +96,8 @@ def models_display(candidates: list[Candidate], courses: Courses, refusal: str =
     left = {"left_never_on": courses.never_on, "left_few_months": courses.too_few_months}
     rows: list[dict[str, object]] = []
     if not candidates:
-        rows.append({"classes": 1, "persons": len(courses.person_ids), "chosen": 0, "why": refusal} | left)
+        whole = dict.fromkeys(("persons", "smallest_class"), len(courses.person_ids))  # nobody is set apart
+        rows.append({"classes": 1, "chosen": 0, "why": refusal} | whole | left)
     for each in candidates:
         row: dict[str, object] = {"classes": each.classes, "chosen": int(each.chosen), "why": each.why} | left
         if each.fit is not None:
