@@ -13,6 +13,11 @@ def rows() -> dict[str, Rows]:
     """By display; every row with ``suppressed``."""
     made = {
         "repair_sensitivity": _sensitivity(),
+        "use_history": _use(),
+        "episode_summary": [
+            {"merged_over": "30 days", "persons": 1900, "episodes": 3215, "median_days": 131.0,
+             "median_share_active": 0.914}
+        ],
         "gap_distribution": _gaps(),
         "mme_thresholds": _thresholds(),
         "dose_events": _events(),
@@ -32,6 +37,18 @@ def _sensitivity() -> Rows:
         {"fills_used": "without repaired", "persons": 1885, "person_years": 4985.0, "mean_mme": 51.877,
          "share_50": 0.408, "share_90": 0.118},
     ]  # fmt: skip
+
+
+def _use() -> Rows:
+    known = (
+        ("on", "state", 1900, 5300.0, 356.0), ("recent", "state", 1315, 215.0, None),
+        ("former", "state", 1205, 2205.0, None), ("never", "state", 3460, 8380.0, None),
+        ("treatment", "state", 40, 95.0, None), ("unknown", "state", 0, 0.0, None),
+        ("new", "first_use", 1480, None, 641.0), ("prevalent", "first_use", 100, None, None),
+        ("not_known", "first_use", 320, None, None), ("cumulative_mme", "dose", 1865, None, 17702.0),
+    )  # fmt: skip
+    names = ("measure", "item", "persons", "person_years", "median")
+    return [dict(zip(names, row, strict=True)) for row in known]
 
 
 def _gaps() -> Rows:
@@ -112,10 +129,10 @@ def _models() -> Rows:
              "why": why.get(classes, "BIC is larger than with 4"),
              "smallest_class": round(1480 * smallest / 5) * 5, "log_likelihood": likelihood,
              "bic": -2 * likelihood + classes * 36.5, "entropy": entropy, "mean_posterior": posterior,
-             "smallest_share": smallest}
+             "smallest_share": smallest, "left_never_on": 2950, "left_few_months": 80}
         )  # fmt: skip
     made[-1] |= dict.fromkeys(("persons", "smallest_class", "log_likelihood", "bic", "entropy", "mean_posterior"))
-    made[-1] |= {"smallest_share": None, "suppressed": 1}
+    made[-1] |= {"smallest_share": None, "left_never_on": None, "left_few_months": None, "suppressed": 1}
     return made
 
 

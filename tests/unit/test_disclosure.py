@@ -7,12 +7,14 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import t as student_t
 
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.contracts.estimates import frame as estimates_frame
 from opioid_outcomes.disclosure import displays, estimates
 from opioid_outcomes.disclosure.profile import PROFILES
+from opioid_outcomes.survival.kaplan_meier import log_log_limits
 
 CMS11, NONE = PROFILES["cms11"], PROFILES["none"]
 
@@ -151,11 +153,18 @@ def test_a_level_nearly_everybody_has_is_hidden_as_its_complement_is_small() -> 
     assert shown["suppressed"].to_list() == [2]
 
 
-def test_two_hidden_levels_need_no_third() -> None:
+@pytest.mark.parametrize(("few", "suppressed"), [((6, 5), [0, 0, 1, 1]), ((5, 4), [0, 2, 1, 1])])
+def test_two_hidden_levels_need_a_third_where_they_are_few_together(
+    few: tuple[int, int], suppressed: list[int]
+) -> None:
     frame = table_one(
-        [("race", "a", 600, 1000), ("race", "b", 391, 1000), ("race", "c", 5, 1000), ("race", "d", 4, 1000)]
+        [
+            ("race", "a", 600, 1000),
+            ("race", "b", 400 - sum(few), 1000),
+            *(("race", c, n, 1000) for c, n in zip("cd", few, strict=True)),
+        ]
     )
-    assert displays.released(frame, DISPLAYS["table_one"], CMS11)["suppressed"].to_list() == [0, 0, 1, 1]
+    assert displays.released(frame, DISPLAYS["table_one"], CMS11)["suppressed"].to_list() == suppressed
 
 
 def attrition(kept: list[int]) -> pl.DataFrame:
@@ -427,21 +436,25 @@ def repairs(persons: tuple[int, int], repaired: int, over_90: int = 60) -> list[
 
 
 @pytest.mark.parametrize(
-    ("persons", "repaired", "suppressed"),
+    ("persons", "repaired", "suppressed", "counted", "mean"),
     [
-        ((1900, 1880), 60, [0, 0]),
-        ((1900, 1896), 60, [0, 2]),  # 4 people have repaired fills only
-        ((1900, 1900), 9, [0, 2]),  # the rows differ by the days of 9 people
-        ((1900, 1900), 0, [0, 0]),
-        ((1900, 1889), 11, [0, 0]),
+        ((1900, 1880), 60, [0, 0], 1880, 50.0),
+        ((1900, 1896), 60, [0, 2], None, 50.0),  # 4 people have repaired fills only: their number goes, the days stay
+        ((1900, 1896), 9, [0, 2], None, None),
+        ((1900, 1900), 9, [0, 2], None, None),  # the rows differ by the days of 9 people
+        ((1900, 1900), 0, [0, 0], 1900, 50.0),
+        ((1900, 1889), 11, [0, 0], 1890, 50.0),
+        ((1900, 9), 1895, [0, 1], None, None),
     ],
 )
 def test_rows_that_differ_by_a_few_people_are_not_shown_side_by_side(
-    persons: tuple[int, int], repaired: int, suppressed: list[int]
+    persons: tuple[int, int], repaired: int, suppressed: list[int], counted: int | None, mean: float | None
 ) -> None:
     shown = released("repair_sensitivity", repairs(persons, repaired))
     assert [row["suppressed"] for row in shown] == suppressed
-    assert [row["mean_mme"] is None for row in shown] == [flag > 0 for flag in suppressed]
+    assert (shown[0]["persons"], shown[0]["mean_mme"]) == (1900, 50.0)
+    assert [shown[1][name] for name in ("persons", "mean_mme", "share_50")] == [counted, mean, mean and 0.4]
+    assert (shown[1]["person_years"] is None) == (mean is None)
 
 
 def test_a_share_of_days_that_few_people_contribute_goes_alone() -> None:
@@ -467,7 +480,8 @@ def test_the_number_behind_a_model_cannot_be_had_from_its_bic_and_likelihood() -
     bic = -2 * likelihood + parameters * np.log(persons)
     row: dict[str, object] = {
         "classes": 2, "chosen": 1, "why": "", "persons": persons, "smallest_class": 400, "log_likelihood": likelihood,
-        "bic": bic, "entropy": 0.9, "mean_posterior": 0.95, "smallest_share": 400 / persons,
+        "bic": bic, "entropy": 0.9, "mean_posterior": 0.95, "smallest_share": 400 / persons, "left_never_on": 700,
+        "left_few_months": 30,
     }  # fmt: skip
     shown = released("trajectory_models", [row])[0]
     assert (shown["log_likelihood"], shown["bic"]) == (-23457.0, round(bic))
@@ -524,3 +538,154 @@ def test_rapid_tapers_of_all_but_a_few_who_taper_are_withheld() -> None:
         for name, persons in (("taper", 90), ("rapid_taper_weekly", 40), ("rapid_taper_monthly", 85))
     ]
     assert [row["suppressed"] for row in released("dose_events", rows)] == [0, 0, 2]
+
+
+def test_people_without_a_course_are_counted_on_their_own() -> None:
+    row: dict[str, object] = {
+        "classes": 1, "chosen": 1, "why": "chosen", "persons": 900, "smallest_class": 900, "log_likelihood": -1e4,
+        "bic": 2e4, "entropy": 1.0, "mean_posterior": 1.0, "smallest_share": 1.0, "left_never_on": 702,
+        "left_few_months": 4,
+    }  # fmt: skip
+    shown = released("trajectory_models", [row])[0]
+    assert (shown["persons"], shown["left_never_on"], shown["left_few_months"], shown["bic"]) == (900, 700, None, 2e4)
+
+
+def test_nobody_s_course_can_be_read_from_the_keys_of_hidden_rows() -> None:
+    one = [{"month": month, "band": band, "persons": 1, "share": 1.0} for month, band in enumerate(["off", "20-49"])]
+    assert released("dose_bands", one) == []
+    bands = [{"dose_band": "20-49", "persons": 1, "person_years": 1.2, "share_of_time": 1.0}]
+    assert released("dose_distribution", bands) == []
+    fills: list[dict[str, object]] = [
+        {"item": "ingredient", "label": "oxycodone", "fills": 30, "persons": 1},
+        {"item": "stay", "label": "supply held through a stay", "fills": 2, "persons": 1},
+    ]
+    assert released("exposure_ledger", fills) == []
+
+
+def test_the_last_months_of_the_few_followed_longest_are_not_listed() -> None:
+    usual = {"off": 600, "<20": 200, ">=90": 40}
+    shown = released("dose_bands", months_of_bands([usual, usual, {"off": 5, ">=90": 5}]))
+    assert [row["month"] for row in shown] == [0, 0, 0, 1, 1, 1]
+    assert {row["suppressed"] for row in shown} == {0}
+    months: list[dict[str, object]] = [
+        {"month": month, "persons": people, "persons_on": people, "persons_with_dose": people, "share_on": 1.0,
+         "p25": 10.0, "median": 20.0, "p75": 30.0, "mean": 21.0}
+        for month, people in ((0, 500), (1, 10))
+    ]  # fmt: skip
+    assert [row["month"] for row in released("dose_trajectory", months)] == [0]
+
+
+def test_bands_of_few_people_are_not_listed_and_the_next_fewest_withheld() -> None:
+    rows: list[dict[str, object]] = [
+        {"dose_band": band, "persons": people, "person_years": 2.0 * people, "share_of_time": people / 900}
+        for band, people in (("<20", 700), ("20-49", 180), (">=90", 4))
+    ]
+    shown = released("dose_distribution", rows)
+    assert [(row["dose_band"], row["persons"], row["suppressed"]) for row in shown] == [
+        ("<20", 700, 0),
+        ("20-49", None, 2),
+    ]
+
+
+def test_what_few_carry_is_told_as_other_with_what_would_give_it_back() -> None:
+    rows: list[dict[str, object]] = [
+        {"item": item, "label": label, "fills": fills, "persons": persons}
+        for item, label, fills, persons in (
+            ("ingredient", "oxycodone", 3000, 400), ("ingredient", "levorphanol", 60, 3),
+            ("ingredient", "tramadol", 40, 30), ("ingredient", "pentazocine", 2, 1),
+            ("repair", "person_units", 70, 60), ("repair", "quantity", 22, 20), ("repair", "product_units", 3, 3),
+            ("unusable", "quantity missing", 25, 23),
+        )
+    ]  # fmt: skip
+    shown = [(row["item"], row["label"], row["fills"], row["suppressed"]) for row in released("exposure_ledger", rows)]
+    assert shown == [
+        ("ingredient", "oxycodone", 3000, 0), ("ingredient", "tramadol", 40, 0), ("ingredient", "other", None, 2),
+        ("repair", "person_units", 70, 0), ("repair", "other", None, 2), ("unusable", "quantity missing", 25, 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("counts", "found"),
+    [
+        ({"off": 100, "unknown": 5}, {"off or unknown": 105}),
+        ({"off": 5, "<20": 60, ">=90": 60}, {"off or <20": 65, ">=90": 60}),
+    ],
+)
+def test_off_and_unknown_are_told_together_where_there_is_no_other_neighbour(
+    counts: dict[str, int], found: dict[str, int]
+) -> None:
+    shown = released("dose_bands", months_of_bands([counts] * 3))
+    assert {row["band"]: row["persons"] for row in shown} == found
+
+
+def test_a_definition_of_all_but_a_few_is_told_as_the_one_around_it() -> None:
+    met = {"d90_in_365": 500, "d180": 492, "svendsen_wide": 485, "fills3": 620, "dunn_entry": 612}
+    rows: list[dict[str, object]] = [
+        {"definition": name, "persons": 900, "met": count, "share": count / 900} for name, count in met.items()
+    ]
+    shown = {row["definition"]: (row["met"], row["share"], row["suppressed"]) for row in released("long_term", rows)}
+    assert shown["dunn_entry"] == (620, round(620 / 900, 3), 2)
+    assert shown["d180"] == shown["svendsen_wide"] == (500, round(500 / 900, 3), 2)
+    assert shown["fills3"] == (620, round(620 / 900, 3), 0)
+
+
+def share_of(events: int, persons: int) -> dict[str, object]:
+    """The row of a share of people all of whom are followed, as it leaves."""
+    share = events / persons
+    se = (share * (1 - share) / persons) ** 0.5
+    low, high = log_log_limits(np.array([1 - share]), np.array([(se / (1 - share)) ** 2]))
+    row = Estimate(
+        analysis="trajectory.taper", method="aalen_johansen", population="p", outcome="relapse", contrast="after taper",
+        scale="share", estimate=share, se=se, ci_low=float(1 - high[0]), ci_high=float(1 - low[0]), persons=persons,
+        events=events,
+    )  # fmt: skip
+    return estimates.released(estimates_frame([row], study="s", cohort="c"), CMS11).row(0, named=True)
+
+
+@pytest.mark.parametrize("persons", [30, 65, 240])
+def test_a_share_and_its_limits_do_not_give_the_exact_counts_back(persons: int) -> None:
+    for events in (15, persons // 2):
+        told = {
+            tuple(share_of(k, n)[name] for name in ("estimate", "se", "ci_low", "ci_high"))
+            for k in range(5 * round(events / 5) - 2, 5 * round(events / 5) + 3)
+            for n in range(persons - 2, persons + 3)
+        }
+        assert len(told) == 1  # of 25 pairs of counts
+
+
+def test_a_share_of_people_of_whom_some_leave_moves_as_its_counts_do() -> None:
+    frame = estimate(303, 121).with_columns(
+        scale=pl.lit("share"), estimate=pl.lit(0.4312345), se=pl.lit(0.03), ci_low=pl.lit(0.37), ci_high=pl.lit(0.49)
+    )
+    row = estimates.released(frame, CMS11).row(0, named=True)
+    assert row["estimate"] == round(0.4312345 + 120 / 305 - 121 / 303, 3)
+    assert row["note"].endswith("from the rounded counts shown")
+
+
+def test_limits_of_a_mean_slope_do_not_tell_how_many_people_it_rests_on() -> None:
+    def told(persons: int) -> dict[str, float]:
+        half = float(student_t.ppf(0.975, persons - 1)) * 0.5512345
+        frame = estimate(persons, None).with_columns(
+            scale=pl.lit("slope"), estimate=pl.lit(0.1234567), se=pl.lit(0.5512345), ci_low=pl.lit(0.1234567 - half),
+            ci_high=pl.lit(0.1234567 + half),
+        )  # fmt: skip
+        return estimates.released(frame, CMS11).row(0, named=True)
+
+    row = told(23)
+    assert (row["estimate"], row["se"]) == (0.1235, 0.55)
+    quantile = [(row["ci_high"] - row["estimate"]) / se for se in (0.545, 0.555)]
+    fits = [n for n in range(23, 28) if quantile[1] <= float(student_t.ppf(0.975, n - 1)) <= quantile[0]]
+    assert len(fits) >= 3  # of the five that the rounded number may be
+
+
+def test_members_of_classes_go_where_one_class_has_few() -> None:
+    of_class = {"analysis": "trajectory.predictors", "method": "multinomial", "population": "p", "scale": "log_or"}
+    rows = [
+        Estimate(**of_class, outcome=f"class:{number} vs 1", contrast="age per year", estimate=0.1, ci_low=0.0,
+                 ci_high=0.2, se=0.05, persons=900, events=members)
+        for number, members in ((2, 40), (3, 7))
+    ]  # fmt: skip
+    shown = estimates.released(estimates_frame(rows, study="s", cohort="c"), CMS11)
+    assert shown["events"].to_list() == [None, None]
+    assert shown["estimate"].to_list() == [0.1, None]
+    assert shown["persons"].to_list() == [900, None]

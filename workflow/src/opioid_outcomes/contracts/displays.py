@@ -20,12 +20,17 @@ class Display:
     would be a subtraction away. ``nested``: of two counts the second is a part of the first, so that their difference
     is a group too. ``parts``: a count with the values that rest on it alone: where it is small, only these go and the
     row stays; it need not be published. ``inside``: a count, and two values of the first key, the people counted in
-    the row of the second being among those in that of the first: rows differ by a group too. ``shares``: a value, and
-    the counts of which it may be the share; without a second count, of the total of the first family. ``quantiles``:
-    values that rest on few people, shown only with twice the threshold behind them. ``whole``: values told as whole
-    numbers, because finer ones give a count back. ``behind``: the count of the people behind the values, published or
-    not; default the last of ``counts``. ``base``: a count that is the same in all rows of a group but for people whose
-    value is missing, the count of people behind a row that may equal it, and the group's key.
+    the row of the second being among those in that of the first: rows differ by a group too. Where it is few, the row
+    of the second is hidden, or if the count has ``parts``, told as the first, and marked. ``alone``: counts that go
+    alone where rows so differ, as what else the row holds differs by the people whom ``behind`` counts. ``shares``: a
+    value, and the counts of which it may be the share; without a second count, of the total of the first family.
+    ``quantiles``: values that rest on few people, shown only with twice the threshold behind them. ``whole``: values
+    told as whole numbers, because finer ones give a count back. ``unlisted``: a count and keys: rows with the same keys
+    are not listed at all where the count of all of them is small, as their keys alone would tell of the few.
+    ``folded``: a key that is told as *other* in hidden rows, one in each of the first family's, for the same reason; a
+    family of which nothing may be shown is not listed. ``behind``: the count of the people behind the values, published
+    or not; default the last of ``counts``. ``base``: a count that is the same in all rows of a group but for people
+    whose value is missing, the count of people behind a row that may equal it, and the group's key.
     """
 
     name: str
@@ -40,9 +45,12 @@ class Display:
     nested: tuple[tuple[str, str], ...] = ()
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     inside: tuple[tuple[str, str, str], ...] = ()
+    alone: tuple[str, ...] = ()
     shares: tuple[tuple[str, str, str | None], ...] = ()
     quantiles: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
+    unlisted: tuple[str, tuple[str, ...]] | None = None
+    folded: str | None = None
     behind: str | None = None
     base: tuple[str, str, str] | None = None
 
@@ -66,8 +74,22 @@ EXPOSURE = (
         "days with supply from all fills and without repaired ones; shares are of days at a known dose, at 50 and 90"
         " MME/day and above; persons_repaired (on the row of all fills: persons), persons_50 and persons_90 are those"
         " behind a row's difference from the other and behind its shares",
-        person_years=("person_years",), inside=(("persons", "all", "without repaired"),), behind="persons_repaired",
+        person_years=("person_years",), inside=(("persons", "all", "without repaired"),), alone=("persons",),
+        behind="persons_repaired",
         parts=(("persons_50", ("share_50",)), ("persons_90", ("share_90",))),
+    ),
+    Display(
+        "use_history", ("measure", "item"), ("persons",), ("median",),
+        "item state: persons ever in a state of use in follow-up and their time in it, median of on: days since start"
+        " when the last stretch on ends; item first_use: persons by what their first day on belongs to, median of new:"
+        " naive days; item dose: persons ever on with a known dose, median: MME supplied until follow-up ends",
+        person_years=("person_years",), families=(("item",),), quantiles=("median",),
+        inside=(("persons", "on", "cumulative_mme"),), alone=("persons",),
+    ),
+    Display(
+        "episode_summary", ("merged_over",), ("persons", "episodes"), ("median_days", "median_share_active"),
+        "episodes: days with supply merged over gaps as configured; medians over episodes of their length and of the"
+        " share of their days with supply", behind="persons", quantiles=("median_days", "median_share_active"),
     ),
     Display(
         "gap_distribution", ("gap_days_from", "gap_days_to"), ("gaps", "persons"), ("share",),
@@ -110,17 +132,24 @@ EXPOSURE = (
         "dose_bands", ("month", "band"), ("persons",), ("share",),
         "status or dose band on the first day of each 30-day month since entry, among those followed",
         kind="bands", numbers=("month",), families=(("month",),), shares=(("share", "persons", None),),
+        unlisted=("persons", ("month",)),
     ),
     Display(
-        "trajectory_models", ("classes", "chosen", "why"), ("persons", "smallest_class"),
+        "trajectory_models", ("classes", "chosen", "why"),
+        ("persons", "smallest_class", "left_never_on", "left_few_months"),
         ("log_likelihood", "bic", "entropy", "mean_posterior", "smallest_share"),
-        "latent class models of monthly dose, by number of classes", numbers=("classes", "chosen"),
+        "latent class models of monthly dose, by number of classes; left_never_on, left_few_months: persons without a"
+        " day on opioids in the window, and others with too few months of known dose, who have no course and no class",
+        numbers=("classes", "chosen"), behind="smallest_class",
+        parts=(("left_never_on", ()), ("left_few_months", ())),
         shares=(("smallest_share", "smallest_class", "persons"),), whole=("log_likelihood", "bic"),
     ),
     Display(
         "trajectory_classes", ("class", "month"), ("persons",), ("mean", "ci_low", "ci_high", "observed", "share"),
-        "curves of the latent classes with pointwise 95 % limits; persons and share: of the class, whatever the month;"
-        " observed: mean of its members' doses, of the persons_observed that month",
+        "curves of the latent classes with pointwise 95 % limits, given the classes and their number; mean: taken back"
+        " from the scale of the classes, on the log scale about a geometric mean; observed: plain mean of the doses of"
+        " the class's persons_observed that month, on the log scale above the curve where doses differ between them;"
+        " persons and share: of the class, whatever the month",
         numbers=("class", "month"), families=(("month",),), parts=(("persons_observed", ("observed",)),),
         shares=(("share", "persons", None),),
     ),
@@ -140,7 +169,8 @@ DISPLAYS: dict[str, Display] = {
         Display("quality_rules", ("table", "rule"), ("rows",), (), "rows rejected, by rule", families=(("table",),)),
         Display(
             "exposure_ledger", ("item", "label"), ("fills", "persons"), (),
-            "fills by ingredient, by reason kept apart, by repair, and products not recognised", families=(("item",),),
+            "fills by ingredient, by reason kept apart, by repair, and products not recognised; what few carry is told"
+            " as other", families=(("item",),), folded="label",
         ),
         Display(
             "table_one", ("variable", "level", "statistic", "group"), ("persons", "of_persons"),
@@ -158,7 +188,8 @@ DISPLAYS: dict[str, Display] = {
         ),
         Display(
             "dose_distribution", ("dose_band",), ("persons",), ("share_of_time",),
-            "person-time on opioids by dose band", person_years=("person_years",), families=((),),
+            "person-time on opioids by dose band; bands of few people are not listed", person_years=("person_years",),
+            families=((),), unlisted=("persons", ("dose_band",)),
         ),
         Display(
             "dose_trajectory", ("month",), ("persons", "persons_on"),
@@ -166,7 +197,7 @@ DISPLAYS: dict[str, Display] = {
             "monthly mean MME/day among people on opioids, by month since entry",
             numbers=("month",), nested=(("persons", "persons_on"),), quantiles=("p25", "median", "p75"),
             behind="persons_with_dose",
-            shares=(("share_on", "persons_on", "persons"),),
+            shares=(("share_on", "persons_on", "persons"),), unlisted=("persons", ("month",)),
         ),
         Display(
             "pain_escalation", ("arm", "month"), ("persons",), ("mean", "ci_low", "ci_high"),

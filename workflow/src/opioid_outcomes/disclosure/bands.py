@@ -14,8 +14,9 @@ def told_together(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Rows month, band, persons, share in which few bands are small, the smallest joined first.
 
     A band is joined in all months alike, so that no month's difference gives it away: a dose with the next higher, the
-    highest with the next lower, unknown and treatment with each other, else unknown with the lowest dose and treatment
-    with off. What is small in few months only stays, to be hidden there. The order of rows is kept.
+    highest with the next lower, unknown and treatment with each other, else unknown with the lowest dose or, without
+    one, with off, and treatment with off; off with the lowest dose. What is small in few months only stays, to be
+    hidden there. The order of rows is kept.
     """
     while (small := _smallest(frame, profile)) is not None:
         partner = _partner(small, ordered(frame["band"].unique()))
@@ -47,10 +48,10 @@ def _partner(small: str, bands: list[str]) -> str | None:
     mine = set(parts(small))
     if mine & {TREATMENT, UNKNOWN}:
         state = next((band for band in others if set(parts(band)) & {TREATMENT, UNKNOWN} - mine), None)
-        if state is not None or UNKNOWN not in mine:
-            return state or next((band for band in others if OFF in parts(band)), None)
-        return next(iter(doses), None)
+        off = next((band for band in others if OFF in parts(band)), None)
+        dose = next(iter(doses), None) if UNKNOWN in mine else None
+        return state or dose or off
     if OFF in mine:
-        return None
+        return next(iter([*doses, *others]), None)
     higher = [band for band in doses if bands.index(band) > bands.index(small)]
     return next(iter(higher), None) or next(iter(reversed(doses)), None)

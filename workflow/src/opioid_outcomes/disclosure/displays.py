@@ -13,6 +13,7 @@ from opioid_outcomes.disclosure.profile import Profile
 
 # What the other parts of a ledger's rows would be subtracted from.
 LEDGER_WHOLE = "canonical"
+OTHER = "other"  # what few carry
 DECIMALS = 3  # of values: finer ones say nothing to a reader and give rounded counts back
 SAME = 1e-9
 
@@ -20,7 +21,8 @@ SAME = 1e-9
 def released(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
     """A display as it may leave: the contract's columns and ``suppressed``.
 
-    suppressed: 1 where cells were blanked because a count is small, 2 where only to protect another row, else 0.
+    suppressed: 1 where cells were blanked because a count is small, 2 where only to protect another row, or where a
+    count is told as that of another row of which it is all but a few, else 0.
     """
     frame = frame.select(*contract.columns, *contract.unpublished)
     match contract.kind:
@@ -31,7 +33,7 @@ def released(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
         case "ledger":
             return _ledger(frame, contract, profile)
         case "bands" if profile.base > 1:
-            return _cells(bands.told_together(frame, profile), contract, profile)
+            return _cells(bands.told_together(_listed(frame, contract, profile), profile), contract, profile)
         case _:
             return _cells(frame, contract, profile)
 
@@ -45,16 +47,23 @@ def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataF
         frame = _with_few_missing_as_none(frame, *contract.base, profile)
     parts = [count for count, _ in contract.parts]
     judged = dict.fromkeys([*contract.counts, contract.behind or contract.counts[-1], *parts])
+    frame = _all_but_a_few_as_all(frame, contract, profile)
     goes = {name: profile.small(name) | _small_remainder(contract, name, profile) for name in judged}
+    alone = dict.fromkeys(contract.alone, pl.lit(False))
     for count, outer, inner in contract.inside:
-        goes[count] |= _few_between_rows(frame, contract.keys[0], (count, outer, inner), profile)
+        if count in parts:  # told as the other row's
+            continue
+        hides = alone if count in alone else goes
+        hides[count] |= _few_between_rows(frame, contract.keys[0], (count, outer, inner), profile)
     frame = frame.with_columns(
         *(goes[name].alias(f"hidden {name}") for name in parts),
+        *(rule.alias(f"cell {name}") for name, rule in alone.items()),
         hidden=pl.any_horizontal(rule for name, rule in goes.items() if name not in parts),
         small=pl.any_horizontal(profile.small(name) for name in contract.counts),
     )
     if profile.base > 1:
-        frame = _rounded(_never_one_alone(frame, contract), contract, profile)
+        frame = _listed(_never_one_alone(frame, contract, profile), contract, profile)
+        frame = _folded(_rounded(frame, contract, profile), contract)
     return _blanked(frame, contract)
 
 
@@ -64,10 +73,11 @@ def _blanked(frame: pl.DataFrame, contract: Display) -> pl.DataFrame:
     goes = dict.fromkeys(rows, pl.col("hidden"))
     for count, values in contract.parts:
         goes |= {name: goes[name] | pl.col(f"hidden {count}") for name in (count, *values) if name in rows}
-    any_hidden = pl.any_horizontal("hidden", *(f"hidden {count}" for count, _ in contract.parts))
+    goes |= {name: goes[name] | pl.col(f"cell {name}") for name in contract.alone}
+    protected = pl.any_horizontal(*goes.values(), "as another")
     return frame.with_columns(
         *(pl.when(rule).then(None).otherwise(pl.col(name)).alias(name) for name, rule in goes.items()),
-        suppressed=pl.when(~any_hidden).then(0).when("small").then(1).otherwise(2).cast(pl.Int8),
+        suppressed=pl.when(~protected).then(0).when("small").then(1).otherwise(2).cast(pl.Int8),
     ).select(*contract.columns, "suppressed")
 
 
@@ -83,6 +93,39 @@ def _few_between_rows(frame: pl.DataFrame, key: str, inside: tuple[str, str, str
     count, outer, inner = inside
     apart = frame.filter(pl.col(key) == outer).get_column(count).sum() - pl.col(count)
     return ((pl.col(key) == inner) & apart.is_between(1, profile.threshold - 1)).fill_null(value=False)
+
+
+def _all_but_a_few_as_all(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
+    """Counts with values of their own that are all but a few of another row's become that row's: ``as another``."""
+    key, values, exact = contract.keys[0], dict(contract.parts), frame
+    frame = frame.with_columns(pl.lit(value=False).alias("as another"))
+    for count, outer, inner in contract.inside:
+        if count in values:
+            few = _few_between_rows(exact, key, (count, outer, inner), profile)
+            told = {name: pl.col(name).filter(pl.col(key) == outer).first() for name in (count, *values[count])}
+            frame = frame.with_columns(
+                *(pl.when(few).then(other).otherwise(pl.col(name)).alias(name) for name, other in told.items()),
+                pl.col("as another") | few,
+            )
+    return frame
+
+
+def _listed(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
+    """Without rows whose keys alone would tell of few people."""
+    if contract.unlisted is None:
+        return frame
+    count, keys = contract.unlisted
+    return frame.filter(~pl.col(count).sum().over(keys).is_between(1, profile.threshold - 1))
+
+
+def _folded(frame: pl.DataFrame, contract: Display) -> pl.DataFrame:
+    """Hidden rows of a family as one, whose name does not tell what few people have."""
+    if contract.folded is None:
+        return frame
+    family = list(contract.families[0])
+    name = pl.when("hidden").then(pl.lit(OTHER)).otherwise(pl.col(contract.folded)).alias(contract.folded)
+    told = frame.filter((~pl.col("hidden")).any().over(family)).with_columns(name, small=pl.lit(value=False))
+    return told.unique([*family, contract.folded], keep="last", maintain_order=True)
 
 
 def _with_few_missing_as_none(frame: pl.DataFrame, whole: str, part: str, key: str, profile: Profile) -> pl.DataFrame:
@@ -122,17 +165,20 @@ def _rounded(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
     return frame.with_columns(pl.col(name).round(0 if name in contract.whole else DECIMALS) for name in contract.values)
 
 
-def _never_one_alone(frame: pl.DataFrame, contract: Display) -> pl.DataFrame:
-    """Where one row of a family is hidden alone, its next smallest goes with it: the total would give it back.
+def _never_one_alone(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:
+    """Where the rows of a family that are hidden are one alone, or few together, the next smallest goes with them.
 
-    A row hidden in one family may leave another alone in the next, so this goes round until nothing more is hidden.
+    The total would give one back, and would tell of few that they are few. A row hidden in one family may leave another
+    alone in the next, so this goes round until nothing more is hidden.
     """
     size = pl.col(contract.counts[0])
     before = -1
     while before != (before := int(frame["hidden"].sum())):
         for names in contract.families:
             family = [pl.col(name) for name in names] or [pl.lit(1)]
-            alone = pl.col("hidden").sum().over(family) == 1
+            together = pl.when("hidden").then(size).otherwise(0).sum().over(family)
+            few = (together < profile.threshold) & (together > 0)
+            alone = (pl.col("hidden").sum().over(family) == 1) | few
             candidate = pl.when(~pl.col("hidden") & (size > 0)).then(size)
             next_smallest = candidate.rank("ordinal").over(family) == 1
             frame = frame.with_columns(hidden=pl.col("hidden") | (alone & next_smallest).fill_null(value=False))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import NUMBERS, SCHEMA
 from opioid_outcomes.disclosure.profile import Profile
 from opioid_outcomes.disclosure.sentences import blurred
+from opioid_outcomes.survival.kaplan_meier import log_log_limits
 from opioid_outcomes.survival.rates import log_rate_ratio, per_1000_person_years
 
 COUNTS = ("persons", "events", "person_years")
-RATE, RATIO = "rate_per_1000py", "log_rate_ratio"
+RATE, RATIO, SHARE, SLOPE = "rate_per_1000py", "log_rate_ratio", "share", "slope"
+CLASS = "class:"
+# Significant figures of a mean slope. Limits over standard error are the quantile of t at persons - 1, which two
+# figures of the latter do not tell from that at any other number that may be shown.
+FIGURES = {"estimate": 4, "ci_low": 4, "ci_high": 4, "se": 2, "p_value": 2}
 # Rows that speak of the same people: the parts of one population, in one cohort.
 KIND = ["cohort", "analysis", "method", "outcome", "window", "scale", "spec"]
 # Groups of person-time, and the group that they add up to.
@@ -33,7 +40,8 @@ def released(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     Withheld as small: a count behind the row, in either arm, or what is left of its people after the events, is small.
     Withheld to protect: the next smallest of the rates that add up to a total with few small ones; contrasts with a
     group whose rate is withheld; a pooled row of which a part is withheld. Rates and their ratios are computed from the
-    rounded counts: rate, standard error and person-years would give the exact ones back.
+    rounded counts: rate, standard error and person-years would give the exact ones back. So would a share, which is
+    told on the rounded counts, and the limits of a mean slope, of which so many figures are told as do not.
     """
     if profile.base == 1:
         return frame.select(*SCHEMA)
@@ -43,6 +51,7 @@ def released(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     frame = frame.with_columns(hidden=pl.col("small") | _next_smallest_rate(profile.threshold))
     frame = frame.with_columns(hidden=pl.col("hidden") | _contrast_with_a_withheld_group(frame))
     frame = frame.with_columns(hidden=pl.col("hidden") | _pooled_of_a_withheld_part(frame))
+    frame = _coarse(_without_members_of_few(frame, profile))
     return _blanked(_rates_of_rounded_counts(_rounded(frame, profile)), profile)
 
 
@@ -67,7 +76,25 @@ def _pooled_of_a_withheld_part(frame: pl.DataFrame) -> pl.Series:
     return frame.select((pl.col("cohort") == "pooled") & pl.col("hidden").any().over(ESTIMAND)).to_series()
 
 
+def _without_members_of_few(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """Members of the latent classes of a cohort go where one class has few: the others, and everybody, would tell."""
+    of_class = (pl.col("scale") == "log_or") & pl.col("outcome").str.starts_with(CLASS)
+    few = (of_class & (pl.col("events") < profile.threshold)).any().over("cohort", "analysis", "spec")
+    return frame.with_columns(events=pl.when(~(of_class & few)).then("events"))
+
+
+def _coarse(frame: pl.DataFrame) -> pl.DataFrame:
+    """Mean slopes in so many figures that no number of people can be had from limits, standard error and p value."""
+    slope = pl.col("scale") == SLOPE
+    return frame.with_columns(
+        pl.when(slope).then(pl.col(name).round_sig_figs(figures)).otherwise(pl.col(name)).alias(name)
+        for name, figures in FIGURES.items()
+    )
+
+
 def _rounded(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """Counts as shown, and for shares the exact ones beside them."""
+    frame = frame.with_columns(exact_events="events", exact_persons="persons")
     person_years = profile.rounded("person_years").cast(pl.Float64).alias("person_years")
     return frame.with_columns(profile.rounded("persons"), profile.rounded("events"), person_years)
 
@@ -89,6 +116,8 @@ def _group(row: dict[str, Any], contrast: str) -> Group:
 
 def _recomputed(row: dict[str, Any], shown: dict[Group, Counted]) -> dict[str, Any]:
     """The numbers of a rate or ratio of rates from the counts shown; nothing for other rows."""
+    if row["estimate"] is not None and row["scale"] == SHARE:
+        return _share(row)
     if row["estimate"] is None or row["cohort"] == "pooled" or row["scale"] not in (RATE, RATIO):
         return {}
     counted = [shown.get(_group(row, arm)) for arm in row["contrast"].split(" vs ")]
@@ -102,7 +131,50 @@ def _recomputed(row: dict[str, Any], shown: dict[Group, Counted]) -> dict[str, A
         numbers = {"estimate": rate.rate, "ci_low": rate.ci_low, "ci_high": rate.ci_high, "se": rate.se}
     else:
         numbers = asdict(log_rate_ratio(events, person_years))
-    return numbers | {"note": "; ".join(filter(None, [row["note"], "from the rounded counts shown"]))}
+    return numbers | _noted(row)
+
+
+def _noted(row: dict[str, Any]) -> dict[str, Any]:
+    return {"note": "; ".join(filter(None, [row["note"], "from the rounded counts shown"]))}
+
+
+def _share(row: dict[str, Any]) -> dict[str, Any]:
+    """A share moved by as much as its counts are by rounding, with an error as theirs: of k in n what the rounded give.
+
+    Where people leave early it is no share of counts; then too it moves by as much, and nothing finer can be had.
+    """
+    numbers = {name: row[name] for name in NUMBERS}
+    whole, noted = row["persons"], {}
+    if row["events"] is not None and whole and row["exact_persons"] and 0 < row["estimate"] < 1:
+        moved = row["events"] / whole - row["exact_events"] / row["exact_persons"]
+        estimate = min(max(row["estimate"] + moved, 0.0), 1.0)
+        spread = _of_share(estimate, whole) / _of_share(row["estimate"], row["exact_persons"])
+        numbers |= {"estimate": estimate, "se": row["se"] and row["se"] * spread}
+        numbers |= dict(zip(("ci_low", "ci_high"), _limits(row, estimate, numbers["se"]), strict=True))
+        noted = _noted(row)
+    return {name: value if value is None else round(value, 3) for name, value in numbers.items()} | noted
+
+
+def _limits(row: dict[str, Any], share: float, se: float | None) -> tuple[float | None, float | None]:
+    """Log-log limits of a share that takes the place of a row's, on the side on which the row's own are."""
+    own = row["ci_low"], row["ci_high"]
+    if se is None or None in own or not 0 < share < 1:
+        return None, None
+    sides = [_log_log, lambda share, se: tuple(1 - limit for limit in reversed(_log_log(1 - share, se)))]
+    of_the_row = [side(row["estimate"], row["se"]) for side in sides]
+    apart = [abs(low - own[0]) + abs(high - own[1]) for low, high in of_the_row]
+    low, high = sides[apart.index(min(apart))](share, se)
+    return low, high
+
+
+def _log_log(share: float, se: float) -> tuple[float, float]:
+    low, high = log_log_limits(np.array([share]), np.array([(se / share) ** 2]))
+    return float(low[0]), float(high[0])
+
+
+def _of_share(share: float, persons: int) -> float:
+    """Standard error of a share of so many persons."""
+    return math.sqrt(share * (1 - share) / persons)
 
 
 def _blanked(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
