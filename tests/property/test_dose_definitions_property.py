@@ -34,7 +34,8 @@ def frame(rows: list[dict]) -> pl.DataFrame:
         )
         for i, row in enumerate(rows)
     ]  # fmt: skip
-    return pl.DataFrame(table, schema=schema, orient="row").sort("person_id", "product", "start")
+    supply = pl.DataFrame(table, schema=schema, orient="row").sort("person_id", "product", "start")
+    return supply.with_columns(repaired_from=pl.lit(None, pl.Int32))
 
 
 def dose(row: dict) -> float | None:

@@ -90,6 +90,10 @@ class Slow:
         earlier = max((d for d in self.dose if d < day), default=None)
         return None if earlier is None else self.dose[earlier][0] or Fraction(0)
 
+    def last(self, first: int, stop: int) -> Fraction | None:
+        day = max((d for d in self.dose if first <= d < stop), default=None)
+        return None if day is None else self.dose[day][0]
+
     def changes(self, sign: int) -> list[int]:
         return [
             d for d in sorted(self.dose)
@@ -106,7 +110,7 @@ class Slow:
                 continue
             before, after = self.mean(day - 70, day), self.mean(day, day + 20)
             spaced = not found or day >= found[-1][0] + 20
-            if spaced and self.risen(before, after) and self.risen(before, self.mean(day + 19, day + 20)):
+            if spaced and self.risen(before, after) and self.risen(before, self.last(day, day + 20)):
                 found.append((day, day - 70, day + 20, day + 20, before, after))
         return found
 

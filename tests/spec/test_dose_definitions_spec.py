@@ -183,15 +183,17 @@ def test_windows_of_other_lengths(days: int, windows: int) -> None:
     assert (found["mme_3"] * (found["window_stop"] - found["window_start"])).sum() == pytest.approx(1800)
 
 
-def test_people_over_thresholds_by_rule() -> None:
+@pytest.mark.parametrize("rounded", [0, -1e-9, 1e-9])
+def test_people_over_thresholds_by_rule(rounded: float) -> None:
     """Three people at 50, 90 and 120 in their highest window; the fourth has no known dose."""
     wide = pl.DataFrame({
         "person_id": [1, 1, 2, 3, 4],
-        **{f"mme_{k}": [10.0, 50.0, 90.0, 120.0, None] for k in definitions.DEFINITIONS},
+        # 90 as three products that are rounded add up to it, on either side
+        **{f"mme_{k}": [10.0, 50.0, 90.0 + rounded, 120.0, None] for k in definitions.DEFINITIONS},
     })  # fmt: skip
     for rule, over in (("at_least", (3, 2, 1.0, 2 / 3)), ("above", (2, 1, 2 / 3, 1 / 3))):
         found = definitions.thresholds(wide, "cdc_2022", rule)
-        assert found.rows() == [(k, "cdc_2022", 3, *over, 90.0) for k in definitions.DEFINITIONS]
+        assert found.rows() == [(k, "cdc_2022", 3, *over, 90.0 + rounded) for k in definitions.DEFINITIONS]
 
 
 def test_nobody_with_supply() -> None:

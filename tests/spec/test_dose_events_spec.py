@@ -76,6 +76,16 @@ CASES = [
         [(0, 100, 50, "a"), (100, 20, 90, "a"), (120, LONG, 50, "a")], [],
     ),
     Case(
+        "a rise, then a refill five days late, on the last of the 30 days without supply",
+        "the dose of the last day with supply counts, day 126: still up",
+        [(0, 100, 50, "a"), (100, 27, 60, "a"), (132, LONG, 60, "a")], [escalation(100, 50, 60)],
+    ),
+    Case(
+        "a rise that is taken back before a refill is late",
+        "on the last day with supply, day 126, the dose is what it was",
+        [(0, 100, 50, "a"), (100, 24, 90, "a"), (124, 3, 50, "a"), (132, LONG, 50, "a")], [],
+    ),
+    Case(
         "a fill of unknown dose beside, 50 days before",
         "the dose of the window is not known",
         [*rise(50, 60), (50, 10, None, "b")], [],
@@ -254,6 +264,33 @@ def test_events(case: Case) -> None:
     assert [row[:5] for row in found.rows()] == [event[:5] for event in expected]
     for row, event in zip(found.rows(), expected, strict=True):
         assert row[5:] == tuple(None if value is None else pytest.approx(value, rel=1e-12) for value in event[5:])
+
+
+@pytest.mark.parametrize("days", [7, 14, 21, 28, 30, 60, 90])
+def test_rises_of_20_and_falls_of_15_percent_are_found_whatever_the_quantity(days: int) -> None:
+    """Tablets of 10 MME, 5 to 200 in so many days: doses are binary fractions, rounded to billionths of an MME."""
+    table = []
+    for quantity in range(5, 201, 5):
+        for share in (120, 85):
+            for first, last, tablets in ((0, 120, quantity), (120, 360, quantity * share / 100)):
+                table += [(quantity * 1000 + share, day, days, tablets * 10 / days) for day in range(first, last, days)]
+    schema = {"person_id": pl.Int64, "start": pl.Int32, "days_supply": pl.Float64, "mme_per_day": pl.Float64}
+    fills = pl.DataFrame(table, schema=schema, orient="row").with_columns(product=pl.lit("a"))
+    people = fills.select(pl.col("person_id").unique(maintain_order=True))
+    observation = people.with_columns(start=pl.lit(-100, pl.Int32), end=pl.lit(500, pl.Int32))
+    none = pl.DataFrame(schema={"person_id": pl.Int64, "date": pl.Int32})
+    clean = fills.rename({"start": "date"}).with_columns(analgesic=pl.lit(1))
+    daily = daily_dose.build(fills.lazy(), 0).collect()
+    found = events.find(daily, observation, none, clean, rules=DoseEvents(min_mme=0))
+    for share, event in ((120, "escalation"), (85, "taper")):
+        expected = [quantity * 1000 + share for quantity in range(5, 201, 5)]
+        assert found.filter(event=event)["person_id"].unique().sort().to_list() == expected
+
+
+def test_a_third_twice_and_seven_thirtieths_of_100_are_90_mme() -> None:
+    """As daily dose has them: 33.333333333 twice and 23.333333333."""
+    case = Case("", "", [(0, 100, 50, "d"), (100, 9, 100 / 3, "a"), (100, 9, 100 / 3, "b"), (100, 9, 70 / 3, "c")], [])
+    assert find(case).filter(event="high_dose_start")["date"].to_list() == [100]
 
 
 def test_change_is_relative_and_a_stop_is_minus_1() -> None:

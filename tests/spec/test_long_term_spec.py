@@ -120,6 +120,16 @@ CASES = [
         DOSE, monthly(12, 60), {"stable_hd": (-10, 349)},
     ),
     Case("50 MME for 360 days", "at least 50", DOSE, monthly(12, 50), {"stable_hd": (0, 359)}),
+    Case(
+        "50 MME for 360 days as products that are rounded add up to it",
+        "at least 50",
+        DOSE, monthly(12, 50 - 1e-9), {"stable_hd": (0, 359)},
+    ),
+    Case(
+        "a third of 170 MME for 180 days, then a third of 230",
+        "within 15 % of two thirds of 100, however these are rounded",
+        DOSE, monthly(6, 170 / 3) + monthly(6, 230 / 3, first=180), {"stable_hd": (0, 359)},
+    ),
     Case("49.9 MME for 360 days", "less than 50", DOSE, monthly(12, 49.9), {}),
     Case(
         "50 MME for 180 days, then 67 for 180",
@@ -140,6 +150,11 @@ CASES = [
         "90 MME for 81 days",
         "81 of 90 days",
         DOSE, [(0, 81, 90)], {"hdltot": (-9, 80)},
+    ),
+    Case(
+        "90 MME for 81 days as products that are rounded add up to it",
+        "at 90",
+        DOSE, [(0, 81, 90 - 1e-9)], {"hdltot": (-9, 80)},
     ),
     Case("90 MME for 80 days", "80 of 90 days", DOSE, [(0, 80, 90)], {}),
     Case(

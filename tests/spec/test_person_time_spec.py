@@ -213,7 +213,9 @@ def test_labels_of_dose_bands(bounds: list[float], labels: list[str]) -> None:
 
 
 def test_a_dose_on_a_bound_belongs_to_the_band_above() -> None:
-    frame = pl.DataFrame({"mme": [19.99, 20.0, 49.9, 50.0, 90.0], "use_state": ["on"] * 5})
+    """Also as products that are rounded add up to it: 33.333333333 twice and 23.333333333."""
+    doses = [19.99, 20.0, 49.9, 50.0 - 1e-9, 50.0, 89.999, 89.999999999, 90.0]
+    frame = pl.DataFrame({"mme": doses}).with_columns(use_state=pl.lit("on"))
     assert frame.select(person_time.dose_band(BANDS).alias("band"))["band"].to_list() == [
-        "<20", "20-49", "20-49", "50-89", ">=90",
+        "<20", "20-49", "20-49", "50-89", "50-89", "50-89", ">=90", ">=90",
     ]  # fmt: skip

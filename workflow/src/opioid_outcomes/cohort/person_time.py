@@ -10,6 +10,7 @@ import polars as pl
 from opioid_outcomes.contracts.derived import PERSON_TIME
 from opioid_outcomes.exposure.history import Doses
 from opioid_outcomes.exposure.records import days, of_people
+from opioid_outcomes.exposure.windows import reaches
 
 EXPOSURE = ("use_state", "mme", "dose_band", "on_since")
 AT_START = ("supply_end", "cumulative_mme", "new_user")  # values of a row's first day; they split nothing
@@ -32,7 +33,7 @@ def dose_band(lower_bounds: list[float]) -> pl.Expr:
     """Band of ``mme`` by ``use_state``: none = off, unknown = on at unknown dose, in treatment, or state unknown."""
     band: Any = pl.when(pl.col("mme").is_null()).then(pl.lit("unknown"))
     for bound, label in zip(lower_bounds, band_labels(lower_bounds), strict=False):  # the highest band has no end
-        band = band.when(pl.col("mme") < bound).then(pl.lit(label))
+        band = band.when(~reaches(pl.col("mme"), bound)).then(pl.lit(label))
     band = band.otherwise(pl.lit(band_labels(lower_bounds)[-1]))
     return (
         pl.when(pl.col("use_state") == "on")

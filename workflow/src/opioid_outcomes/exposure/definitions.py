@@ -15,6 +15,7 @@ import polars as pl
 from opioid_outcomes.exposure import clean, daily_dose, mme
 from opioid_outcomes.exposure.stays import extend
 from opioid_outcomes.exposure.stretches import Array
+from opioid_outcomes.exposure.windows import exceeds, reaches
 
 DEFINITIONS = (1, 2, 3, 4)
 THRESHOLDS = (50, 90)  # MME/day (CDC guideline 2016)
@@ -50,7 +51,8 @@ def of_supplies(
 
     Windows of ``window_days`` follow each other from a person's first day with supply; the last ends with the last day.
     The total is the sum of the daily doses of the window. Definition 1 divides it by days of supply, a calendar day
-    counted once for each product active on it (for each fill, if supply is not stockpiled); 2 by calendar days with
+    counted once for each product active on it: fills of one product on one day are one fill, and an early refill takes
+    the place of the one before (if supply is not stockpiled, the day counts for each fill); 2 by calendar days with
     supply; 3 by the days of the window, without supply too; 4 is the highest daily dose. What has no known dose is
     neither in the total nor in the days of 1 and 2; ``incomplete`` is 1 if there is any, and a value is null if no dose
     of the window is known. A window without supply has no row.
@@ -105,7 +107,7 @@ def thresholds(wide: pl.DataFrame, factors: str, rule: Literal["at_least", "abov
     rows = []
     for k in DEFINITIONS:
         doses = highest[f"mme_{k}"].drop_nulls()
-        over = [int(((doses >= limit) if rule == "at_least" else (doses > limit)).sum()) for limit in THRESHOLDS]
+        over = [int((reaches if rule == "at_least" else exceeds)(doses, limit).sum()) for limit in THRESHOLDS]
         shares = [count / len(doses) if len(doses) else None for count in over]
         rows.append((k, factors, len(doses), *over, *shares, doses.median()))
     counts = dict.fromkeys(("persons", "over_50", "over_90"), pl.Int64)

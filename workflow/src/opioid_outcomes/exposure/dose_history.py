@@ -71,6 +71,12 @@ class DoseHistory:
         within = self.long_gaps[last] - self.long_gaps[first]
         return np.where(some, (lead <= GAP_DAYS) & (trail <= GAP_DAYS) & (within == 0), stop - start <= GAP_DAYS)
 
+    def last(self, person: Array, start: Array, stop: Array) -> Array:
+        """MME of the last day with supply in [start, stop); NaN without any."""
+        row = self.dose.row(person, stop - 1)
+        inside = (row >= 0) & (self.dose.stop[row] > start)
+        return np.where(inside, self.dose.rate["mme"][row] / PARTS_PER_MME, np.nan)
+
     def on_day(self, person: Array, day: Array) -> Array:
         """MME of one day; NaN without supply."""
         return self.mean(person, day, day + 1)

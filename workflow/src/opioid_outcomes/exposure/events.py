@@ -18,7 +18,7 @@ import polars as pl
 from opioid_outcomes.config.exposure import DoseEvents
 from opioid_outcomes.exposure.dose_history import GAP_DAYS, DoseHistory, dose_history
 from opioid_outcomes.exposure.stretches import Array
-from opioid_outcomes.exposure.windows import PARTS_PER_MME
+from opioid_outcomes.exposure.windows import PARTS_PER_MME, exceeds, reaches
 
 EVENTS = (
     "escalation", "maintenance", "taper", "rapid_taper_weekly", "rapid_taper_monthly", "discontinuation",
@@ -30,7 +30,6 @@ DECISION_DAYS = 30  # apart, on stable therapy
 # A taper is rapid when the dose falls by more than 10 % of what it was within a week (JAMA Netw Open 2022, article
 # 2791566) or by more than 30 % within a month (PMC11044711); METHODS B5.
 RAPID = {"rapid_taper_weekly": (7, 0.10), "rapid_taper_monthly": (30, 0.30)}
-ROUNDING = 1e-9  # relative: a rise of 20 % is one of 20 %, though doses are binary fractions
 DAYS = ("date", "window_start", "window_stop", "follow_up_from")
 VALUES = ("mme_before", "mme_after")
 
@@ -101,7 +100,7 @@ def escalation(history: DoseHistory, rules: DoseEvents) -> pl.DataFrame:
     ready = _assessable(history, person, start, stop)
     person, day, start, stop = (each[ready] for each in (person, day, start, stop))
     before, after = history.mean(person, start, day), history.mean(person, day, stop)
-    risen = _risen(before, after, rules) & _risen(before, history.on_day(person, stop - 1), rules)
+    risen = _risen(before, after, rules) & _risen(before, history.last(person, day, stop), rules)
     kept = risen & _stable(history, person, day, before, rules.prior_days)
     rows = _rows(person, day, (start, stop), before, after).filter(kept)
     return rows.filter(_spaced(rows, rules.next_days))
@@ -137,8 +136,7 @@ def taper(history: DoseHistory, rules: DoseEvents) -> tuple[pl.DataFrame, dict[s
     person, day, start, stop = (each[ready] for each in (person, day, start, stop))
     before, after = history.mean(person, start, day), history.mean(person, day, day + length)
     sustained = history.mean(person, day + length, stop)
-    most = (1 - rules.min_fall) * before * (1 + ROUNDING)
-    kept = (before > 0) & (after <= most) & (sustained <= most)
+    kept = (before > 0) & _fallen(before, after, rules) & _fallen(before, sustained, rules)
     kept &= _stable(history, person, day, before, rules.prior_days)
     rows = _rows(person, day, (start, stop), before, after).filter(kept)
     rows = rows.filter(_spaced(rows, 2 * length))
@@ -168,7 +166,7 @@ def high_dose_start(history: DoseHistory, rules: DoseEvents) -> pl.DataFrame:
     mme_before is the dose of the day before, 0 without supply, null if not known in full.
     """
     dose = history.dose
-    high = np.flatnonzero(history.level >= rules.high_dose_mme * (1 - ROUNDING))
+    high = np.flatnonzero(reaches(history.level, rules.high_dose_mme))
     first = high[np.diff(dose.person[high], prepend=-1) != 0]
     person, day = dose.person[first], dose.start[first]
     previous = np.maximum(first - 1, 0)
@@ -206,12 +204,21 @@ def _stable(history: DoseHistory, person: Array, day: Array, mean: Array, prior_
 
 
 def _within(dose: Array, of: Array) -> Array:
-    return np.abs(dose - of) <= (STABLE + ROUNDING) * of
+    return reaches(STABLE * of, np.abs(dose - of), _scale(of))
 
 
 def _risen(before: Array, after: Array, rules: DoseEvents) -> Array:
     least = np.maximum((1 + rules.min_rise) * before, before + rules.min_mme)
-    return (before > 0) & (after >= least * (1 - ROUNDING))
+    return (before > 0) & reaches(after, least, _scale(before))
+
+
+def _fallen(before: Array, after: Array, rules: DoseEvents) -> Array:
+    return reaches((1 - rules.min_fall) * before, after, _scale(before))
+
+
+def _scale(dose: Array) -> Array:
+    """What a change of ``dose`` is told by: a rise of 20 % is one of 20 %, though doses are rounded."""
+    return np.maximum(dose, 1.0)
 
 
 def _decisions(history: DoseHistory, prior_days: int) -> tuple[Array, Array]:
@@ -241,7 +248,7 @@ def _rapid(history: DoseHistory, tapers: pl.DataFrame, length: int, days: int, s
     row = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(len(taper))
     later = mme[dose.row(person[taper], dose.start[row] + days - 1)]
     fall = np.minimum(mme[row - 1], mean[taper]) - later
-    steep = (mme[row] < mme[row - 1]) & (fall > (share + ROUNDING) * mean[taper])
+    steep = (mme[row] < mme[row - 1]) & exceeds(fall, share * mean[taper], _scale(mean[taper]))
     return pl.Series(np.bincount(taper[steep], minlength=len(count)) > 0)
 
 

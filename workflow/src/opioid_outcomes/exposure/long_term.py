@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.exposure.stretches import Array, merge_equal
-from opioid_outcomes.exposure.windows import NEVER, PARTS_PER_MME, Accrual, Condition, days_of, first_met
+from opioid_outcomes.exposure.windows import NEVER, PARTS_PER_MME, Accrual, Condition, days_of, first_met, reaches
 
 YEAR = 365
 # CONSORT: an episode ends when 6 months pass without a dispensing (Von Korff 2008, Clin J Pain 24:521). The table of
@@ -23,6 +23,7 @@ YEAR = 365
 EPISODE_GAP = 183
 HIGH_MME = 90
 BLOCK, BLOCKS = 60, 6  # Agnoli 2021: 12 months as six 60-day windows
+ROUNDED = 1  # millionth of an MME, of a mean (``windows.TOLERANCE``)
 PARTS_PER_DAY = 10**6  # days_supply may be a fraction
 PEOPLE_AT_ONCE = 50_000  # what bounds the memory
 
@@ -143,7 +144,7 @@ def record(daily: pl.DataFrame, dispensed: pl.DataFrame) -> Record:
         dose=_accrual(
             doses,
             mme=(mme * PARTS_PER_MME).round().to_numpy(),
-            high=(mme >= HIGH_MME).to_numpy(),
+            high=reaches(mme, HIGH_MME).to_numpy(),
             unknown=unknown.to_numpy(),
         ),
         fills=days_of(person, date, fills=dispensed["fills"].to_numpy(), days=dispensed["days"].to_numpy()),
@@ -268,13 +269,14 @@ def stable_hd(known: Record) -> Found:
         return known.dose.between(person, day + first, day + first + days, "mme")[0]
 
     def enough(person: Array, day: Array) -> list[Array]:
-        return [mme(person, day, 1 - whole, whole) - 50 * PARTS_PER_MME * whole]
+        return [mme(person, day, 1 - whole, whole) - (50 * PARTS_PER_MME - ROUNDED) * whole]
 
     def steady(first: int) -> Condition:
         def within(person: Array, day: Array) -> list[Array]:
             total = mme(person, day, 1 - whole, whole)
             beyond = BLOCKS * mme(person, day, first, BLOCK) - total
-            return [3 * total - 20 * beyond, 3 * total + 20 * beyond]
+            most = 3 * total + 20 * 2 * ROUNDED * whole  # both means may be rounded
+            return [most - 20 * beyond, most + 20 * beyond]
 
         return within
 

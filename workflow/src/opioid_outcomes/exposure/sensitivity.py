@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.exposure.stretches import Array
+from opioid_outcomes.exposure.windows import reaches
 
 ALL, WITHOUT = "all", "without repaired"
 THRESHOLDS = (50, 90)  # MME/day: CDC 2016 and 2022 ask for care from 50 on, CDC 2016 for justification from 90 on
@@ -38,7 +39,7 @@ class Days:
         days = (daily.get_column("stop") - daily.get_column("start")).to_numpy().astype(np.int64)
         mme = daily.get_column("mme").to_numpy()
         known = ~np.isnan(mme)
-        over = [np.flatnonzero(mme >= threshold) for threshold in THRESHOLDS]
+        over = [np.flatnonzero(reaches(mme, threshold)) for threshold in THRESHOLDS]
         return cls(
             _distinct(person),
             int(days.sum()),

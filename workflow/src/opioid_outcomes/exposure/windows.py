@@ -7,14 +7,33 @@ sums, so its cost does not depend on the window's length.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
+import polars as pl
 
 from opioid_outcomes.exposure.stretches import Array, distinct_days
 
 PARTS_PER_MME = 10**6
+TOLERANCE = (
+    1 / PARTS_PER_MME
+)  # MME/day: doses are sums and means of numbers rounded so far, and no more exact than that
 NEVER = np.iinfo(np.int64).max
 Condition = Callable[[Array, Array], list[Array]]
+Dose = TypeVar("Dose", Array, pl.Series, pl.Expr)
+
+
+def reaches(dose: Dose, bound: Array | float, of: Array | float = 1.0) -> Dose:
+    """Whether a dose is at least a bound, but for rounding: 60 + 20.1 + 9.9 MME reach 90.
+
+    ``of``: the dose by which both may be off in proportion, for bounds that are shares of a dose.
+    """
+    return dose >= bound - TOLERANCE * of
+
+
+def exceeds(dose: Dose, bound: Array | float, of: Array | float = 1.0) -> Dose:
+    """Whether a dose is above a bound, and not by rounding."""
+    return dose > bound + TOLERANCE * of
 
 
 class Accrual:
