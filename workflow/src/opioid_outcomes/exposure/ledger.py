@@ -13,6 +13,7 @@ from opioid_outcomes.exposure import clean as clean_fills
 from opioid_outcomes.exposure import repair, set_apart
 from opioid_outcomes.exposure.products import RANGE_ENDS, Resolved
 from opioid_outcomes.exposure.stays import merge
+from opioid_outcomes.exposure.stretches import Array
 
 HIGH_DOSE = 1000.0  # MME/day of a fill: above it the dose is flagged, not dropped (METHODS B4)
 SHOWN_CODES = 20
@@ -81,7 +82,7 @@ def ledger(recorded: Recorded, clean: pl.DataFrame, supplied: Supplied) -> pl.Da
     code_not_recognised (the commonest of these codes, part of them).
     ``clean``: DISPENSINGS_CLEAN, text as categories, sorted by person.
     """
-    person = clean.get_column("person_id")
+    person = clean.get_column("person_id").rle_id().to_numpy()
     kept = clean.get_column("analgesic") == 1
     reason = clean.get_column("reason")
     without_factor = clean.select("person_id", "ingredient", "route").filter(kept & (reason == "no_factor"))
@@ -132,8 +133,10 @@ def unusable(most_per_day: pl.Expr, rules: Exposure) -> dict[str, pl.Expr]:
 
 
 def held(supplies: pl.DataFrame, stays: pl.DataFrame) -> pl.DataFrame:
-    """Supply held through stays in hospital: no other supply lies inside one."""
-    there = supplies.filter(pl.col("start") < pl.col("stop")).join(stays, on="person_id", how="semi")
+    """Supply held through stays in hospital: no other lies inside one, and all held is marked repaired."""
+    there = supplies.filter((pl.col("start") < pl.col("stop")) & (pl.col("repaired") == 1)).join(
+        stays, on="person_id", how="semi"
+    )
     inside = (pl.col("start") >= pl.col("admission")) & (pl.col("stop") <= pl.col("end_right"))
     joined = there.join(merge(stays).rename({"start": "admission"}), on="person_id", maintain_order="left")
     return joined.filter(inside)
@@ -192,15 +195,15 @@ def _of_products(resolved: Resolved) -> list[pl.DataFrame]:
     return parts
 
 
-def _by_category(item: str, person: pl.Series, label: pl.Series, which: pl.Series | None = None) -> pl.DataFrame:
-    """Counts of each category of a label (Enum), of the rows of ``which``; rows are sorted by person."""
-    codes, number = label.to_physical(), person.rle_id().to_numpy()
+def _by_category(item: str, person: Array, label: pl.Series, which: pl.Series | None = None) -> pl.DataFrame:
+    """Counts of each category of a label (Enum), of the rows of ``which``; the codes of persons are sorted."""
+    codes = label.to_physical()
     kinds, counts = label.unique().drop_nulls(), []
     for code, text in zip(kinds.to_physical(), kinds.cast(pl.String), strict=True):
         holds = (codes == code).fill_null(False)
         rows = np.flatnonzero((holds if which is None else holds & which).to_numpy())
         if len(rows):
-            persons = int((np.diff(number[rows]) != 0).sum()) + 1
+            persons = int((np.diff(person[rows]) != 0).sum()) + 1
             counts.append((item, text, len(rows), persons))
     return pl.DataFrame(counts, schema=NONE.schema, orient="row")
 

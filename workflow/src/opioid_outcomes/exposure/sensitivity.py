@@ -62,6 +62,9 @@ class Days:
         )
 
 
+NO_DAYS = Days(0, 0, 0, 0.0, (0,) * len(THRESHOLDS), (0,) * len(THRESHOLDS))
+
+
 @dataclass(frozen=True)
 class Sensitivity:
     """Days from all fills and from those not repaired, and the people with repaired fills."""

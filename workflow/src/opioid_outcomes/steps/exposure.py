@@ -19,12 +19,12 @@ from opioid_outcomes.exposure.notes import notes
 from opioid_outcomes.exposure.packed import each
 from opioid_outcomes.exposure.products import Resolved
 from opioid_outcomes.exposure.records import whole_people
-from opioid_outcomes.exposure.sensitivity import Days, Sensitivity, repair_sensitivity
+from opioid_outcomes.exposure.sensitivity import NO_DAYS, Days, Sensitivity, repair_sensitivity
 from opioid_outcomes.exposure.source import source
 from opioid_outcomes.exposure.stays import extend
 
 TABLES = ("observation", "deaths", "dispensings", "opioid_use", "stays")
-BLOCK = 2**18  # fills of people worked on at a time
+BLOCK = 2**19  # fills of people worked on at a time
 
 
 def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -80,21 +80,40 @@ def doses_and_status(
 
     ``canonical``: observation, deaths and stays.
     """
+    stays = canonical["stays"]
+    return _doses_and_status(
+        fills,
+        canonical["observation"],
+        daily_dose.last_days(canonical["observation"], canonical["deaths"]),
+        stays if rules.stays == "extend" else stays.clear(),
+        rules=rules,
+        tiers=mme.tiers(mme.factors(rules.mme_factors)),
+    )
+
+
+def _doses_and_status(
+    fills: pl.DataFrame,
+    observation: pl.DataFrame,
+    last_days: pl.DataFrame,
+    stays: pl.DataFrame,
+    *,
+    rules: Exposure,
+    tiers: pl.DataFrame | None,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """``stays``: those through which supply is held; ``tiers``: as ``mme.tiers`` gives them."""
     for_pain, for_disorder = clean.analgesic_fills(fills), clean.treatment_fills(fills)
     no_interval = pl.concat(
         part.filter(pl.col("days_supply").is_null()).select("person_id", "start") for part in (for_pain, for_disorder)
     )
-    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
-    analgesic, treatment = (_supplies(part, canonical["stays"], rules) for part in (for_pain, for_disorder))
-    daily = daily_dose.sum_over_products(analgesic, mme.tiers(mme.factors(rules.mme_factors)))
-    daily = daily_dose.cut(daily.lazy(), last_days.lazy()).collect()
+    analgesic, treatment = (_supplies(part, stays, rules) for part in (for_pain, for_disorder))
+    daily = daily_dose.cut(daily_dose.sum_over_products(analgesic, tiers).lazy(), last_days.lazy()).collect()
     use = status.from_dispensings(
         daily,
         analgesic,
         treatment,
         no_interval,
         last_days,
-        observation=canonical["observation"],
+        observation=observation,
         carry_over_days=rules.carry_over_days,
         washout_days=rules.washout_days,
     )
@@ -117,7 +136,9 @@ def _by_people(every: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: E
     ``every``: DISPENSINGS_CLEAN, the repaired ones among them.
     """
     people = [canonical[name].sort("person_id") for name in ("observation", "deaths", "stays")]
-    parts = each(lambda tables: _of_people(*tables, rules=rules), whole_people([every, *people], BLOCK))
+    tiers = mme.tiers(mme.factors(rules.mme_factors))
+    blocks = whole_people([every, *people], BLOCK)
+    parts = each(lambda tables: _of_people(*tables, rules=rules, tiers=tiers), blocks)
     return _Found(
         pl.concat(part.daily for part in parts),
         pl.concat(part.use for part in parts),
@@ -127,33 +148,51 @@ def _by_people(every: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: E
 
 
 def _of_people(
-    every: pl.DataFrame, observation: pl.DataFrame, deaths: pl.DataFrame, stays: pl.DataFrame, *, rules: Exposure
+    every: pl.DataFrame,
+    observation: pl.DataFrame,
+    deaths: pl.DataFrame,
+    stays: pl.DataFrame,
+    *,
+    rules: Exposure,
+    tiers: pl.DataFrame | None,
 ) -> _Found:
-    of_them = {"observation": observation, "deaths": deaths, "stays": stays}
-    daily, supplies, use = doses_and_status(_as_kept(every, rules), of_them, rules)
-    supplied = Supplied.of(supplies, stays if rules.stays == "extend" else stays.clear())
-    return _Found(daily, use, supplied, _sensitivity(daily, every, of_them, rules))
+    last_days = daily_dose.last_days(observation, deaths)
+    stays = stays if rules.stays == "extend" else stays.clear()
+    daily, supplies, use = _doses_and_status(
+        _as_kept(every, rules), observation, last_days, stays, rules=rules, tiers=tiers
+    )
+    sensitivity = _sensitivity(daily, every, last_days, stays, rules=rules, tiers=tiers)
+    return _Found(daily, use, Supplied.of(supplies, stays), sensitivity)
 
 
 def _sensitivity(
-    daily: pl.DataFrame, every: pl.DataFrame, canonical: dict[str, pl.DataFrame], rules: Exposure
+    daily: pl.DataFrame,
+    every: pl.DataFrame,
+    last_days: pl.DataFrame,
+    stays: pl.DataFrame,
+    *,
+    rules: Exposure,
+    tiers: pl.DataFrame | None,
 ) -> Sensitivity:
     """Days of ``daily``, which is from every fill or without the repaired ones as the rules say, and the other way.
 
-    Only people with repaired fills are worked out the other way.
+    Only people with repaired fills are worked out the other way, and no more than their doses.
     """
     mended = every.select(pl.col("repair").is_not_null() & (pl.col("analgesic") == 1)).to_series()
     repaired = every.get_column("person_id").filter(mended).unique()
     if repaired.is_empty():
         return Sensitivity(Days.of(daily), Days.of(daily), 0)
     dropped = rules.repaired_fills == "drop"
-    theirs = every.filter(pl.col("person_id").is_in(repaired.implode()) & (dropped | ~mended))
-    supply = _supplies(clean.analgesic_fills(theirs), canonical["stays"], rules)
-    again = daily_dose.sum_over_products(supply, mme.tiers(mme.factors(rules.mme_factors)))
-    last_days = daily_dose.last_days(canonical["observation"], canonical["deaths"])
-    again = daily_dose.cut(again.lazy(), last_days.lazy()).collect()
+    again = clean.analgesic_fills(every if dropped else every.filter(~mended)).drop(*daily_dose.FLAGS)
+    in_hospital = stays.get_column("person_id").unique()
+    other = NO_DAYS
+    of_them, there = (pl.col("person_id").is_in(ids.implode()) for ids in (repaired, in_hospital))
+    for who, held in ((there, stays.lazy()), (~there, None)):
+        theirs = again.filter(of_them & who)
+        doses = daily_dose.build(theirs.lazy(), rules.stockpile_cap_days, stays=held, tiers=tiers)
+        other += Days.of(daily_dose.cut(doses, last_days.lazy()).collect())
     concerned = daily.get_column("person_id").is_in(repaired.implode())
-    rest, own, other = (Days.of(part) for part in (daily.filter(~concerned), daily.filter(concerned), again))
+    rest, own = (Days.of(daily.filter(rows)) for rows in (~concerned, concerned))
     with_them, without = (other, own) if dropped else (own, other)
     return Sensitivity(rest + with_them, rest + without, len(repaired))
 
@@ -173,11 +212,13 @@ def _clean_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, 
 
 
 def _supplies(part: pl.DataFrame, stays: pl.DataFrame, rules: Exposure) -> pl.DataFrame:
-    """Supply after stockpiling and, if supply is not used up in hospital, after stays."""
+    """Supply after stockpiling and after stays; those without any are left alone."""
     supply = daily_dose.supplies(part, rules.stockpile_cap_days)
-    if rules.stays == "ignore":
+    in_hospital = supply.get_column("person_id").is_in(stays.get_column("person_id").unique().implode())
+    if not in_hospital.any():
         return supply
-    return extend(supply, stays, stockpiled=rules.stockpile_cap_days is not None)
+    held = extend(supply.filter(in_hospital), stays, stockpiled=rules.stockpile_cap_days is not None)
+    return supply.filter(~in_hospital).merge_sorted(held, key="person_id")
 
 
 def describe_episodes(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
