@@ -78,6 +78,9 @@ CODES = {
     ("RxNorm", "1049683"): ("oxycodone", 10),
     ("RxNorm", "577057"): ("fentanyl", 12),
     ("ATC", "n02aa05"): ("oxycodone", None),
+    ("ATC", "N02AG01"): ("morphine", None),
+    ("ATC", "N02AC52"): ("methadone", None),
+    ("ATC", "R05FA02"): ("codeine", None),
     ("OMOP", "4711"): ("morphine", 60),
     # a code counts in its own vocabulary only
     ("RxNorm", "00406055201"): None,

@@ -165,7 +165,7 @@ def test_liquids_are_milligrams_per_millilitre_times_millilitres() -> None:
     ("fill", "reason"),
     [
         ({"ingredient": "propoxyphene", "strength": 65, "unit": "mg"}, "no_factor"),
-        ({"ingredient": "fentanyl", "strength": 0.1, "unit": "mg", "route": None}, "no_factor"),
+        ({"ingredient": "fentanyl", "strength": 0.1, "unit": "mg", "route": None}, "route_unknown"),
         ({"ingredient": "fentanyl", "strength": 25, "unit": "mcg", "route": "transdermal"}, "no_factor"),
         ({"ingredient": "morphine", "strength": 25, "unit": "mcg/h"}, "no_factor"),
         ({"ingredient": "buprenorphine", "strength": 10, "unit": "mcg/h", "route": "transdermal"}, "buprenorphine"),
@@ -193,6 +193,34 @@ def test_a_users_table_may_give_buprenorphine_a_factor_worn_for_seven_days(tmp_p
     table = user_table(tmp_path / "own.csv", "Buprenorphine,transdermal,,mcg/h,2.2,HEAL\n")
     expected = (pytest.approx(22, rel=1e-12), None)
     assert dose("buprenorphine", 10, "mcg/h", 4, 28, route="transdermal", table=table) == expected
+
+
+@pytest.mark.parametrize(
+    ("ingredient", "route", "name", "reason"),
+    [
+        ("buprenorphine", None, "heal", "route_unknown"),
+        ("buprenorphine", None, "cdc_2022", "buprenorphine"),
+        ("buprenorphine", "sublingual", "heal", None),
+        ("butorphanol", None, "cdc_2022", "route_unknown"),
+        ("butorphanol", None, "heal", None),
+        ("fentanyl", "rectal", "cdc_2022", "no_factor"),
+    ],
+)
+def test_a_factor_by_route_needs_the_route(ingredient: str, route: str | None, name: str, reason: str | None) -> None:
+    assert dose(ingredient, 1, "mg", 30, 30, route=route, table=mme.factors(name))[1] == reason
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("fentanyl,buccal,wafer,mcg,0.13,a", "form is not known in data rows 1"),
+        ("fentanyl,,,mcg/h,2.4,a", "mcg/h is the unit of patches alone in data rows 1"),
+        ("fentanyl,buccal,,mcg/h,2.4,a", "mcg/h is the unit of patches alone in data rows 1"),
+    ],
+)
+def test_a_factor_that_no_product_could_have_is_refused(tmp_path: Path, row: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        user_table(tmp_path / "own.csv", f"{row}\n")
 
 
 def test_the_most_specific_row_of_a_table_counts(tmp_path: Path) -> None:

@@ -279,6 +279,23 @@ def test_a_combination_is_an_opioid_by_its_strength_or_by_its_ancestors(tmp_path
         assert resolved.products.select("ingredient", "opioid").row(0) == ("oxycodone", True)
 
 
+@pytest.mark.parametrize(
+    ("standard", "source", "told"),
+    [
+        ("fentanyl 0.1 MG", "Injection, fentanyl citrate, 0.1 mg", "injection"),  # HCPCS J3010
+        ("fentanyl 0.1 MG", "fentanyl oral lozenge", None),
+        ("fentanyl 0.1 MG/ACTUAT Nasal Spray", "Injection, fentanyl citrate, 0.1 mg", None),  # left to the names
+        ("fentanyl 0.1 MG", None, None),
+    ],
+)
+def test_the_route_of_a_source_concept(tmp_path: Path, standard: str, source: str | None, told: str | None) -> None:
+    drug = CDM["DRUG_EXPOSURE"][0] | {"route_concept_id": 0, "drug_source_concept_id": 110}
+    names = {100: standard, 110: source or ""}
+    concepts = [row | {"concept_name": names.get(row["concept_id"], row["concept_name"])} for row in CDM["CONCEPT"]]
+    found = omop.read(write(tmp_path / "cdm", CDM | {"DRUG_EXPOSURE": [drug], "CONCEPT": concepts}))
+    assert raws(found)["drug_exposure", "dispensings"].frame["route"].to_list() == [told]
+
+
 def test_a_source_ndc_codes_what_the_vocabulary_does_not_know(tmp_path: Path) -> None:
     drugs = [
         CDM["DRUG_EXPOSURE"][0] | {"drug_concept_id": drug, "drug_source_value": text, "drug_source_concept_id": source}

@@ -21,6 +21,7 @@ OF_UNIT = ("mme_per_unit", "tiered_mg_per_unit", "no_dose")
 # why a dose is unknown: of the fill, or of its product
 NO_DOSE = (
     "no_days_supply", "quantity_unknown", "implausible_dose", "buprenorphine", "no_factor", "strength_unknown",
+    "route_unknown",
 )  # fmt: skip
 
 
@@ -29,8 +30,9 @@ def per_unit(products: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
 
     ``products``: ingredient, route, form, strength, strength_unit. Adds mme_per_unit; tiered_mg_per_unit, which takes
     its place where the factor depends on the day's total (mme_per_unit is null there); and no_dose, null or why there
-    is neither: buprenorphine (on, dose missing by definition), no_factor, strength_unknown. The factor with the
-    product's own route and form goes before one for any. A strength of 0 or less is unknown. O(n).
+    is neither: buprenorphine (the table has no factor for it: on, dose missing by definition), route_unknown (the table
+    has factors of the ingredient by route), no_factor, strength_unknown. The factor with the product's own route and
+    form goes before one for any. A strength of 0 or less is unknown. O(n).
     """
     found = _with_factor(products, table)
     strength = pl.when(pl.col("strength") > 0).then("strength")
@@ -44,8 +46,11 @@ def per_unit(products: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         .when(pl.col("factor_unit") == "mcg")
         .then(in_mg * 1000)
     )
+    by_route = table.filter(pl.col("route").is_not_null()).get_column("ingredient").unique().sort().to_list()
     no_dose = (
-        pl.when(pl.col("factor").is_null() & (pl.col("ingredient") == "buprenorphine"))
+        pl.when(pl.col("factor").is_null() & pl.col("route").is_null() & pl.col("ingredient").is_in(by_route))
+        .then(pl.lit("route_unknown"))
+        .when(pl.col("factor").is_null() & (pl.col("ingredient") == "buprenorphine"))
         .then(pl.lit("buprenorphine"))
         .when(pl.col("factor").is_null())
         .then(pl.lit("no_factor"))

@@ -11,6 +11,7 @@ from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import ROUTES
 from opioid_outcomes.errors import Problem, Problems, UserError
 from opioid_outcomes.exposure import product_names
+from opioid_outcomes.exposure.product_forms import FORMS
 
 COLUMNS = ("ingredient", "route", "form", "unit", "factor", "source")
 TIER = ("above",)  # optional
@@ -63,6 +64,10 @@ def _check(table: pl.DataFrame, path: str) -> None:
     rules = (
         ("ingredient is missing", pl.col("ingredient").is_null(), "name the ingredient"),
         ("route is not known", ~pl.col("route").is_in(ROUTES), f"empty for any, or one of {', '.join(ROUTES)}"),
+        ("form is not known", ~pl.col("form").is_in(FORMS),
+         f"empty for any, or one of {', '.join(FORMS)}"),
+        ("mcg/h is the unit of patches alone", (pl.col("unit") == "mcg/h") & pl.col("route").ne_missing("transdermal"),
+         "write the route transdermal, or the unit mg or mcg"),
         ("unit is not known", ~pl.col("unit").is_in(UNITS).fill_null(False), f"one of {', '.join(UNITS)}"),
         ("factor is no number", ~plausible, "a number, 0 or more"),
         ("the product is there twice", pl.struct(*PRODUCT, "above").is_duplicated(), "keep one row"),

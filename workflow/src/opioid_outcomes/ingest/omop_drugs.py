@@ -118,7 +118,15 @@ def _in_milligram(unit: str) -> pl.Expr:
 
 
 def _route() -> pl.Expr:
-    name = pl.col("route_name").str.to_lowercase()
+    """The route concept's; else the source concept's, where the product's name tells none: "fentanyl 0.1 MG" stands for
+    "Injection, fentanyl citrate, 0.1 mg" of HCPCS. An oral route is left to the names, as lozenges are oral, too."""
+    silent = _said("product_name").is_null()
+    of_source = pl.when(silent & (_said("source_name") != "oral")).then(_said("source_name"))
+    return pl.coalesce(_said("route_name"), of_source)
+
+
+def _said(column: str) -> pl.Expr:
+    name = pl.col(column).str.to_lowercase()
     return pl.coalesce(
         *(pl.when(name.str.contains(word, literal=True)).then(pl.lit(route)) for word, route in ROUTE_WORDS)
     )
