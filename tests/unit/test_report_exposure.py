@@ -83,6 +83,8 @@ def test_every_new_figure_is_in_the_report_and_among_the_files_promised(study: R
         ("dose_bands", "Dose bands are not shown month by month"),
         ("gap_distribution", "No gaps between supplies are shown"),
         ("repair_sensitivity", "What repairs of fills change is not shown"),
+        ("use_history", "Current and past use are not told"),
+        ("episode_summary", "Episodes are not counted"),
         ("dose_events", "No changes of dose are shown"),
         ("long_term", "Definitions of long-term therapy are not compared"),
         ("concurrent_use", "Concurrent use is not shown"),

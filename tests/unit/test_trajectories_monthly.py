@@ -126,9 +126,18 @@ def test_time_on_opioids_is_neither_lost_nor_doubled() -> None:
 
 @pytest.mark.parametrize("rows", [PERSON_TIME, PERSON_TIME.clear(), PERSON_TIME.filter(pl.col("on_opioid") != 1)])
 def test_the_step_writes_its_displays_whatever_there_is(tmp_path: Path, rows: pl.DataFrame) -> None:
-    inputs = {"person_time": tmp_path / "person_time.parquet"}
-    outputs = {name: tmp_path / f"{name}.parquet" for name in ("dose_distribution", "dose_trajectory", "dose_bands")}
-    io.write_frame(rows, inputs["person_time"])
+    inputs = {name: tmp_path / f"{name}.parquet" for name in ("person_time", "cohort", "opioid_status", "daily_dose")}
+    names = ("dose_distribution", "dose_trajectory", "dose_bands", "use_history")
+    outputs = {name: tmp_path / f"{name}_display.parquet" for name in names}
+    unknown = {"days_since_start": pl.lit(0), "new_user": pl.lit(None, pl.Int64)}
+    io.write_frame(rows.with_columns(**unknown), inputs["person_time"])
+    empty = {
+        "cohort": {"entry": pl.Int32, "exit": pl.Int32},
+        "opioid_status": {"start": pl.Int32, "on_since": pl.Int32, "naive_days": pl.Int64},
+        "daily_dose": {"start": pl.Int32, "stop": pl.Int32, "mme": pl.Float64},
+    }
+    for name, schema in empty.items():
+        io.write_frame(pl.DataFrame(schema={"person_id": pl.Int64, **schema}), inputs[name])
     describe_trajectories(inputs, outputs, {})
     for name, path in outputs.items():
         assert set(DISPLAYS[name].columns) <= set(pl.read_parquet(path).columns)

@@ -26,6 +26,7 @@ rule describe_episodes:
     output:
         episodes=f"{COHORT}/episodes.parquet",
         gap_distribution=f"{COHORT}/displays/gap_distribution.parquet",
+        episode_summary=f"{COHORT}/displays/episode_summary.parquet",
     log:
         f"{LOGS}/{{cohort}}/describe_episodes.log",
     params:

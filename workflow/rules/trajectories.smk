@@ -8,6 +8,7 @@ rule describe_trajectories:
         dose_distribution=f"{COHORT}/displays/dose_distribution.parquet",
         dose_trajectory=f"{COHORT}/displays/dose_trajectory.parquet",
         dose_bands=f"{COHORT}/displays/dose_bands.parquet",
+        use_history=f"{COHORT}/displays/use_history.parquet",
     log:
         f"{LOGS}/{{cohort}}/describe_trajectories.log",
     params:

@@ -20,8 +20,8 @@ MISTAKES = "mistakes.txt"  # what users can mend, collected over the steps of a 
 CANONICAL_TABLES = tuple(CANONICAL)
 # Displays that are tables; the others are figures.
 TABLES = (
-    "attrition", "quality", "quality_rules", "exposure_ledger", "repair_sensitivity", "table_one", "dose_events",
-    "long_term", "concurrent_use", "trajectory_models",
+    "attrition", "quality", "quality_rules", "exposure_ledger", "repair_sensitivity", "use_history", "episode_summary",
+    "table_one", "dose_events", "long_term", "concurrent_use", "trajectory_models",
 )  # fmt: skip
 PLAIN_CSV = ("attrition", "quality", "quality_rules")
 DISPLAY_FRAMES = {name: f"{name}.csv" if name in PLAIN_CSV else f"displays/{name}.parquet" for name in DISPLAYS}

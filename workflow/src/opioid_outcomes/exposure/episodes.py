@@ -14,20 +14,21 @@ from opioid_outcomes.exposure import packed
 from opioid_outcomes.exposure.daily_dose import MAX_DAYS
 from opioid_outcomes.exposure.records import Records, at, days, of_people
 from opioid_outcomes.exposure.stockpile import DAY_TOLERANCE
-from opioid_outcomes.exposure.stretches import Array
+from opioid_outcomes.exposure.stretches import Array, Frame, day_type, given
 
 GAP_BINS = (1, 8, 15, 31, 61, 91, 181, 366)  # first day of each bin; the last one is open
 
 
 def build(
-    daily: pl.LazyFrame, gap_days: float = 30, *, gap_share: float | None = None, fills: pl.LazyFrame | None = None
+    daily: Frame, gap_days: float = 30, *, gap_share: float | None = None, fills: Frame | None = None
 ) -> pl.LazyFrame:
     """Episodes of use, from the cut daily dose (CONTRACT 7, Episodes).
 
     ``daily`` as made by ``daily_dose.build`` and ``cut``: stretches that do not overlap. Those whose gap is at most
     ``gap_days`` are one episode. With ``gap_share`` the gap that may be bridged is instead that share of days_supply of
     the last fill before it (0.5 of 30 days: 15 days), the longest if there were several that day; ``fills`` are what
-    ``daily`` was made from: person_id, start, days_supply.
+    ``daily`` was made from: person_id, start, days_supply. Of times the date counts; ValueError, naming the column, for
+    one that is missing or holds no days.
 
     Returns person_id, episode (1, 2, ...), start, stop (without carry-over), days_active, mean_mme (over active days
     with a known part; null where no day has one), sorted by person and episode. O(n) if ``daily`` is sorted by person
@@ -35,13 +36,16 @@ def build(
     """
     if (gap_share is None) != (fills is None):
         raise ValueError("gap_share and fills belong together")
-    rows = _in_order(daily.select("person_id", "start", "stop", "mme").collect())
+    stretches = given(daily, "person_id", "mme", days=("start", "stop"))
+    rows = _in_order(stretches.select("person_id", "start", "stop", "mme").collect())
     new = _new_person(rows)
     start, stop = days(rows, "start"), days(rows, "stop")
     gap = start - np.append(start[:1], stop[:-1])[: len(start)]
     bridged: Array | float = gap_days
     if gap_share is not None and fills is not None:
-        bridged = gap_share * _last_supply(rows, stop, fills.collect())
+        bridged = gap_share * _last_supply(
+            rows, stop, given(fills, "person_id", "days_supply", days=("start",)).collect()
+        )
     first = np.flatnonzero(new | (gap > bridged))
     mme = rows.get_column("mme").cast(pl.Float64).fill_null(np.nan).to_numpy()
     active, known = stop - start, ~np.isnan(mme)
@@ -62,17 +66,17 @@ def build(
     )
 
 
-def from_fills(fills: pl.LazyFrame, gap_days: int = 30) -> pl.LazyFrame:
+def from_fills(fills: Frame, gap_days: int = 30) -> pl.LazyFrame:
     """Episodes straight from dispensings: each fill covers [start, start + days_supply), nothing is stockpiled.
 
     ``fills``: person_id, start (a date or a whole number), days_supply, in any order. A day counts when wholly before
     the end; fills without a whole day cover none. Returns what ``build`` does but the dose, person_id, episode, start,
     stop and days_active: the same as from a daily dose without stockpiling. For when doses do not matter: one sort of a
-    64-bit integer a fill. ValueError for a start that is missing or no day and a supply above 100,000 days.
+    64-bit integer a fill. ValueError for a column that is missing, a start that is missing or no day and a supply above
+    100,000 days.
     """
-    day_type = fills.collect_schema()["start"]
-    if day_type != pl.Date and not day_type.is_integer():
-        raise ValueError("start must be a date or a whole number")
+    fills = given(fills, "person_id", "days_supply", days=("start",))
+    of_days = day_type(fills.collect_schema()["start"])
     whole = (pl.col("days_supply").cast(pl.Float64).fill_nan(None) + DAY_TOLERANCE).floor()
     rows = (
         fills.select("person_id", pl.col("start").to_physical().cast(pl.Int32), days=whole)
@@ -100,8 +104,8 @@ def from_fills(fills: pl.LazyFrame, gap_days: int = 30) -> pl.LazyFrame:
         {
             "person_id": ids(who),
             "episode": number,
-            "start": pl.Series(begin, dtype=pl.Int32).cast(day_type),
-            "stop": pl.Series(end, dtype=pl.Int32).cast(day_type),
+            "start": pl.Series(begin, dtype=pl.Int32).cast(of_days),
+            "stop": pl.Series(end, dtype=pl.Int32).cast(of_days),
             "days_active": active,
         }
     )
@@ -133,6 +137,23 @@ def gap_distribution(daily: pl.DataFrame) -> pl.DataFrame:
             "share": pl.Series(gaps / gaps.sum() if gaps.sum() else [None] * len(gaps), dtype=pl.Float64),
         }
     ).head(len(GAP_BINS) if len(rows) else 0)
+
+
+def summary(found: pl.DataFrame, gap_days: float, gap_share: float | None = None) -> pl.DataFrame:
+    """Display ``episode_summary`` of EPISODES, as ``build`` made them with these settings: one row.
+
+    merged_over (in words), persons, episodes, median_days (over episodes, first to last day), median_share_active
+    (over episodes, of their days those with supply). No rows where there are no episodes.
+    """
+    length = (pl.col("stop") - pl.col("start")).cast(pl.Int64)
+    words = f"{gap_days:g} days" if gap_share is None else f"{100 * gap_share:g} % of the days of the last supply"
+    return found.select(
+        merged_over=pl.lit(words),
+        persons=pl.col("person_id").n_unique().cast(pl.Int64),
+        episodes=pl.len().cast(pl.Int64),
+        median_days=length.median(),
+        median_share_active=(pl.col("days_active") / length).median(),
+    ).head(len(found))
 
 
 def _in_order(rows: pl.DataFrame) -> pl.DataFrame:

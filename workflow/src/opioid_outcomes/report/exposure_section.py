@@ -7,7 +7,7 @@ from typing import Any
 
 from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.bands import OFF, parts
-from opioid_outcomes.report import charts, exposure_charts, exposure_tables
+from opioid_outcomes.report import charts, exposure_charts, exposure_tables, use_tables
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.released import Released
@@ -32,8 +32,9 @@ def exposure(released: Released) -> Section:
         return Section("exposure", "Opioid exposure", tuple(blocks))
     blocks += [
         Heading("Dose by factor table and definition"), *_thresholds(released),
+        Heading("Current and past use"), use_tables.use_history(released),
         Heading("Dose and its course"), _distribution(released), _trajectory(released), _bands(released),
-        Heading("Gaps and episodes"), _gaps(released),
+        Heading("Gaps and episodes"), _gaps(released), use_tables.episodes(released),
         Heading("Fills and their repair"), *exposure_tables.ledger(released),
         exposure_tables.repair_sensitivity(released),
         Heading("Changes of dose"), exposure_tables.dose_events(released),
@@ -115,7 +116,8 @@ def _distribution(released: Released) -> Block:
     return Figure(
         "dose_distribution", svg(charts.dose_distribution(by_cohort), "dose_distribution", title, alt),
         f"{title} (morphine milligram equivalents per day, factor table `{factor_table(released)}`). "
-        "Doses that are not known are a band of their own, never zero.",
+        "Doses that are not known are a band of their own, never zero."
+        + (f" A band of fewer than {released.threshold} people is not listed." if released.rounded else ""),
         alt, note=released.rule,
     )  # fmt: skip
 

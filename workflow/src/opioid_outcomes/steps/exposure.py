@@ -232,4 +232,5 @@ def describe_episodes(inputs: dict[str, Any], outputs: dict[str, Path], settings
         merged = episodes.build(daily.lazy(), gap_share=share, fills=fills.lazy()).collect()
     io.write_table(merged, outputs["episodes"], EPISODES, calendar=io.is_calendar(inputs["daily_dose"], "start"))
     io.write_frame(episodes.gap_distribution(daily), outputs["gap_distribution"])
+    io.write_frame(episodes.summary(merged, gap_days, share), outputs["episode_summary"])
     return f"{merged.height:,} episodes of {merged['person_id'].n_unique():,} people"

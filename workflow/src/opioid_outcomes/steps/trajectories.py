@@ -13,17 +13,20 @@ from opioid_outcomes.trajectories import dose_classes
 from opioid_outcomes.trajectories.distribution import dose_bands, dose_distribution, dose_trajectory
 from opioid_outcomes.trajectories.latent_class import observe
 from opioid_outcomes.trajectories.selection import Candidate, select
+from opioid_outcomes.trajectories.use_history import use_history
 
 FEWEST_PERSONS = 50
 
 
 def describe_trajectories(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
-    """Writes the displays dose_distribution, dose_trajectory and dose_bands; returns one line of counts."""
+    """Writes the displays dose_distribution, dose_trajectory, dose_bands and use_history; returns a line of counts."""
     person_time = io.read_table(inputs["person_time"])
+    others = [io.read_table(inputs[name]) for name in ("cohort", "opioid_status", "daily_dose")]
     distribution, trajectory = dose_distribution(person_time), dose_trajectory(person_time)
     io.write_frame(distribution, outputs["dose_distribution"])
     io.write_frame(trajectory, outputs["dose_trajectory"])
     io.write_frame(dose_bands(person_time), outputs["dose_bands"])
+    io.write_frame(use_history(person_time, *others), outputs["use_history"])
     return f"dose in {distribution.height} bands, {trajectory.height} months since entry"
 
 
