@@ -45,7 +45,7 @@ def ingest(**columns: list) -> Ingested:
         ("1-2 tabs", (1, 2), "a range of tablets"),
         ("30 - 60 Tablets", (30, 60), "blanks, capitals"),
         ("60 tabs", (60, None), "one number of tablets"),
-        ("60tabs", (60, None), "no blank"),
+        ("60tabs.", (60, None), "no blank, a full stop"),
         ("1 patch", (1, None), "a patch"),
         ("120 mL", (120, None), "a liquid"),
         ("-5 caps", (-5, None), "negative: exposure repairs it"),

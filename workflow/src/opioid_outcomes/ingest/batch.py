@@ -106,7 +106,7 @@ def _typed(table: Table, raw: Raw, source: int, days: Days) -> tuple[pl.DataFram
     rules = [
         pl.when(condition).then(pl.lit(rule))
         for column in table.columns
-        for rule, condition in _value_rules(table, column, column.name in given, days)
+        for rule, condition in _value_rules(table, column, frame.schema.get(column.name), days)
     ]
     judged = pl.concat([frame.drop("row"), out], how="horizontal").with_columns(ids.alias("= person_id"))
     judged = judged.with_columns(rule=pl.coalesce(pl.lit(None, dtype=pl.String), *rules))
@@ -131,28 +131,30 @@ def _amounts(table: Table, raw: Raw, values: dict[str, pl.Expr]) -> tuple[dict[s
     A fill is not rejected for an amount: what cannot be read (of a range: either end, or ends that fall) is missing,
     and what is negative stays, for exposure to repair. That none in a table can be read is a mistake: ``UserError``.
     """
+    frame = raw.frame
     read: dict[str, pl.Expr] = {}
-    lost = {}
+    said = []
     for name in [name for name in values if _is_amount(table, name) and not name.endswith(UPPER)]:
         low, high = values[name], values.get(name + UPPER, pl.lit(None, pl.Float64))
-        told = convert.amounts(raw.frame[name], name)
+        told = convert.amounts(frame[name], name)
         if told is not None:
             low, high = pl.coalesce(low, pl.lit(told[0])), pl.coalesce(high, pl.lit(told[1]))
-        wrong = _present(name) & low.is_null()
+        lost = _present(name, frame.schema[name]) & low.is_null()
         if name + UPPER in values:
-            wrong |= (_present(name + UPPER) & high.is_null()) | (high < low).fill_null(False)
-        read |= {name: pl.when(~wrong).then(low), name + UPPER: pl.when(~wrong).then(high)}
-        lost[name] = wrong.sum()
-    rows = raw.frame.select(**lost).to_dicts()[0] if lost else {}
-    unread = [name for name, count in rows.items() if count and count == raw.frame.height]
-    if unread:
-        fix = 'map the right column; derive: {quantity: "NULL"} says that there is none'
-        raise UserError(*(Problem(f"no {name} can be read as a number", f"table {raw.table}", fix) for name in unread))
-    return read, [
-        f"{name} could not be read in {about(count)} rows of {raw.table}: they count as missing."
-        for name, count in rows.items()
-        if count
-    ]
+            unread = _present(name + UPPER, frame.schema[name + UPPER]) & high.is_null()
+            lost |= unread | (high < low).fill_null(False)
+        found = frame.select(low=low, high=high, lost=lost)
+        read |= {column: pl.lit(found[end]) for column, end in ((name, "low"), (name + UPPER, "high"))}
+        count = int(found["lost"].sum())
+        if not count:
+            continue
+        if count == frame.height:
+            fix = f'map the right column; derive: {{{name}: "NULL"}} says that there is none'
+            raise UserError(Problem(f"no {name} can be read as a number", f"table {raw.table}", fix))
+        said.append(f"{name} could not be read in {about(count)} rows of {raw.table}: they count as missing.")
+        known = pl.lit(~found["lost"])
+        read |= {column: pl.when(known).then(read[column]) for column in (name, name + UPPER)}
+    return read, said
 
 
 def _is_amount(table: Table, name: str) -> bool:
@@ -160,19 +162,21 @@ def _is_amount(table: Table, name: str) -> bool:
     return name.removesuffix(UPPER) + UPPER in table.names
 
 
-def _present(name: str) -> pl.Expr:
+def _present(name: str, dtype: pl.DataType) -> pl.Expr:
     source = pl.col(name)
-    return source.is_not_null() & (source.cast(pl.String).str.strip_chars() != "")
+    if dtype == pl.String:
+        return source.is_not_null() & (source.str.strip_chars() != "")
+    return source.is_not_null() & source.is_not_nan() if dtype.is_float() else source.is_not_null()
 
 
-def _value_rules(table: Table, column: Column, given: bool, days: Days) -> list[tuple[str, pl.Expr]]:
-    """What can be wrong with one value. ``= name`` is the value as read, ``name`` what the source holds."""
+def _value_rules(table: Table, column: Column, dtype: pl.DataType | None, days: Days) -> list[tuple[str, pl.Expr]]:
+    """What can be wrong with one value: ``= name`` is the value as read, ``name`` what the source holds (``dtype``)."""
     name = column.name
     if column.kind == "id":
         return [("missing_person_id", pl.col(f"= {name}").is_null())]
-    if not given:
+    if dtype is None:
         return [("missing_value", pl.lit(True))] if column.required and name != "sex" else []
-    value, present = pl.col(f"= {name}"), _present(name)
+    value, present = pl.col(f"= {name}"), _present(name, dtype)
     unread = present & value.is_null()
     if column.kind == "day":
         outside = ~value.is_between(days.first, days.last)

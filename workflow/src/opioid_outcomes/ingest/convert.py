@@ -17,8 +17,8 @@ RANGE = r"^([0-9]+(?:\.[0-9]+)?)\s*(?:-|\u2013|\u2014|to|or)\s*([0-9]+(?:\.[0-9]
 THOUSANDS = r"^[1-9][0-9]{0,2}(?:,[0-9]{3})+$"  # a comma anywhere else may be a decimal one
 # Words that may follow an amount; a strength has none, as its unit has a column of its own.
 DOSAGE_WORDS = {
-    "quantity": r"\s*(?:tabs?|tablets?|caps?|capsules?|patch|patches|ml)$",
-    "days_supply": r"\s*days?$",
+    "quantity": r"\s*(?:tabs?|tablets?|caps?|capsules?|patch|patches|ml)\.?$",
+    "days_supply": r"\s*days?\.?$",
 }
 WIDEST_RANGE = 10.0  # of an amount: nobody is told to take 5 to 325
 # Two strengths further apart are a combination: 5-325 is oxycodone with paracetamol. The closest partners of licensed
