@@ -1,4 +1,4 @@
-"""Care, day by day: visits, pain, prescriptions and fills. Vectorised over persons; the loop is over days.
+"""Care, day by day: visits, pain, prescriptions, fills, stays. Vectorised over persons; the loop is over days.
 
 Pain follows METHODS D2: person mean + AR(.6 a month) flare + for every past change of the prescribed dose a blip that
 depends on the months since it. Whoever decides on a dose sees the recorded score and the present dose, nothing else,
@@ -253,7 +253,7 @@ class _Clinic:
         dose = self.prescribed[who] * MME[self.product[who]]
         rise = STEP[self.product[who]] * MME[self.product[who]]
         free = (self.prescribed[who] == self.units[who]) & (self.steps[who] < STEPS - 2)  # no change is under way
-        free &= self.long_term[who] & ~self.in_hand[who]
+        free &= self.long_term[who] & ~self.in_hand[who]  # nor is supply of before a stay left over
         steady = free & ~self.tapering[who] & (rise > 0)
         possible = steady & (rise >= LEAST_RISE * dose) & (dose + rise <= CEILING_MME)
         chance = np.where(
