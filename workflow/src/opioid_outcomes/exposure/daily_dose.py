@@ -14,7 +14,7 @@ import polars as pl
 from opioid_outcomes.exposure import mme, packed, stockpile
 from opioid_outcomes.exposure.packed import BUPRENORPHINE, KNOWN, PARTS, REPAIRED, TIERED, UNKNOWN, Intervals, Sums
 from opioid_outcomes.exposure.stockpile import DAY_TOLERANCE, MAX_MME, Fills, Supply
-from opioid_outcomes.exposure.stretches import Array
+from opioid_outcomes.exposure.stretches import Array, Frame, day_type, given
 
 MAX_DAYS = 1e5  # no supply lasts longer; days are 32-bit
 FLAGS = {"repaired": REPAIRED, "is_buprenorphine": BUPRENORPHINE}
@@ -22,22 +22,23 @@ VALUES = ["mme", "mme_incomplete", "on_buprenorphine", "repaired", "tiered_mg"]
 
 
 def build(
-    fills: pl.LazyFrame,
+    fills: Frame,
     stockpile_cap_days: float | None = 30,
     *,
-    stays: pl.LazyFrame | None = None,
+    stays: Frame | None = None,
     tiers: pl.DataFrame | None = None,
 ) -> pl.LazyFrame:
     """Daily dose of each person as change points; days without supply are absent.
 
     ``fills``, one row a dispensing: person_id, start (a whole number, a date, or a time of which the date counts),
-    days_supply, mme_per_day (null = unknown, which is not zero), product. Optional: units_per_day (tablets, patches, mL
-    a day: what converts left-over days when the dose changes, one for one where it is unknown; without the column
-    mme_per_day does, an unknown dose counting as 1 and fills of one day as the sum of their known doses), repaired and
+    days_supply, mme_per_day (null or NaN = unknown, which is not zero), product. Optional: units_per_day (tablets,
+    patches, mL a day: what converts left-over days when the dose changes, one for one where it is unknown; without the
+    column mme_per_day does, an unknown dose as 1 and fills of one day as the sum of their known doses), repaired and
     is_buprenorphine (0/1), tiered_mg_per_day (mg a day of the ingredient whose factor depends on the day's total).
     Fills without a positive days_supply have no interval and are left out. ``stockpile_cap_days``: left-over days that
     pass to the next fill of a product, at most; None: no stockpiling, every fill counts on its own days and overlaps
-    add. ``stays``: person_id, start, end of stays in hospital through which supply is held (``stays.extend``).
+    add. ``stays``: person_id, start, end of stays in hospital through which supply is held (``stays.extend``), in days
+    as the fills have them.
     ``tiers``: the factors of the tiered ingredient (``mme.tiers``); None: mme_per_day counts for it too.
 
     Returns person_id, start, stop (half-open), mme (MME/day, sum of the known parts; null = on, dose unknown),
@@ -45,8 +46,8 @@ def build(
     tiered_mg (mg/day; null = none active, or no tiers), sorted by
     person and start, equal neighbours merged.
 
-    Raises ValueError, naming the column, for a start that is missing or no day, a dose that is negative, not finite or
-    above 1e6 MME/day, and a supply above 100,000 days; and for a cap below 0.
+    Raises ValueError, naming the column, for one that is missing, a start that is missing or no day, a dose that is
+    negative, not finite or above 1e6 MME/day, and a supply above 100,000 days; and for a cap below 0.
 
     Cost: O(n log n). 20 M fills of 1 M persons from parquet, 2 cores, whole process: 1.6 s and 2.3 GB without
     stockpiling, 2.6 s and 1.9 GB with it; twice the time with every flag and tiers, 8 s where ids are text.
@@ -56,7 +57,7 @@ def build(
         from opioid_outcomes.exposure.stays import extend
 
         stockpiled = stockpile_cap_days is not None
-        supply = extend(supplies(fills, stockpile_cap_days), stays.collect(), stockpiled=stockpiled)
+        supply = extend(supplies(fills, stockpile_cap_days), stays.lazy().collect(), stockpiled=stockpiled)
         return sum_over_products(supply, tiers).lazy()
     rows, dtype = _typed(fills, product=stockpile_cap_days is not None)
     person, ids = packed.person_codes(rows.get_column("person_id"))
@@ -111,7 +112,7 @@ def last_days(observation: pl.DataFrame, deaths: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float | None = 30) -> pl.DataFrame:
+def supplies(fills: Frame, stockpile_cap_days: float | None = 30) -> pl.DataFrame:
     """One row per person, product and day of dispensing: when its supply ends, after stockpiling.
 
     Returns person_id, product, start, mme_per_day (MME/day of its known fills), mme_unknown, repaired,
@@ -123,7 +124,7 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float | Non
     product's fills so far. O(n log n): 20 M fills take 2 s.
     """
     _check_cap(stockpile_cap_days)
-    rows, dtype = _typed(fills.lazy(), product=True)
+    rows, dtype = _typed(fills, product=True)
     person, ids = packed.person_codes(rows.get_column("person_id"))
     codes, products = _product_codes(rows)
     arrays = _fills(rows, person, codes)
@@ -157,7 +158,7 @@ def supplies(fills: pl.LazyFrame | pl.DataFrame, stockpile_cap_days: float | Non
 
 
 def sum_over_products(supply: pl.DataFrame, tiers: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Stretches between change points on which at least one product is active; days as integers.
+    """Stretches between change points on which at least one product is active.
 
     ``supply``: rows of ``supplies``, each active from start to stop, and repaired from repaired_from on. Returns
     person_id, start, stop and ``VALUES``, sorted by person and start, equal neighbours merged.
@@ -173,7 +174,7 @@ def sum_over_products(supply: pl.DataFrame, tiers: pl.DataFrame | None = None) -
     start, stop = (supply.get_column(name).to_physical().to_numpy() for name in ("start", "stop"))
     mg = _known(supply, "tiered_mg_per_day")
     intervals = Intervals(person, start, stop, _floats(dose), flags.to_numpy(), mg)
-    return _table(packed.sums(_tiered(intervals, tiers)), ids, pl.Int32(), tiers)
+    return _table(packed.sums(_tiered(intervals, tiers)), ids, day_type(supply.schema["start"]), tiers)
 
 
 def _repaired_from(parts: list[Supply]) -> pl.Series:
@@ -205,19 +206,20 @@ def _check_cap(stockpile_cap_days: float | None) -> None:
         raise ValueError("stockpile_cap_days must be 0 or more")
 
 
-def _typed(fills: pl.LazyFrame, *, product: bool) -> tuple[pl.DataFrame, pl.DataType]:
+def _typed(fills: Frame, *, product: bool) -> tuple[pl.DataFrame, pl.DataType]:
     """The fills that have an interval, with the columns there are, in their types and checked; the type of a day."""
+    named = ("person_id", "days_supply", "mme_per_day", *(("product",) if product else ()))
+    fills = given(fills, *named, days=("start",))
     schema = fills.collect_schema()
-    dtype = pl.Date() if schema["start"] in (pl.Date, pl.Datetime) else pl.Int32()
     numbers = ("days_supply", "mme_per_day", *(("units_per_day",) if product else ()), "tiered_mg_per_day")
     rows = fills.select(
         "person_id",
-        _day(schema["start"]),
-        *(pl.col(name).cast(pl.Float64) for name in numbers if name in schema),
+        pl.col("start").to_physical().cast(pl.Int32),
+        *(pl.col(name).cast(pl.Float64).fill_nan(None) for name in numbers if name in schema),
         *((pl.col(name).cast(pl.Int64) > 0).fill_null(False) for name in FLAGS if name in schema),
         *((_product(schema["product"]),) if product else ()),
     ).collect()
-    lasts = pl.col("days_supply").fill_nan(None) > 0
+    lasts = pl.col("days_supply") > 0
     if not rows.select(lasts.all() & lasts.is_not_null().all()).item():
         rows = rows.filter(lasts)
     rules = [
@@ -232,16 +234,7 @@ def _typed(fills: pl.LazyFrame, *, product: bool) -> tuple[pl.DataFrame, pl.Data
     for holds, told in rules:
         if not rows.select(holds.all()).item():
             raise ValueError(told)
-    return rows, dtype
-
-
-def _day(dtype: pl.DataType) -> pl.Expr:
-    """``start`` as a whole number of days; a time of day is dropped."""
-    if dtype == pl.Datetime:
-        return pl.col("start").dt.date().to_physical()
-    if dtype != pl.Date and not dtype.is_integer() and dtype != pl.Null:
-        raise ValueError("start must be a date or a whole number")
-    return pl.col("start").to_physical().cast(pl.Int32)
+    return rows, day_type(schema["start"])
 
 
 def _product(dtype: pl.DataType) -> pl.Expr:

@@ -12,7 +12,7 @@ import polars as pl
 
 from opioid_outcomes.exposure.packed import differs
 from opioid_outcomes.exposure.stockpile import DAY_TOLERANCE, LAST_DAY, NEVER, by_left_over, pass_on
-from opioid_outcomes.exposure.stretches import Array
+from opioid_outcomes.exposure.stretches import Array, given
 
 
 def merge(stays: pl.DataFrame) -> pl.DataFrame:
@@ -20,6 +20,7 @@ def merge(stays: pl.DataFrame) -> pl.DataFrame:
 
     ``stays``: person_id, start (admission), end (discharge). O(n log n).
     """
+    stays = given(stays, "person_id", days=("start", "end")).collect()
     kept = stays.filter(pl.col("start") < pl.col("end")).sort("person_id", "start", "end")
     ended = pl.col("end").to_physical().cum_max().shift().over("person_id")
     return (
@@ -52,6 +53,8 @@ def extend(supply: pl.DataFrame, stays: pl.DataFrame, *, stockpiled: bool = True
     merged = merge(stays)
     if merged.is_empty() or supply.is_empty():
         return supply
+    if any((supply.schema["start"] == pl.Date) != (merged.schema[name] == pl.Date) for name in ("start", "end")):
+        raise ValueError("start and end of stays must be dates where start of fills is, else whole numbers")
     changes = supply["person_id"].ne_missing(supply["person_id"].shift())
     person = changes.cast(pl.Int64).cum_sum().to_numpy() - 1
     codes = supply.select("person_id").filter(changes).with_row_index("person")

@@ -8,6 +8,27 @@ import numpy as np
 import polars as pl
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Frame = pl.LazyFrame | pl.DataFrame
+
+
+def given(frame: Frame, *columns: str, days: tuple[str, ...] = ()) -> pl.LazyFrame:
+    """A caller's table that has ``columns`` and ``days``; these are dates or whole numbers, or times whose date counts.
+
+    ValueError, naming the columns, for those that are missing and for days that are none.
+    """
+    schema = frame.lazy().collect_schema()
+    missing = [name for name in dict.fromkeys((*columns, *days)) if name not in schema]
+    if missing:
+        raise ValueError(f"missing columns: {', '.join(missing)}")
+    for name in days:
+        if schema[name] not in (pl.Date, pl.Datetime, pl.Null) and not schema[name].is_integer():
+            raise ValueError(f"{name} must be a date or a whole number")
+    return frame.lazy().with_columns(pl.col(name).dt.date() for name in days if schema[name] == pl.Datetime)
+
+
+def day_type(dtype: pl.DataType) -> pl.DataType:
+    """Dates come back as dates, numbers of days as such."""
+    return pl.Date() if dtype == pl.Date else pl.Int32()
 
 
 def merge_equal(frame: pl.DataFrame, values: list[str]) -> pl.DataFrame:
