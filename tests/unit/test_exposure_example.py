@@ -45,6 +45,20 @@ def test_the_history_shows_every_rule_at_work() -> None:
     assert events.items() >= {"escalation": 205, "high_dose_start": 205, "discontinuation": 338}.items()
 
 
+def test_units_on_hand_jump_at_fills_fall_by_the_units_a_day_and_rest_in_hospital() -> None:
+    stock = [(start, units) for label, start, _, units in lane(DEFAULT, "stock") if label == "oxycodone 5 mg"]
+    assert stock[:12] == [
+        (0, 120), (25, 20), (25, 140), (48, 2), (48, 182), (68, 62), (68, 62), (75, 62), (75, 62), (85, 2), (85, 182),
+        (115, 2),
+    ]  # fmt: skip
+    patches = [row for row in lane(DEFAULT, "stock") if row[0] == "buprenorphine 20 mcg/h patch"]
+    assert [(start, units) for _, start, _, units in patches] == [(310, 4), (338, 0)]
+    both = [row[1::2] for row in lane(Exposure(stockpile_cap_days=None), "stock") if row[0] == "oxycodone 5 mg"]
+    assert both[:8] == [(0, 120), (25, 20), (25, 140), (30, 90), (30, 90), (45, 0), (45, 0), (48, 0)]  # 4 + 6 a day
+    ignored = [row[1::2] for row in lane(Exposure(stays="ignore"), "stock") if row[0] == "morphine 15 mg ER"]
+    assert ignored == [(54, 60), (84, 0)]
+
+
 @pytest.mark.parametrize(
     ("changes", "letter", "sentence"),
     [
@@ -52,6 +66,11 @@ def test_the_history_shows_every_rule_at_work() -> None:
         ({"stockpile_cap_days": None}, "A", "overlapping days add"),
         ({"stockpile_cap_days": 0}, "A", "what is left of the old supply is dropped"),
         ({"stockpile_cap_days": 3}, "A", "3 of the five days left (at most 3 may be)"),
+        (
+            {"stockpile_cap_days": 3},
+            "A",
+            "with those of the refill 132 count as on hand, 22.0 days at 6 a day",
+        ),
         ({"gap_days": 60}, "F", "gaps of up to 60 days are merged, so its days go on as one episode"),
         ({"gap_share": 0.5}, "F", "gaps of up to 50 % of the days of the last supply are merged, so its days begin"),
         ({"gap_share": 2.0}, "F", "so its days go on as one episode"),
@@ -85,7 +104,7 @@ def test_the_step_writes_the_lanes_the_chart_draws(tmp_path: Path) -> None:
     outputs = {"example": tmp_path / "exposure_example.csv"}
     line = explain_exposure({}, outputs, {"study": "demo", "exposure": DEFAULT.model_dump(mode="json")})
     rows = pl.read_csv(outputs["example"]).to_dicts()
-    assert line == f"worked example: {len(rows)} stretches in 9 lanes"
+    assert line == f"worked example: {len(rows)} stretches in 10 lanes"
     picture = svg(example_chart.timeline(rows), "exposure_example", "T", "D")
     for told in ("oxycodone 5 mg", "buprenorphine 20 mcg/h patch", "180 / ?", "carry-over", "escalation", ">H<"):
         assert told in picture

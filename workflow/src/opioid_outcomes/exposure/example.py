@@ -76,13 +76,14 @@ def lanes(
     """The timeline in long form: lane, label, start, stop (half-open; null where not known), value.
 
     Lanes: fill (as dispensed; label: product, then what was dispensed; value: 1 if repaired), repair (the rule),
-    supply (by product; value: MME/day), stay, dose (label: known, repaired, unknown; value: MME/day), status, episode,
-    event, mark.
+    supply (by product; value: MME/day), stock (by product, the corners of its line; value: units on hand), stay, dose
+    (label: known, repaired, unknown; value: MME/day), status, episode, event, mark.
     """
     parts = [
         _fills(fills),
         _lane("repair", fills.drop_nulls("repair").rename({"date": "start"}), pl.col("repair"), stop=None),
         _lane("supply", supply, _product(fills), value=pl.col("mme_per_day")),
+        _lane("stock", _on_hand(supply), _product(fills), stop=None, value=pl.col("units")),
         _rows("stay", [("hospital stay", *STAY)]),
         _lane("dose", daily, _quality_of_dose(), value=pl.col("mme")),
         _status(status),
@@ -118,6 +119,41 @@ def _product(fills: pl.DataFrame) -> pl.Expr:
 def _words(product: dict[str, Any]) -> str:
     form = {"transdermal": " patch"}.get(product["route"], " ER" if product.get("release") == "ER" else "")
     return f"{product['ingredient']} {product['strength']:g} {product['strength_unit']}{form}"
+
+
+def _on_hand(supply: pl.DataFrame) -> pl.DataFrame:
+    """product, start, units: tablets or patches on hand at the corners of each product's line, in its order.
+
+    What a supply still lasts for, times its units a day; supply held through the stay is not used up. Where the line
+    jumps a day stands twice, before and after.
+    """
+    pieces = supply.filter(pl.col("start") < pl.col("stop"))
+    held = (pl.col("start") >= STAY[0]) & (pl.col("stop") <= STAY[1])
+    days = [pieces.select("product", day=name) for name in ("start", "stop")]
+    spans = (
+        pl.concat(days).unique().sort("product", "day")
+        .with_columns(until=pl.col("day").shift(-1).over("product"))
+        .drop_nulls("until")
+    )  # fmt: skip
+    left = [
+        (pl.col("units_per_day") * (pl.col("end") - pl.when(held).then("stop").otherwise(day))).alias(f"units {day}")
+        for day in ("day", "until")
+    ]
+    there = (
+        spans.join(pieces, on="product")
+        .filter(pl.col("start") <= pl.col("day"), pl.col("until") <= pl.col("stop"))
+        .sort("product", "day", "end")
+        .group_by("product", "day", maintain_order=True)
+        .agg(each.sum() for each in left)
+    )
+    corners = spans.join(there, on=["product", "day"], how="left").with_columns(
+        pl.col("units day", "units until").fill_null(0.0)
+    )
+    ends = [
+        corners.select("product", "day", start=day, units=pl.col(f"units {day}").round(2), corner=pl.lit(place))
+        for place, day in enumerate(("day", "until"))
+    ]
+    return pl.concat(ends).sort("product", "day", "corner")
 
 
 def _fills(fills: pl.DataFrame) -> pl.DataFrame:

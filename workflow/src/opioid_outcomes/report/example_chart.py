@@ -32,6 +32,7 @@ def timeline(rows: Rows) -> Any:
         canvas.panel("", _marks(canvas), 16),
         canvas.panel("Fills: units / days of supply, as recorded", *_fills(canvas)),
         canvas.panel("Supply, with early refills and the stay worked in", *_supply(canvas)),
+        canvas.panel("Units on hand: tablets, or patches", _stock(canvas), 78),
         canvas.panel("Daily dose, MME/day", _dose(canvas), 96),
         canvas.panel("Status, as known on the day", *_states(canvas)),
         canvas.panel("Episodes", _episodes(canvas), 16),
@@ -111,8 +112,13 @@ def _fills(canvas: _Canvas) -> tuple[list[Any], int]:
         color=alt.Color("product:N", scale=canvas.of_product, legend=None),
         stroke=alt.Stroke("product:N", scale=canvas.of_product, legend=None),
     )  # fmt: skip
-    told = alt.Chart(values(data)).mark_text(align="left", dx=3, fontSize=9, baseline="middle")
-    return [bars, told.encode(x=canvas.x("start"), y=y, text="told:N")], ROW * sum(lines)
+    told = alt.Chart(values(data)).encode(x=canvas.x("start"), y=y, text="told:N")
+    return [bars, *_legible(told, align="left", dx=3, fontSize=9, baseline="middle")], ROW * sum(lines)
+
+
+def _legible(base: Any, **text: Any) -> list[Any]:
+    """Text over lines: white around it first."""
+    return [base.mark_text(stroke="white", strokeWidth=2, **text), base.mark_text(**text)]
 
 
 def _rows_axis(names: list[str], lines: list[int] | None = None) -> Any:
@@ -140,6 +146,27 @@ def _supply(canvas: _Canvas) -> tuple[list[Any], int]:
     return [bars], ROW * len(canvas.products)
 
 
+def _stock(canvas: _Canvas) -> list[Any]:
+    """A line for each product, with the number of units where it jumps up."""
+    import altair as alt
+
+    data = [{**row, "order": place} for place, row in enumerate(canvas.lane("stock"))]
+    before = [{"label": None, "value": 0.0}, *data[:-1]]
+    jumps = [
+        {**row, "told": f"{row['value']:g}"}
+        for row, last in zip(data, before, strict=True)
+        if row["value"] > (last["value"] if row["label"] == last["label"] else 0.0) + 1
+    ]
+    most = 1.3 * max((row["value"] for row in data), default=1.0)
+    y = alt.Y("value:Q", scale=alt.Scale(domain=[0, most], nice=False), title=None, axis=alt.Axis(tickCount=4))
+    lines = alt.Chart(values(data)).mark_line(strokeWidth=1.4).encode(
+        x=canvas.x("start"), y=y, order="order:Q",
+        color=alt.Color("label:N", scale=canvas.of_product, legend=None),
+    )  # fmt: skip
+    told = alt.Chart(values(jumps)).encode(x=canvas.x("start"), y=y, text="told:N")
+    return [lines, *_legible(told, align="left", dx=2, dy=-5, fontSize=8.5)]
+
+
 def _dose(canvas: _Canvas) -> list[Any]:
     import altair as alt
 
@@ -158,10 +185,10 @@ def _dose(canvas: _Canvas) -> list[Any]:
         x=canvas.x("start"), x2="stop:Q", y=y, y2=alt.datum(0)
     )
     query = unsure.transform_calculate(middle="(datum.start + datum.stop) / 2").mark_text(fontSize=15, color=QUIET)
-    told = alt.Chart(values(_dose_labels(data))).mark_text(align="left", dx=2, dy=-6, fontSize=9.5)
+    told = alt.Chart(values(_dose_labels(data))).encode(x=canvas.x("start"), y=y, text="told:N")
     return [
         steps, box, query.encode(x=canvas.x("middle"), y=alt.value(58), text=alt.value("?")),
-        told.encode(x=canvas.x("start"), y=y, text="told:N"), *_dose_key(kinds),
+        *_legible(told, align="left", dx=2, dy=-6, fontSize=9.5), *_dose_key(kinds),
     ]  # fmt: skip
 
 
@@ -231,8 +258,8 @@ def _events(canvas: _Canvas) -> tuple[list[Any], int]:
     axis = alt.Axis(grid=False, tickCount=10)
     base = alt.Chart(values(data)).encode(x=canvas.x("start", axis), y=y)
     points = base.mark_point(shape="diamond", size=60, filled=True, color=INK, opacity=1)
-    told = base.mark_text(align="left", dx=8, fontSize=9.5).encode(text="told:N")
-    return [points, told], ROW * max(1, len(names))
+    told = _legible(base.encode(text="told:N"), align="left", dx=8, fontSize=9.5)
+    return [*told, points], ROW * max(1, len(names))
 
 
 def _change(row: dict[str, Any]) -> str:

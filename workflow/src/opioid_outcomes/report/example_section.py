@@ -34,8 +34,9 @@ def example(released: Released) -> Section | None:
         Figure(
             "exposure_example", svg(example_chart.timeline(rows), "exposure_example", title, told),
             f"{title}. Doses in MME/day, factor table `{factor_table(released)}`; days are counted from the first "
-            "fill. Letters mark the days explained below; grey is a stay in hospital. Pale dose rests on a repaired "
-            "fill or on supply held through the stay; ? is a day on opioids at a dose that is not known.",
+            "fill. Letters mark the days explained below; grey is a stay in hospital. Units on hand: what is left of "
+            "the supply, as the rules have it; it jumps at a fill and falls by the units taken a day. Pale dose rests "
+            "on a repaired fill or on supply held through the stay; ? is a day on opioids at a dose that is not known.",
             told,
         ),
         Bullets(tuple(explained(rows, rules))),
@@ -59,7 +60,7 @@ def _alt(rows: Rows) -> str:
 def explained(rows: Rows, rules: Exposure) -> list[str]:
     """A sentence for each letter of the figure, saying what the config made of that day."""
     sentences = {
-        "A": _early_refill(rules),
+        "A": _early_refill(rows, rules),
         "B": "A second product is dispensed: different products overlap, and a day's dose is the sum over products.",
         "C": _stay(rules),
         "D": _no_days_supply(rows, rules),
@@ -71,7 +72,7 @@ def explained(rows: Rows, rules: Exposure) -> list[str]:
     return [f"{letter} (day {day}). {sentences[letter]}" for letter, day in history.MARKS]
 
 
-def _early_refill(rules: Exposure) -> str:
+def _early_refill(rows: Rows, rules: Exposure) -> str:
     early = "The refill comes five days early, and for more tablets a day"
     if rules.stockpile_cap_days is None:
         return f"{early}: without stockpiling both fills count on their own days, and overlapping days add."
@@ -81,7 +82,24 @@ def _early_refill(rules: Exposure) -> str:
     kept = "the five days left" if cap >= EARLY_DAYS else f"{cap:g} of the five days left"
     return (
         f"{early}: it takes over on its day, and {kept} (at most {cap:g} may be) are added to its end, turned into "
-        "days at the new number of tablets a day. So the higher dose shows on the day it was dispensed."
+        "days at the new number of tablets a day. So the higher dose shows on the day it was dispensed"
+        f"{_at_refill(rows)}."
+    )
+
+
+def _at_refill(rows: Rows) -> str:
+    """How many units are on hand after the early refill, and how long they last, in numbers of the figure."""
+    refill = next(row for row in rows if row["lane"] == "fill" and row["start"] == history.EARLY_REFILL)
+    product = refill["label"].split(": ")[0]
+    line = [(row["start"], row["value"]) for row in rows if row["lane"] == "stock" and row["label"] == product]
+    jump = [place for place, (day, _) in enumerate(line) if day == history.EARLY_REFILL]
+    if len(jump) != 2:
+        return ""
+    (_, before), (day, after), (later, then) = line[jump[0] : jump[0] + 3]
+    a_day = (after - then) / (later - day)
+    return (
+        f": {number(before)} tablets are left, and with those of the refill {number(after)} count as on hand, "
+        f"{number(after / a_day, 1)} days at {number(a_day)} a day"
     )
 
 
