@@ -118,12 +118,9 @@ def _in_order(fills: pl.DataFrame) -> tuple[pl.DataFrame, Array]:
     same = step == 0
     if not same.any():
         return fills, person
-    tied = np.append(same, False) | np.append(False, same)
-    at = np.flatnonzero(tied)
-    ties = fills[at].with_columns(pl.Series("tie", day[at]), pl.Series("at", at))
-    order = np.arange(fills.height, dtype=np.uint32)
-    order[at] = ties.sort("tie", *rest).get_column("at").to_numpy()
-    return fills[order], person
+    at = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    ties = fills[at].with_columns(pl.Series("day", day[at])).sort("day", *rest)
+    return fills.with_columns(fills.get_column(name).scatter(at, ties.get_column(name)) for name in rest), person
 
 
 def _numbered(fills: pl.DataFrame) -> Array:

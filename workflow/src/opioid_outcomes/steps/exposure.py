@@ -36,9 +36,10 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
     def write(frame: pl.DataFrame, table: Table) -> Future[None]:
         return writer.submit(io.write_table, frame, outputs[table.name], table, calendar=calendar)
 
-    resolved, every = _clean_fills(canonical["dispensings"], rules)
+    resolved = _resolved(canonical["dispensings"], rules)
+    canonical["dispensings"] = canonical["dispensings"].select("person_id")  # the rest is in ``resolved``
     recorded = Recorded.of(resolved, rules)
-    canonical["dispensings"] = canonical["dispensings"].select("person_id")  # the rest is in ``every``
+    every = _cleaned(resolved, rules)
     del resolved
     fills = _as_kept(every, rules)
     by_dispensing = source(canonical["dispensings"], fills, canonical["opioid_use"]) == "dispensings"
@@ -61,13 +62,14 @@ def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: 
 
 def opioid_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, pl.DataFrame]:
     """Canonical dispensings with their products, and those of opioids (DISPENSINGS_CLEAN)."""
-    resolved, every = _clean_fills(dispensings, rules)
-    return resolved, _as_kept(every, rules)
+    resolved = _resolved(dispensings, rules)
+    return resolved, _as_kept(_cleaned(resolved, rules), rules)
 
 
 def forecast(canonical: dict[str, pl.DataFrame], rules: Exposure) -> dict[str, list[str]]:
     """The notes that the step will write, from canonical tables in memory."""
-    resolved, every = _clean_fills(canonical["dispensings"], rules)
+    resolved = _resolved(canonical["dispensings"], rules)
+    every = _cleaned(resolved, rules)
     found = _by_people(every, canonical, rules)
     recorded = Recorded.of(resolved, rules)
     return notes(canonical, recorded, _as_kept(every, rules), daily=found.daily, supplied=found.supplied, rules=rules)
@@ -183,13 +185,13 @@ def _sensitivity(
     if repaired.is_empty():
         return Sensitivity(Days.of(daily), Days.of(daily), 0)
     dropped = rules.repaired_fills == "drop"
-    again = clean.analgesic_fills(every if dropped else every.filter(~mended)).drop(*daily_dose.FLAGS)
+    again = clean.analgesic_fills(every)
     in_hospital = stays.get_column("person_id").unique()
-    other = NO_DAYS
     of_them, there = (pl.col("person_id").is_in(ids.implode()) for ids in (repaired, in_hospital))
+    other = NO_DAYS
     for who, held in ((there, stays.lazy()), (~there, None)):
-        theirs = again.filter(of_them & who)
-        doses = daily_dose.build(theirs.lazy(), rules.stockpile_cap_days, stays=held, tiers=tiers)
+        theirs = again.lazy().filter(of_them & who & (dropped | (pl.col("repaired") == 0))).drop(daily_dose.FLAGS)
+        doses = daily_dose.build(theirs, rules.stockpile_cap_days, stays=held, tiers=tiers)
         other += Days.of(daily_dose.cut(doses, last_days.lazy()).collect())
     concerned = daily.get_column("person_id").is_in(repaired.implode())
     rest, own = (Days.of(daily.filter(rows)) for rows in (~concerned, concerned))
@@ -206,9 +208,12 @@ def _reported_use(canonical: dict[str, pl.DataFrame], rules: Exposure) -> pl.Dat
     return status.from_reports(canonical["opioid_use"], canonical["observation"], last_days, rules.report_valid_days)
 
 
-def _clean_fills(dispensings: pl.DataFrame, rules: Exposure) -> tuple[Resolved, pl.DataFrame]:
-    resolved = products.resolve(dispensings, products.dictionary(rules.drug_dictionary))
-    return resolved, clean.clean(resolved, mme.factors(rules.mme_factors), rules)
+def _resolved(dispensings: pl.DataFrame, rules: Exposure) -> Resolved:
+    return products.resolve(dispensings, products.dictionary(rules.drug_dictionary))
+
+
+def _cleaned(resolved: Resolved, rules: Exposure) -> pl.DataFrame:
+    return clean.clean(resolved, mme.factors(rules.mme_factors), rules)
 
 
 def _supplies(part: pl.DataFrame, stays: pl.DataFrame, rules: Exposure) -> pl.DataFrame:
