@@ -201,6 +201,7 @@ def test_a_users_table_may_give_buprenorphine_a_factor_worn_for_seven_days(tmp_p
         ("buprenorphine", None, "heal", "route_unknown"),
         ("buprenorphine", None, "cdc_2022", "buprenorphine"),
         ("buprenorphine", "sublingual", "heal", None),
+        ("buprenorphine", "oral", "heal", "no_factor"),
         ("butorphanol", None, "cdc_2022", "route_unknown"),
         ("butorphanol", None, "heal", None),
         ("fentanyl", "rectal", "cdc_2022", "no_factor"),
@@ -355,6 +356,19 @@ def test_the_same_fills_by_another_table() -> None:
     other = mme.attach(clean, mme.factors("heal")).collect()
     assert other.get_column("mme_per_day").to_list() == [pytest.approx(22), pytest.approx(30)]
     assert other.get_column("reason").null_count() == 2
+
+
+def test_fills_of_which_no_more_is_told_are_analgesic() -> None:
+    rows = [
+        ("oxycodone", "oral", None, 5.0, "mg", 60.0, 30.0, 1, None),
+        ("x", "oral", None, 5.0, "mg", 6.0, 3.0, 1, None),
+    ]
+    fills, table = pl.DataFrame(rows, schema=SCHEMA, orient="row"), mme.factors("cdc_2022")
+    whole = mme.attach(fills.lazy(), table).collect()
+    assert whole.select("mme_per_day", "reason").rows() == [(15, None), (None, "no_factor")]
+    assert mme.attach(fills.drop("form", "analgesic", "reason"), table).collect().select(whole.columns).equals(whole)
+    with pytest.raises(ValueError, match=r"^missing columns: strength_unit, quantity$"):
+        mme.attach(fills.drop("quantity", "strength_unit"), table)
 
 
 def test_mme_of_one_unit_of_a_product() -> None:

@@ -303,6 +303,19 @@ def test_supply_lasts_through_a_stay_and_is_told(tmp_path: Path) -> None:
     assert not any(row[0] == "stay" for row in found["ledger"].rows())
 
 
+def test_supply_after_death_or_the_last_day_observed_is_told(tmp_path: Path) -> None:
+    """30 days each: all taken, 21 of them to the day of death, 12 to the end of observation."""
+    tables = {
+        "observation": [{"person_id": person, "start": 0, "end": end} for person, end in ((1, 99), (2, 99), (3, 11))],
+        "dispensings": [fill(person, 0) for person in (1, 2, 3)],
+        "deaths": [{"person_id": 2, "date": 20}],
+    }
+    _, found, notes = derive(tmp_path, tables)
+    assert found["daily_dose"].get_column("stop").to_list() == [30, 21, 12]
+    told = "Supply after death or the last day observed is not counted: 30 % of days of supply, 30 % of MME."
+    assert told in notes["warnings"]
+
+
 def test_days_on_repaired_fills_are_told_by_rule_and_apart_from_days_in_hospital(tmp_path: Path) -> None:
     """Of 20 people each has 30 days as recorded and 30 on a repaired fill; ten are 20 of the latter days in hospital,
     which are 20 days more: of 20 x 60 + 10 x 20 = 1,400 days 600 rest on repair and 200 are held."""

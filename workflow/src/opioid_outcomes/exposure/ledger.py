@@ -11,6 +11,7 @@ import polars as pl
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.exposure import clean as clean_fills
 from opioid_outcomes.exposure import repair, set_apart
+from opioid_outcomes.exposure.daily_dose import cut
 from opioid_outcomes.exposure.products import RANGE_ENDS, Resolved
 from opioid_outcomes.exposure.stays import merge
 from opioid_outcomes.exposure.stretches import Array
@@ -40,7 +41,11 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Supplied:
-    """What the ledger and the notes tell of supplies: rows held in hospital, rows cut by the cap, and sums."""
+    """What the ledger and the notes tell of supplies: rows held in hospital, rows cut by the cap, and sums.
+
+    With ``after`` all of what was dispensed and held is accounted for, but for parts of days at its end: it is taken,
+    dropped by the cap, or lies after the person's last day.
+    """
 
     held: pl.DataFrame
     capped: pl.DataFrame
@@ -48,28 +53,40 @@ class Supplied:
     dropped_days: float
     mme: float  # of the days and of the dropped ones, where the dose is known
     dropped_mme: float
+    after_days: int  # after the last day observed, or death
+    after_mme: float
 
     @classmethod
-    def of(cls, supplies: pl.DataFrame, stays: pl.DataFrame) -> Supplied:
-        """``supplies``: rows of ``daily_dose.supplies``, after ``stays``, the canonical ones."""
-        names = ("stop", "start", "dropped_days", "mme_per_day")
-        stop, start, dropped, mme = (supplies.get_column(name).fill_null(0).to_numpy() for name in names)
-        active = (stop - start).astype(np.int64)
+    def of(cls, supplies: pl.DataFrame, stays: pl.DataFrame, last_days: pl.DataFrame) -> Supplied:
+        """``supplies``: rows of ``daily_dose.supplies``, after ``stays``, the canonical ones, up to no last day."""
+        rows = supplies.lazy().select("person_id", "start", "stop", "mme_per_day")
+        until = cut(rows, last_days.lazy()).collect()
+        (active, mme), (taken, dose) = (_active(part) for part in (supplies, until))
+        dropped = supplies.get_column("dropped_days").to_numpy()
+        left_over = np.append(0.0, mme[:-1])[: len(mme)]  # what is dropped is of the supply before
         return cls(
             held(supplies, stays).select("person_id", "start", "stop"),
             supplies.select("person_id").filter(pl.Series(dropped > 0)),
             int(active.sum()),
             float(dropped.sum()),
-            float(((active + dropped) * mme).sum()),
-            float((dropped * mme).sum()),
+            float((active * mme + dropped * left_over).sum()),
+            float((dropped * left_over).sum()),
+            int(active.sum() - taken.sum()),
+            float((active * mme).sum() - (taken * dose).sum()),
         )
 
     @classmethod
     def sum(cls, parts: Iterable[Supplied]) -> Supplied:
         several = list(parts)
         frames = [pl.concat(getattr(part, name) for part in several) for name in ("held", "capped")]
-        sums = (sum(getattr(part, name) for part in several) for name in ("days", "dropped_days", "mme", "dropped_mme"))
-        return cls(*frames, *sums)
+        names = ("days", "dropped_days", "mme", "dropped_mme", "after_days", "after_mme")
+        return cls(*frames, *(sum(getattr(part, name) for part in several) for name in names))
+
+
+def _active(rows: pl.DataFrame) -> tuple[Array, Array]:
+    """Days of each row, and its MME/day where it is known, else 0."""
+    stop, start, mme = (rows.get_column(name).fill_null(0).to_numpy() for name in ("stop", "start", "mme_per_day"))
+    return (stop - start).astype(np.int64), mme
 
 
 def ledger(recorded: Recorded, clean: pl.DataFrame, supplied: Supplied) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 
 from opioid_outcomes.exposure.distinct import distinct
 from opioid_outcomes.exposure.mme_tables import factors, tiers
+from opioid_outcomes.exposure.stretches import Frame, given
 
 __all__ = ["attach", "factors", "mme_of_tiered", "per_day", "per_unit", "tiers"]
 
@@ -17,6 +18,9 @@ WEAR_DAYS = {"fentanyl": 3.0, "buprenorphine": 7.0}
 MAX_MME_PER_DAY = 100_000.0  # no person takes it: a mistake of quantity or strength, so the dose is unknown
 TIER_TOLERANCE_MG = 1e-6  # a sum of doses that misses 20 mg by rounding is 20 mg: beyond it the factor doubles
 KIND = ("ingredient", "route", "form", "strength", "strength_unit")  # what the MME of a unit depends on
+UNTOLD: dict[str, tuple[int | None, pl.DataType]] = {
+    "form": (None, pl.String()), "analgesic": (1, pl.Int64()), "reason": (None, pl.String()),
+}  # fmt: skip
 OF_UNIT = ("mme_per_unit", "tiered_mg_per_unit", "no_dose")
 # why a dose is unknown: of the fill, or of its product
 NO_DOSE = (
@@ -47,10 +51,11 @@ def per_unit(products: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
         .then(in_mg * 1000)
     )
     by_route = table.filter(pl.col("route").is_not_null()).get_column("ingredient").unique().sort().to_list()
+    no_factors = ~pl.col("ingredient").is_in(table.get_column("ingredient").unique().sort().to_list())
     no_dose = (
         pl.when(pl.col("factor").is_null() & pl.col("route").is_null() & pl.col("ingredient").is_in(by_route))
         .then(pl.lit("route_unknown"))
-        .when(pl.col("factor").is_null() & (pl.col("ingredient") == "buprenorphine"))
+        .when(pl.col("factor").is_null() & (pl.col("ingredient") == "buprenorphine") & no_factors)
         .then(pl.lit("buprenorphine"))
         .when(pl.col("factor").is_null())
         .then(pl.lit("no_factor"))
@@ -100,15 +105,19 @@ def per_day(fills: pl.LazyFrame, tiers: pl.DataFrame | None) -> pl.LazyFrame:
     )
 
 
-def attach(fills: pl.LazyFrame, table: pl.DataFrame) -> pl.LazyFrame:
+def attach(fills: Frame, table: pl.DataFrame) -> pl.LazyFrame:
     """Adds mme_per_day and tiered_mg_per_day by a factor table, and ``reason`` where the dose stays unknown.
 
-    ``fills``: ingredient, route, form, strength, strength_unit, quantity, days_supply, analgesic, reason; so another
-    table can be put on clean fills too. MME/day = strength x quantity / days_supply x factor; patches: mcg/h x factor x
-    quantity x days of wear / days_supply. See ``per_unit`` and ``per_day``. Text may be categorical; ``reason`` is
-    given back as text. O(n), by the distinct kinds of product.
+    ``fills``: ingredient, route, strength, strength_unit, quantity, days_supply; and form, analgesic, reason, without
+    which fills are of no known form, analgesic and not kept apart; so another table can be put on clean fills too.
+    MME/day = strength x quantity / days_supply x factor; patches: mcg/h x factor x quantity x days of wear /
+    days_supply. See ``per_unit`` and ``per_day``. Text may be categorical; ``reason`` is given back as text. ValueError
+    names columns that are missing. O(n), by the distinct kinds of product.
     """
-    rows = fills.with_columns(pl.col("reason").cast(pl.String)).collect()
+    fills = given(fills, *(name for name in (*KIND, "quantity", "days_supply") if name not in UNTOLD))
+    known = fills.collect_schema()
+    untold = {name: pl.lit(value, dtype) for name, (value, dtype) in UNTOLD.items() if name not in known}
+    rows = fills.with_columns(**untold).with_columns(pl.col("reason").cast(pl.String)).collect()
     kinds, kind = distinct(rows, KIND)
     kinds = kinds.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     of_unit = per_unit(kinds, table)

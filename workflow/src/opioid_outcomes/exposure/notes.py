@@ -151,15 +151,20 @@ def _by_rule(kept: pl.DataFrame) -> str:
 
 
 def _about_supply(supplied: Supplied, rules: Exposure) -> list[str]:
-    """What the stockpile cap dropped, in days and in MME of known doses."""
-    if not supplied.dropped_days:
-        return []
-    days = supplied.days + supplied.dropped_days
-    return [
-        f"Left-over supply above the cap of {rules.stockpile_cap_days} days is dropped: "
-        f"{share(supplied.dropped_days, days)} of days of supply, {share(supplied.dropped_mme, supplied.mme)} "
-        "of MME."
-    ]
+    """What the stockpile cap and the last day took, in days and in MME of known doses."""
+    days, told = supplied.days + supplied.dropped_days, []
+    if supplied.dropped_days:
+        told.append(
+            f"Left-over supply above the cap of {rules.stockpile_cap_days} days is dropped: "
+            f"{share(supplied.dropped_days, days)} of days of supply, {share(supplied.dropped_mme, supplied.mme)} "
+            "of MME."
+        )
+    if supplied.after_days:
+        told.append(
+            "Supply after death or the last day observed is not counted: "
+            f"{share(supplied.after_days, days)} of days of supply, {share(supplied.after_mme, supplied.mme)} of MME."
+        )
+    return told
 
 
 def _held_days(daily: pl.DataFrame, stays: pl.DataFrame) -> int:

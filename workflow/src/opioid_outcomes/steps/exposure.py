@@ -164,7 +164,7 @@ def _of_people(
         _as_kept(every, rules), observation, last_days, stays, rules=rules, tiers=tiers
     )
     sensitivity = _sensitivity(daily, every, last_days, stays, rules=rules, tiers=tiers)
-    return _Found(daily, use, Supplied.of(supplies, stays), sensitivity)
+    return _Found(daily, use, Supplied.of(supplies, stays, last_days), sensitivity)
 
 
 def _sensitivity(
