@@ -41,7 +41,8 @@ def from_dispensings(
     ``observation``: person_id, start, end (inclusive), periods that do not touch.
 
     On while day < end of supply + carry_over_days, treatment, which overrules, while day < end of supply, where the end
-    is the first day not wholly supplied: supply of part of a day has carry-over and no day of its own. A refill after
+    is the first day not wholly supplied: supply of part of a day has no day of its own in the daily dose, but carry-over
+    from its date at the dose of its fill, as if it lasted the day (without carry-over no day is on). A refill after
     that begins a new stretch, and the days between stay off. The dose last held is carried over. A fill without an
     interval makes the carry-over days from its date unknown (its own day at least), unless otherwise on; it counts as
     supply that ended on its date. supply_end is the end as known that day, so refills yet to come are not in it; from
@@ -49,7 +50,9 @@ def from_dispensings(
 
     cumulative_mme: MME consumed before the stretch, days of unknown dose left out. naive_days: observed days directly
     before on_since without a fill, carry-over, treatment or unknown use. new_user: 1 if they are washout_days or more,
-    0 if one of these was in those days, null where too few of them were observed to tell. Both null off.
+    0 if one of these was in those days, null where too few of them were observed to tell. Both null off. They look at
+    analgesics, treatment of opioid use disorder and unknown use of either; opioids that are kept apart, as injections
+    and antitussives, are no use and make nobody a prevalent user.
 
     Returns OPIOID_STATUS; days are integers, states categories (Enum). O(n log n).
     """
