@@ -41,8 +41,9 @@ def from_dispensings(
     ``observation``: person_id, start, end (inclusive), periods that do not touch.
 
     On while day < end of supply + carry_over_days, treatment, which overrules, while day < end of supply, where the end
-    is the first day not wholly supplied: supply of part of a day has no day of its own in the daily dose, but carry-over
-    from its date at the dose of its fill, as if it lasted the day (without carry-over no day is on). A refill after
+    is the first day not wholly supplied: supply of part of a day has no day of its own in the daily dose, but has
+    carry-over from its date on, at the dose of its fill as if it lasted the day (so without carry-over nobody is on by
+    it). A refill after
     that begins a new stretch, and the days between stay off. The dose last held is carried over. A fill without an
     interval makes the carry-over days from its date unknown (its own day at least), unless otherwise on; it counts as
     supply that ended on its date. supply_end is the end as known that day, so refills yet to come are not in it; from
