@@ -13,7 +13,9 @@ from opioid_outcomes import io
 from opioid_outcomes.contracts.derived import TRAJECTORIES
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.steps.trajectories import classify_trajectories
+from opioid_outcomes.trajectories import dose_classes
 from opioid_outcomes.trajectories.dose_classes import courses
+from opioid_outcomes.trajectories.latent_class import fit, observe
 
 SETTINGS: dict[str, Any] = {
     "study_seed": 1,
@@ -97,6 +99,17 @@ def test_classes_tables_and_line(tmp_path: Path) -> None:
     for name, frame in (("trajectory_models", models), ("trajectory_classes", curves)):
         assert set(DISPLAYS[name].columns) <= set(frame.columns)
     assert list(TRAJECTORIES.names) == classes.columns[:3]
+
+
+def test_classes_of_dose_have_a_floor_of_variance_of_their_own(tmp_path: Path) -> None:
+    """A tenth of the overall sigma: likelihoods are those under it, and not under the general one."""
+    person_time = stable_and_stopping(300)
+    _, found = run(tmp_path, person_time, max_classes=2)
+    months = dose_classes.courses(person_time, 12, 3)
+    curves = observe(months.person, months.months["month"], np.log1p(months.months["mme"].to_numpy()))
+    floored, free = (fit(curves, 2, starts=20, seed=1, least_sigma=floor).loglik for floor in (0.1, 0.001))
+    assert found["models"]["log_likelihood"][1] == pytest.approx(floored, abs=1e-6)
+    assert free > floored + 0.1
 
 
 @pytest.mark.parametrize("changed", [{"dose_scale": "linear"}, {"curve": "spline"}])

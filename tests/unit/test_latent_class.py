@@ -24,6 +24,8 @@ from opioid_outcomes.trajectories.selection import select
 REFERENCE = Path(__file__).parents[1] / "reference" / "trajectories"
 ROWS = pl.read_csv(REFERENCE / "latent_class.csv")
 R = json.loads((REFERENCE / "latent_class.json").read_text())
+LOW_NOISE = pl.read_csv(REFERENCE / "low_noise.csv")
+LOW_NOISE_R = json.loads((REFERENCE / "low_noise.json").read_text())
 MONTHS = np.arange(12.0)
 
 
@@ -77,6 +79,28 @@ def test_bic_counts_persons_and_flexmix_counts_rows() -> None:
     assert len(ours.curves.persons) == 300
     assert ours.bic == pytest.approx(-2 * R["two_classes"]["loglik"] + 9 * np.log(300), abs=1e-7)
     assert ours.bic_observations == pytest.approx(-2 * R["two_classes"]["loglik"] + 9 * np.log(ROWS.height), abs=1e-7)
+
+
+@pytest.mark.parametrize("key", [key for key in LOW_NOISE_R if key != "made_by"])
+def test_equals_flexmix_where_classes_are_far_less_noisy_than_they_are_apart(key: str) -> None:
+    """Levels 10, 40, 80 and 120 with noise of SD 3; courses with noise of SD 0.2 to 0.5, below 1 % of the overall."""
+    name, classes = key.split()
+    rows, theirs = LOW_NOISE.filter(pl.col("data") == name), LOW_NOISE_R[key]
+    curves = observe(rows["person"], rows["month"], rows["y"])
+    ours = fit(curves, int(classes), seed=1)
+    assert not ours.at_floor.any()
+    assert ours.loglik >= theirs["loglik"] - 1e-6
+    assert ours.loglik == pytest.approx(theirs["loglik"], abs=1e-6)
+    np.testing.assert_allclose(ours.prior, theirs["prior"], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ours.sigma, theirs["sigma"], rtol=0, atol=1e-6)
+    at = np.arange(8.0)
+    powers = np.polynomial.polynomial.polyfit(at, ours.curve(at).T, 2).T
+    np.testing.assert_allclose(powers, theirs["beta"], rtol=0, atol=1e-6)
+    # noise below a tenth of the overall SD, which a floor there would raise
+    assert min(theirs["sigma"]) < 0.08 * curves.scale
+    floored = fit(curves, int(classes), seed=1, least_sigma=0.1)
+    assert floored.at_floor.any()
+    assert floored.loglik < theirs["loglik"] - 10
 
 
 # -- a slow plain calculator -------------------------------------------------------------------------------------------
@@ -228,12 +252,12 @@ def test_the_true_number_is_chosen_and_every_other_says_why_not() -> None:
 @pytest.mark.parametrize(
     ("persons", "apart", "why"),
     [
-        (3000, 25, "a class holds under 1 % of persons"), (1000, 15, "a class holds fewer than 22 persons"),
-        (1000, 22, None),
+        (3000, 25, "a class holds under 1 % of persons"), (1000, 10, "a class holds fewer than 11 persons"),
+        (1000, 11, None),
     ],
 )  # fmt: skip
 def test_a_smaller_bic_of_indistinct_classes_is_not_chosen(persons: int, apart: int, why: str | None) -> None:
-    """A few people apart: BIC wants them, the smallest class has to hold 1 % and 22 people."""
+    """A few people apart: BIC wants them, the smallest class has to hold 1 % and 11 people."""
     rng = np.random.default_rng(8)
     y = rng.normal(size=(persons, 8))
     y[:apart] += 30
@@ -245,6 +269,18 @@ def test_a_smaller_bic_of_indistinct_classes_is_not_chosen(persons: int, apart: 
     assert two.fit.sizes.min() == apart
     assert (one.chosen, two.chosen) == (why is not None, why is None)
     assert two.why == (why or "chosen, though BIC still falls: the most classes tried")
+
+
+def test_a_class_of_five_percent_of_300_people_is_found() -> None:
+    """15 people on 150 MME/day among 285 on 30, each with noise of their own."""
+    rng = np.random.default_rng(12)
+    high = np.arange(300) < 15
+    y = np.where(high, np.log1p(150), np.log1p(30))[:, None] + 0.3 * rng.normal(size=(300, 12))
+    candidates = select(observe(np.repeat(np.arange(300), 12), np.tile(MONTHS, 300), y.ravel()), 4, seed=1)
+    assert [each.chosen for each in candidates] == [False, True, False, False]
+    found = candidates[1].fit
+    assert found is not None
+    assert (found.members == high).all()
 
 
 def test_classes_nobody_is_sure_of_are_not_chosen() -> None:
@@ -374,9 +410,9 @@ def test_fewer_persons_than_classes() -> None:
 
 
 def test_curves_without_noise_are_told_apart_at_the_floor_of_the_variance() -> None:
-    """Each class fits exactly: the likelihood has no bound unless the variance has one, a tenth of the overall sigma."""
+    """Each class fits exactly: the likelihood has no bound unless the variance has one."""
     y = np.where(PERSON < 3, 1.0, 2.0) + 0.1 * TIME
-    found = fit(observe(PERSON, TIME, y), 2)
+    found = fit(observe(PERSON, TIME, y), 2, least_sigma=0.1)
     assert found.sizes.tolist() == [3, 3]
     assert found.at_floor.all()
     np.testing.assert_allclose(found.sigma, 0.1 * y.std(), rtol=1e-9)
@@ -415,15 +451,15 @@ def test_people_on_one_constant_dose_are_a_class() -> None:
 
 
 def test_two_people_on_one_dose_are_no_class() -> None:
-    """They fit exactly, so that BIC wants them; 22 people do make a class."""
+    """They fit exactly, so that BIC wants them; 11 people do make a class."""
     few = select(observe(*constant_and_noisy(2)), 2, seed=1)
     assert [each.chosen for each in few] == [True, False]
-    assert few[1].why == "a class holds fewer than 22 persons; variance at its floor"
+    assert few[1].why == "a class holds fewer than 11 persons; variance at its floor"
     assert few[0].fit is not None
     assert few[1].fit is not None
     assert few[1].fit.bic < few[0].fit.bic
-    assert select(observe(*constant_and_noisy(21)), 2, seed=1)[0].chosen
-    assert select(observe(*constant_and_noisy(22)), 2, seed=1)[1].chosen
+    assert select(observe(*constant_and_noisy(10)), 2, seed=1)[0].chosen
+    assert select(observe(*constant_and_noisy(11)), 2, seed=1)[1].chosen
 
 
 def test_a_few_equal_people_do_not_hide_the_classes_of_the_others() -> None:
@@ -446,7 +482,7 @@ def test_the_floor_is_the_same_whatever_the_number_of_classes_so_that_more_never
     """Nine constant doses: each class more explains more, and no likelihood is without bound."""
     dose = np.log1p(np.repeat([15.0, 20, 30, 40, 45, 60, 90, 120, 200], 30))
     curves = observe(np.repeat(np.arange(270), 6), np.tile(np.arange(6.0), 270), np.repeat(dose, 6))
-    candidates = select(curves, 9, seed=1)
+    candidates = select(curves, 9, seed=1, least_sigma=0.1)
     fits = [each.fit for each in candidates]
     logliks = [each.loglik for each in fits if each is not None]
     assert np.all(np.diff(logliks) > 0)

@@ -13,7 +13,7 @@ from opioid_outcomes.report.exposure_section import factor_table
 from opioid_outcomes.report.exposure_tables import LONG_TERM, event_definitions, stable
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import listed, number, percent, plain, plural
-from opioid_outcomes.trajectories.mixture_em import LEAST_SIGMA
+from opioid_outcomes.trajectories.dose_classes import LEAST_SIGMA
 from opioid_outcomes.trajectories.selection import LEAST_MEAN_POSTERIOR, LEAST_PERSONS, LEAST_SHARE
 
 TABLES = {

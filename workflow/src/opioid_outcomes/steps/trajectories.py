@@ -50,7 +50,10 @@ def classify_trajectories(inputs: dict[str, Any], outputs: dict[str, Path], sett
         except ValueError as error:  # too few distinct months for the curve, or all doses the same
             refusal = str(error)
         else:
-            candidates = select(curves, chosen["max_classes"], starts=chosen["starts"], seed=settings["study_seed"])
+            candidates = select(
+                curves, chosen["max_classes"], starts=chosen["starts"], seed=settings["study_seed"],
+                least_sigma=dose_classes.LEAST_SIGMA,
+            )  # fmt: skip
     best = next((each.fit for each in candidates if each.chosen), None)
     if best is None:
         classes = (

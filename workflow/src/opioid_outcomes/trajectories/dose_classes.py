@@ -20,6 +20,10 @@ from opioid_outcomes.trajectories.monthly import monthly_mean
 from opioid_outcomes.trajectories.selection import Candidate
 
 DoseScale = Literal["log", "linear"]
+# Floor of a class's sigma, in standard deviations of all doses (``latent_class.fit``). Many people are on exactly one
+# dose, month after month: below a tenth, each such group is worth a class to the likelihood, and which of them the
+# maximum holds depends on the starts; classes are to be courses that differ, not doses that are exactly equal.
+LEAST_SIGMA = 0.1
 
 MODELS = {
     "classes": pl.Int64, "persons": pl.Int64, "log_likelihood": pl.Float64, "bic": pl.Float64, "entropy": pl.Float64,

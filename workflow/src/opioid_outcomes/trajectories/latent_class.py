@@ -7,12 +7,12 @@ a variance of each class's own: the model of R's flexmix, ``flexmix(y ~ B | id, 
 J Stat Softw 11(8)). Classes are a summary of many courses, not kinds of people: within a class persons differ, and what
 they differ by shows as further classes. Estimated by maximum likelihood (McLachlan & Peel 2000 Finite Mixture Models);
 flexmix divides the variance of a class by rows less columns, and so stops a hair beside the maximum. No variance may
-fall below a floor, ``mixture_em.LEAST_SIGMA``, the same for every number of classes, so that likelihoods compare.
+fall below a floor, ``least_sigma`` of ``fit``: the same for every number of classes, so that likelihoods compare.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -192,7 +192,8 @@ class LatentClasses:
         beta = self.beta.copy()
         beta[:, 0] -= self.curves.centre
         scale = self.curves.scale
-        return em.Parameters(self.prior[None], beta[None] / scale, (self.sigma[None] / scale) ** 2)
+        variance = (self.sigma[None] / scale) ** 2
+        return em.Parameters(self.prior[None], beta[None] / scale, variance, self.curves.sums.least_variance)
 
 
 def fit(
@@ -204,6 +205,7 @@ def fit(
     tolerance: float = 1e-8,
     smaller: LatentClasses | None = None,
     least_share: float = 0.0,
+    least_sigma: float = em.LEAST_SIGMA,
 ) -> LatentClasses:
     """The maximum-likelihood mixture of ``classes`` classes.
 
@@ -212,13 +214,18 @@ def fit(
     stops when a step moves no parameter by more, in standard deviations of y.
     ``smaller``: a fit of one class fewer, whose classes split in two are further starts. ``least_share``: a maximum in
     which a class of less than this share of persons has its variance at the floor, so that it fits a few curves
-    exactly, is taken only where there is no other (McLachlan & Peel 2000, 3.10: spurious maxima).
+    exactly, is taken only where there is no other (McLachlan & Peel 2000, 3.10: spurious maxima). ``least_sigma``: the
+    floor of every class's sigma, in standard deviations of y; where a class is less noisy, a smaller floor has a larger
+    likelihood.
 
     NoFit: fewer persons than classes, or from every start two classes coincide or one loses its people. Cost: persons x
     classes x starts exponentials a step, some tens of steps.
     """
     if classes < 1 or starts < 1:
         raise ValueError("classes and starts are at least 1")
+    if least_sigma <= 0:
+        raise ValueError("least_sigma is above 0: without a floor the likelihood is unbounded")
+    curves = replace(curves, sums=replace(curves.sums, least_sigma=least_sigma))
     persons = len(curves.persons)
     if persons < classes:
         raise NoFit("there are fewer persons than classes")
@@ -238,7 +245,7 @@ def fit(
 
 def _result(curves: Curves, found: em.Parameters, done: bool) -> LatentClasses:
     order = np.lexsort(found.beta[0].T[::-1])
-    found = em.Parameters(found.prior[:, order], found.beta[:, order], found.variance[:, order])
+    found = em.Parameters(found.prior[:, order], found.beta[:, order], found.variance[:, order], found.least_variance)
     posterior = np.empty((len(curves.persons), len(order)))
     loglik = 0.0
     for block in em.blocks(curves.sums, len(order)):

@@ -18,12 +18,11 @@ from opioid_outcomes.trajectories.curves import Floats
 BLOCK_PRODUCTS = 260_000
 MOST_PERSONS_A_BLOCK = 4_096
 MOST_COLUMNS = 120
-# The likelihood is unbounded where a class fits some curves exactly, as people on one constant dose are: no class has a
-# sigma below this share of the overall standard deviation, the same for any number of classes (Hathaway 1985 Ann Stat
-# 13:795, who shows that the maximum under such a constraint is consistent; McLachlan & Peel 2000, 3.9). A tenth, so
-# that classes are courses that differ, not exactly equal doses: below it, each group on one dose is worth a class to
-# the likelihood, and which of them the maximum holds depends on the starts.
-LEAST_SIGMA = 0.1
+# The likelihood is unbounded where a class fits some curves exactly: no class has a sigma below a share of the overall
+# standard deviation, the same for any number of classes (Hathaway 1985 Ann Stat 13:795, who shows that the maximum
+# under such a constraint is consistent; McLachlan & Peel 2000, 3.9). So small that curves with any noise are not
+# touched: there the maximum is that of a mixture without a floor.
+LEAST_SIGMA = 0.001
 RIDGE = 1e-12
 TINY = 1e-300
 EMPTY = 1e-100  # a prevalence that is 0, or was before it went through its logarithm
@@ -39,10 +38,18 @@ LONGEST_STEP = 64.0
 
 @dataclass(frozen=True)
 class Sums:
-    """Per person 1, n, y'y, B'y and the upper triangle of B'B, (N, d); y in units of its overall standard deviation."""
+    """Per person 1, n, y'y, B'y and the upper triangle of B'B, (N, d); y in units of its overall standard deviation.
+
+    least_sigma: the floor of every class's sigma, in the same units.
+    """
 
     features: Floats
     columns: int
+    least_sigma: float = LEAST_SIGMA
+
+    @property
+    def least_variance(self) -> float:
+        return self.least_sigma**2
 
     @property
     def persons(self) -> int:
@@ -59,19 +66,20 @@ class Sums:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters of S mixtures of K classes: prior (S, K), beta (S, K, p), variance (S, K)."""
+    """Parameters of S mixtures of K classes: prior (S, K), beta (S, K, p), variance (S, K) and its floor."""
 
     prior: Floats
     beta: Floats
     variance: Floats
+    least_variance: float
 
     def __getitem__(self, which: np.ndarray | slice) -> Parameters:
-        return Parameters(self.prior[which], self.beta[which], self.variance[which])
+        return Parameters(self.prior[which], self.beta[which], self.variance[which], self.least_variance)
 
     @property
     def at_floor(self) -> np.ndarray:
         """(S, K) whether the variance of a class is the least allowed."""
-        return np.asarray(self.variance <= LEAST_SIGMA**2 * (1 + 1e-6))
+        return np.asarray(self.variance <= self.least_variance * (1 + 1e-6))
 
     @property
     def empty(self) -> np.ndarray:
@@ -115,12 +123,12 @@ class Parameters:
         return np.concatenate([*logs, self.beta.reshape(starts, -1)], axis=1)
 
 
-def from_flat(flat: Floats, classes: int) -> Parameters:
+def from_flat(flat: Floats, classes: int, least_variance: float) -> Parameters:
     log_prior = flat[:, :classes] - flat[:, :classes].max(axis=1, keepdims=True)
     prior = np.exp(log_prior)
-    variance = np.maximum(np.exp(np.clip(flat[:, classes : 2 * classes], -700, 700)), LEAST_SIGMA**2)
+    variance = np.maximum(np.exp(np.clip(flat[:, classes : 2 * classes], -700, 700)), least_variance)
     beta = flat[:, 2 * classes :].reshape(len(flat), classes, -1)
-    return Parameters(prior / prior.sum(axis=1, keepdims=True), beta, variance)
+    return Parameters(prior / prior.sum(axis=1, keepdims=True), beta, variance, least_variance)
 
 
 def log_joint(features: Floats, parameters: Parameters) -> Floats:
@@ -182,7 +190,8 @@ def maximise(sums: Sums, weighted: Floats) -> Parameters:
     variance = np.where(alive, yy / size - explained, 0.0)
     prior = np.where(alive, persons, 0.0)
     total = prior.sum(axis=1, keepdims=True)
-    return Parameters(prior / np.where(total > 0, total, 1.0), beta, np.maximum(variance, LEAST_SIGMA**2))
+    floor = sums.least_variance
+    return Parameters(prior / np.where(total > 0, total, 1.0), beta, np.maximum(variance, floor), floor)
 
 
 def run(sums: Sums, parameters: Parameters, steps: int) -> Parameters:
@@ -198,6 +207,7 @@ def run(sums: Sums, parameters: Parameters, steps: int) -> Parameters:
         np.concatenate([part.prior for part in parts]),
         np.concatenate([part.beta for part in parts]),
         np.concatenate([part.variance for part in parts]),
+        parameters.least_variance,
     )
 
 
@@ -256,7 +266,7 @@ def converge(
     that steadies it; a leap that lowers the likelihood is not taken, so the likelihood never falls. A start with an
     empty class is left where it is.
     """
-    classes = parameters.prior.shape[1]
+    classes, floor = parameters.prior.shape[1], parameters.least_variance
     found = parameters.flat()
     done = np.zeros(len(found), dtype=bool)
     going = np.flatnonzero(~parameters.empty)
@@ -265,14 +275,14 @@ def converge(
         if not len(going):
             break
         here = found[going]
-        one, _ = step(sums, from_flat(here, classes))
+        one, _ = step(sums, from_flat(here, classes, floor))
         two, reached = step(sums, one)
         first = one.flat() - here
         second = two.flat() - one.flat() - first
         length = _norm(first) / np.maximum(_norm(second), TINY)
         length = np.clip(length, 1.0, longest[going])
         leap = here + 2 * length[:, None] * first + length[:, None] ** 2 * second
-        steady, loglik = step(sums, from_flat(leap, classes))
+        steady, loglik = step(sums, from_flat(leap, classes, floor))
         better = np.isfinite(loglik) & (loglik >= reached)
         longest[going] = np.where(
             better,
@@ -281,10 +291,10 @@ def converge(
         )
         found[going] = np.where(better[:, None], steady.flat(), two.flat())
         move = np.abs(first)
-        move[:, :classes] *= from_flat(here, classes).prior  # of pi, not of its logarithm
+        move[:, :classes] *= from_flat(here, classes, floor).prior  # of pi, not of its logarithm
         done[going] = move.max(axis=1) < tolerance
-        going = going[~done[going] & ~from_flat(found[going], classes).empty]
-    return from_flat(found, classes), done
+        going = going[~done[going] & ~from_flat(found[going], classes, floor).empty]
+    return from_flat(found, classes, floor), done
 
 
 def _norm(moves: Floats) -> Floats:

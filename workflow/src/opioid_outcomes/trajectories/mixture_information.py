@@ -32,7 +32,7 @@ def sandwich(sums: Sums, parameters: Parameters) -> Floats:
 
 
 def _information(sums: Sums, batch: Parameters) -> tuple[Floats, Floats]:
-    parameters = Parameters(batch.prior[0], batch.beta[0], batch.variance[0])
+    parameters = Parameters(batch.prior[0], batch.beta[0], batch.variance[0], batch.least_variance)
     classes, p = parameters.beta.shape
     q = classes * p + 2 * classes - 1
     weighted = np.zeros((classes, sums.features.shape[1]))

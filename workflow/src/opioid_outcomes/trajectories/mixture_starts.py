@@ -113,4 +113,6 @@ def _of_partition(sums: Sums, nearest: npt.NDArray[np.int64], classes: int) -> P
     persons, n, yy, by, bb = sums.unpack(totals)
     beta = np.asarray(np.linalg.solve(bb, by[..., None])[..., 0], np.float64)
     variance = (yy - (beta * by).sum(axis=-1)) / n
-    return Parameters(persons / persons.sum(axis=1, keepdims=True), beta, np.maximum(variance, NARROWEST))
+    return Parameters(
+        persons / persons.sum(axis=1, keepdims=True), beta, np.maximum(variance, NARROWEST), sums.least_variance
+    )

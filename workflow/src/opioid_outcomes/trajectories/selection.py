@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opioid_outcomes.trajectories.latent_class import Curves, LatentClasses, NoFit, fit
+from opioid_outcomes.trajectories.mixture_em import LEAST_SIGMA
 
 # Nagin (2005) Group-Based Modeling of Development, ch. 5: members of a class should belong to it with 0.7 on average
 LEAST_MEAN_POSTERIOR = 0.7
 # ANALYSES 2: a class of fewer is not told from a few odd courses
 LEAST_SHARE = 0.01
-# Twice the fewest people whose numbers may be shown (DISCLOSURE: 11): a class of a few tells nothing, and could not be
-# shown; nor could the rest of a class of which a few are set apart
-LEAST_PERSONS = 22
+# The fewest people whose numbers may be shown (DISCLOSURE): a class of fewer would be chosen and not told
+LEAST_PERSONS = 11
 
 CHOSEN = "chosen"
 AT_FLOOR = "variance at its floor"
@@ -28,19 +28,24 @@ class Candidate:
     chosen: bool
 
 
-def select(curves: Curves, max_classes: int, *, starts: int = 20, seed: int = 0) -> list[Candidate]:
+def select(
+    curves: Curves, max_classes: int, *, starts: int = 20, seed: int = 0, least_sigma: float = LEAST_SIGMA
+) -> list[Candidate]:
     """Models of 1 .. max_classes classes; chosen is the smallest BIC among those whose classes are distinct.
 
-    Distinct: one class, or classes of which the smallest holds 1 % of persons and 22 of them, and whose mean posteriors
+    Distinct: one class, or classes of which the smallest holds 1 % of persons and 11 of them, and whose mean posteriors
     are 0.7 or more. None is chosen only if no model can be fitted at all. Each model also starts from the one before,
-    split. Cost: the sum of the fits.
+    split. ``least_sigma``: as of ``fit``, one for all models. Cost: the sum of the fits.
     """
     fits: list[tuple[int, LatentClasses | None, str]] = []
     smaller: LatentClasses | None = None
     least_share = max(LEAST_SHARE, LEAST_PERSONS / len(curves.persons))
     for classes in range(1, max_classes + 1):
         try:
-            found = fit(curves, classes, starts=starts, seed=seed, smaller=smaller, least_share=least_share)
+            found = fit(
+                curves, classes, starts=starts, seed=seed, smaller=smaller, least_share=least_share,
+                least_sigma=least_sigma,
+            )  # fmt: skip
         except NoFit as failure:
             smaller = None
             fits.append((classes, None, str(failure)))
