@@ -431,7 +431,7 @@ def test_same_inputs_in_any_order_same_bytes(tmp_path: Path) -> None:
 def test_a_source_without_quantities_has_days_but_no_doses(tmp_path: Path, quantity: float | None) -> None:
     _, found, notes = derive(tmp_path, {"observation": OBSERVED, "dispensings": [fill(1, 0, quantity=quantity)]})
     assert found["daily_dose"].select("start", "stop", "mme").rows() == [(0, 30, None)]
-    assert notes["costs"] == ["No fill has a quantity: days on opioids are known, doses are not."]
+    assert notes["costs"] == ["No fill has a usable quantity: days on opioids are known, doses are not."]
     assert found["dispensings_clean"].get_column("reason").to_list() == ["source_without_quantity"]
     assert ("dose_unknown", "source_without_quantity", 1, 1) in found["ledger"].rows()
 

@@ -184,7 +184,7 @@ def _days(daily: pl.DataFrame, condition: pl.Expr) -> tuple[int, int]:
 
 def _missing_doses(kept: pl.DataFrame) -> list[str]:
     if kept.get_column("quantity").null_count() == kept.height:
-        return ["No fill has a quantity: days on opioids are known, doses are not."]
+        return ["No fill has a usable quantity: days on opioids are known, doses are not."]
     if kept.get_column("mme_per_day").null_count() > MOST * kept.height:
         return [
             "The dose of most analgesic fills is unknown: analyses of dose rest on the others. A dose needs strength, "
