@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from opioid_outcomes.contracts.displays import DISPLAYS, FIGURES
 from opioid_outcomes.exposure.events import EVENTS
 from opioid_outcomes.exposure.long_term import DEFINITIONS
 from opioid_outcomes.report import (
+    closing,
     example_section,
     exposure_charts,
     exposure_section,
@@ -123,6 +125,18 @@ def test_the_caption_of_thresholds_says_what_is_counted_and_how(study: Released)
     assert "50 MME/day is reached by 18.9 % to 47.6 % of people" in caption + figure(
         exposure_section.exposure(study), "mme_thresholds"
     ).alt  # fmt: skip
+
+
+def test_of_tables_that_know_other_people_s_doses_the_number_is_told_and_no_range_mixes_them(study: Released) -> None:
+    rows = [row | ({"persons": 1700, "share_50": 0.9} if row["factors"] == "heal" else {}) for row in
+            study.displays["mme_thresholds"]]  # fmt: skip
+    own = replace(study, displays={**study.displays, "mme_thresholds": rows})
+    shown = figure(exposure_section.exposure(own), "mme_thresholds")
+    assert "left out as other people's doses are known: `heal` of 1,700)" in shown.alt
+    assert "to 90.0 % of people" not in shown.alt
+    assert "tables that know the dose of 1,900" in shown.alt
+    assert [shown.svg.count(text) for text in (">n 1,700<", ">n 1,900<")] == [4, 16]  # two cohorts of two panels
+    assert exposure_charts.people_by_table([{"factors": "heal", "persons": None}]) == {"heal": None}
 
 
 def test_bands_are_stacked_from_off_to_unknown_and_what_is_withheld_stays_white() -> None:
@@ -313,3 +327,42 @@ def test_how_trajectories_are_classed_is_told_as_configured(study: Released) -> 
                    "Of 1 to 4 classes"):  # fmt: skip
         assert phrase in said
     assert "individual slopes" not in said
+
+
+def test_the_config_s_table_holds_the_keys_without_a_value_too(study: Released) -> None:
+    rows = dict(table(closing.provenance(study), "config").rows)  # type: ignore[arg-type]
+    assert rows["exposure.gap_share"] == "none"
+    assert rows["exposure.gap_days"] == "30"
+
+
+def test_words_of_exposure_are_in_the_glossary_of_the_report_and_of_the_project(study: Released) -> None:
+    told = str(closing.glossary(study).blocks).lower()
+    written = (Path(__file__).parents[2] / "workflow/docs/glossary.md").read_text().lower()
+    for word in (
+        "heal definitions", "factor table", "set apart", "long-term therapy", "escalation", "maintenance", "taper",
+        "rapid taper", "discontinuation", "high-dose start", "latent class", "bic", "entropy", "posterior", "drift",
+        "concurrent use", "cob", "new user", "naive days", "cumulative mme", "waiting time", "stockpiling", "repair",
+    ):  # fmt: skip
+        assert word in told, word
+        assert word in written, word
+    assert "after 365 observed days or more" in str(
+        closing.glossary(changed(study, exposure={"washout_days": 365})).blocks
+    )
+
+
+def test_the_use_of_a_cohort_is_told_in_units(study: Released) -> None:
+    rows = {row[0]: row[2:] for row in table(exposure_section.exposure(study), "use_history").rows if len(row) > 1}
+    assert rows["On (current use)"] == ("1,900", "5,300", "356 days since start")
+    assert rows["New users"] == ("1,480", "–", "641 naive days")
+    assert rows["Cumulative MME"] == ("1,865", "–", "17,702 MME")
+    shown = table(exposure_section.exposure(study), "episode_summary").rows[1]
+    assert shown == ("gaps of up to 30 days", "1,900", "3,215", "131", "91.4 %")
+
+
+def test_without_repaired_fills_few_less_are_told_as_such(study: Released) -> None:
+    rows = [row | ({"persons": None, "suppressed": 2} if row["fills_used"] != "all" else {})
+            for row in study.displays["repair_sensitivity"]]  # fmt: skip
+    own = replace(study, displays={**study.displays, "repair_sensitivity": rows})
+    block = exposure_tables.repair_sensitivity(own)
+    assert isinstance(block, Table)
+    assert block.rows[2] == ("without repaired fills", "within 10 of all", "4,985", "51.9", "40.8 %", "11.8 %")

@@ -16,7 +16,8 @@ def limitations(released: Released) -> Section:
         "Confounding by indication. People are given opioids because they are in pain or ill. Only what was recorded "
         "is adjusted for, and severity of illness is recorded poorly.",
         "Reverse causation. Opioids are also given near the end of life, and stopped when people are dying.",
-        "Users are those who could tolerate opioids and lived to be counted; new users are not told apart.",
+        "Users are those who could tolerate opioids and lived to be counted; in analyses of mortality new "
+        "users are not told apart.",
         "A hazard ratio is not a risk: it is conditional on the covariates and on surviving so far, and averages "
         "over follow-up.",
         "Diagnoses absent from the record may be present in the person; missing values are handled as under Methods, "
@@ -68,6 +69,7 @@ def glossary(released: Released) -> Section:
             "depend on sample size."),
         ("Pain score", "0 (none) to 10 (worst); other instruments are mapped to this scale."),
         ("Escalate, maintain",
+            "In the comparison of pain, which is not the dose event of that name: "
             f"{plural(x.grace_days, 'day')} after a visit the daily dose was higher than before it (by ≥ "
             f"{100 * x.min_rise:g} % and ≥ {x.min_mme:g} MME/day); or it was not."),
         ("Tolerance", "The same dose relieves less than it did; a higher dose relieves again."),
@@ -84,6 +86,7 @@ def _exposure_terms(released: Released) -> list[tuple[str, str]]:
     if released.exposures == {"baseline"}:
         return []
     rules = released.config.exposure
+    events = rules.events
     kept_apart = rules.stockpile_cap_days is None
     terms = [
         ("Factor table", "Which opioid equals how much oral morphine; tables differ, and with them every dose."),
@@ -93,9 +96,30 @@ def _exposure_terms(released: Released) -> list[tuple[str, str]]:
             "A fill before the last one is used up: "
             + ("both count on their own days." if kept_apart else "what is left over lengthens the new supply.")),
         ("Episode", "Days with supply, over gaps short enough to be bridged. It only describes."),
+        ("Stockpiling", "Carrying what is left at an early refill on to the days after it, up to a cap."),
         ("Repaired", "A fill of which an amount was missing or could not be, and was filled in by a named rule."),
-        ("HEAL definitions 1 to 4", "Four ways to turn fills into MME/day; see the figure under Opioid exposure."),
+        ("Waiting time",
+            "The time until other people's next fill of a product; a stand-in for days of supply nobody recorded."),
+        ("Set apart", "Opioid fills that are no analgesic exposure: injections, anaesthesia, cough, diarrhoea."),
+        ("HEAL definitions 1 to 4",
+            "Four ways to turn fills into MME/day, by what the MME of a window are divided by: days of supply, days on "
+            "therapy, all days; or the day with the highest dose."),
         ("Long-term therapy", f"Here: `{rules.long_term_definition}`, see the table under Opioid exposure."),
+        ("New user, naive days",
+            f"Whose use begins after {plural(rules.washout_days, 'observed day')} or more without opioids; the number "
+            "of such days before it."),
+        ("Cumulative MME", "All MME supplied so far, as far as doses are known."),
+        ("Escalation, maintenance (events)",
+            "A dose that rises, or stays, after stable therapy; see Changes of dose for the numbers."),
+        ("Taper, rapid taper",
+            f"A dose that falls by {100 * events.min_fall:g} % or more and stays lower while therapy goes on; rapid: "
+            "by more than 10 % in a week or 30 % in 30 days."),
+        ("Discontinuation", f"The end of supply, if none follows for {plural(events.discontinuation_days, 'day')}."),
+        ("High-dose start", f"A person's first day at {events.high_dose_mme:g} MME/day or more."),
+        ("Concurrent use, COB",
+            "Days with supply of an opioid and of a benzodiazepine or gabapentinoid; COB: enough of them within a year "
+            "by a published measure, see the table."),
+        ("Drift", "The mean over people of each one's change of dose, or of pain, per year on opioids."),
         ("Latent class",
             "A group of similar courses of dose, found by a model. A summary of many courses, not a kind of person."),
         ("BIC, entropy, posterior",
@@ -184,11 +208,11 @@ def _pairs(value: dict[str, Any] | None) -> list[tuple[str, Any]]:
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Dotted keys and their values, in the order of the config; empty sections and nulls are left out."""
+    """Dotted keys and their values, in the order of the config; empty sections are left out."""
     if isinstance(value, dict):
         return [
             pair for name, inner in value.items() for pair in _flat(inner, f"{prefix}.{name}" if prefix else str(name))
         ]
     if value is None or value == "":
-        return []
+        return [(prefix, "none")]
     return [(prefix, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))]

@@ -212,11 +212,22 @@ def mme_thresholds(by_cohort: dict[str, Rows], chosen: str, sign: str) -> Any:
     return alt.vconcat(*rows_of_panels, spacing=18)
 
 
+def people_by_table(rows: Rows) -> dict[str, float | None]:
+    """By factor table: people with a known dose, None where withheld."""
+    known: dict[str, float | None] = {}
+    for row in rows:
+        persons = row["persons"] if present(row["persons"]) else None
+        known[row["factors"]] = max(filter(None, (known.get(row["factors"]), persons)), default=None)
+    return known
+
+
 def _heat(rows: Rows, threshold: int, chosen: str, most: float, title: str, *, labelled: bool) -> Any:
     import altair as alt
 
-    tables = list(dict.fromkeys(row["factors"] for row in rows))
-    data = [_cell(row, threshold, most) for row in rows]
+    people = people_by_table(rows)
+    below = {table: f"{table}_n {number(n) if n else 'withheld'}" for table, n in people.items()}
+    tables = list(below.values())
+    data = [_cell(row, threshold, most) | {"factors": below[row["factors"]]} for row in rows]
     order = [DEFINITIONS[int(row["definition"])] for row in sorted(rows, key=lambda row: row["definition"])]
     lines = alt.Axis(
         orient="bottom", labelExpr="split(datum.label, '_')", labelLineHeight=12, labelAngle=0, ticks=False,
@@ -232,7 +243,7 @@ def _heat(rows: Rows, threshold: int, chosen: str, most: float, title: str, *, l
         written = alt.Chart(values([cell for cell in data if cell["ink"] == ink])).encode(x=x, y=y)
         layers.append(written.mark_text(dy=-6, fontSize=11, color=ink).encode(text="told:N"))
         layers.append(written.mark_text(dy=8, fontSize=9.5, color=ink).encode(text="people:N"))
-    ours = alt.Chart(values([cell for cell in data if cell["factors"] == chosen]))
+    ours = alt.Chart(values([cell for cell in data if cell["factors"] == below.get(chosen)]))
     layers.append(ours.mark_rect(filled=False, stroke=INK, strokeWidth=2).encode(x=x, y=y))
     return alt.layer(*layers).properties(
         width=alt.Step(50), height=alt.Step(38), title=alt.TitleParams(title, offset=6)

@@ -89,19 +89,26 @@ def _thresholds(released: Released) -> list[Block]:
             "the window 1, over its days of supply (a day on two products twice); 2, over its days on therapy, each "
             "once; 3, over all its days; 4, on the day with the highest dose. `heal` counts buprenorphine, the other "
             "tables leave its dose unknown. "
-            f"Framed: the factor table of the study, `{table}`.",
+            f"Framed: the factor table of the study, `{table}`. n: people with a known dose by that table.",
             " ".join(told), note=released.rule,
         ),
     ]  # fmt: skip
 
 
 def _range_of_shares(cohort: str, rows: list[dict[str, Any]]) -> str:
+    """The range of shares over the tables that know the dose of the same number of people, and the other tables."""
+    people = exposure_charts.people_by_table(rows)
+    numbers = list(people.values())
+    usual = max(numbers, key=lambda n: (numbers.count(n), n or 0))
     told = []
     for threshold in exposure_charts.THRESHOLDS:
-        shares = [row[f"share_{threshold}"] for row in rows if present(row[f"share_{threshold}"])]
-        if shares:
-            told.append(f"{threshold} MME/day is reached by {percent(min(shares))} to {percent(max(shares))} of people")
-    return f"In {cohort}, {listed(told)}."
+        shares = [row[f"share_{threshold}"] for row in rows if people[row["factors"]] == usual]
+        known = [share for share in shares if present(share)]
+        if known:
+            told.append(f"{threshold} MME/day is reached by {percent(min(known))} to {percent(max(known))} of people")
+    others = [f"`{table}` of {number(n)}" for table, n in people.items() if n != usual]
+    apart = f"; left out as other people's doses are known: {listed(others)}" if others else ""
+    return f"In {cohort}, {listed(told)} (tables that know the dose of {number(usual)}{apart})."
 
 
 def _distribution(released: Released) -> Block:

@@ -39,6 +39,10 @@ LONG_TERM = {
 }
 
 
+# The definition that one lies within, whose people are told for it where they are all but a few the same.
+WITHIN = {inner: outer for _, outer, inner in DISPLAYS["long_term"].inside}
+
+
 def by_cohort(
     released: Released, display: str, value: str, cells: Callable[[Row, dict[str, str]], tuple[str, ...]]
 ) -> list[tuple[str, ...]]:
@@ -98,7 +102,8 @@ def ledger(released: Released) -> list[Block]:
         Table(
             "exposure_ledger",
             "Ledger of opioid fills: by ingredient, by reason kept apart from analgesic exposure, by repair, and "
-            "products not recognised. A fill mended by several rules stands under all of them joined by +.",
+            "products not recognised. A fill mended by several rules stands under all of them joined by +. "
+            "Other: what few people or fills have, and what would give their number back.",
             ("Entry", "Label", "Fills", "Persons"), tuple(rows), 2, released.rule, (1.2, 2.4, 0.8, 0.8),
         ),
     ]  # fmt: skip
@@ -110,8 +115,9 @@ def _not_recognised(cohort: str, rows: list[Row]) -> list[str]:
         return []
     shown = [fills for fills in missed if present(fills)]
     fills = plural(sum(shown), "fill") if len(shown) == len(missed) else "some fills"
-    codes = sum(row["item"] == CODE_NOT_RECOGNISED for row in rows)
-    listed_below = f" Of their codes the {number(codes)} commonest are named below." if codes else ""
+    codes = sum(row["item"] == CODE_NOT_RECOGNISED and present(row["fills"]) for row in rows)
+    commonest = "the commonest is" if codes == 1 else f"the {number(codes)} commonest are"
+    listed_below = f" Of their codes {commonest} named below." if codes else ""
     return [f"In `{cohort}`, the products of {fills} could not be recognised and count as no opioid.{listed_below}"]
 
 
@@ -199,7 +205,10 @@ def long_term(released: Released) -> Block:
     def cells(row: Row, counted: dict[str, str]) -> tuple[str, ...]:
         name = row["definition"]
         mark = " (used in this study)" if name == chosen else ""
-        return f"{name}{mark}", LONG_TERM.get(name, ""), counted["persons"], counted["met"], share(row, "share")
+        met, part = counted["met"], share(row, "share")
+        if row.get("suppressed") and present(row["met"]):  # told as the definition that it lies within
+            met, part = f"within {released.threshold - 1} of {WITHIN[name]}", f"about {part}"
+        return f"{name}{mark}", LONG_TERM.get(name, ""), counted["persons"], met, part
 
     lines = by_cohort(released, "long_term", "persons", cells)
     if not lines:
