@@ -143,3 +143,20 @@ def test_people_do_not_change_each_other(history: list[tuple], beds: list[tuple]
     for person in (1, 2, 3):
         alone = stays.extend(supplies([fill for fill in history if fill[0] == person]), inpatient(beds))
         assert whole.filter(pl.col("person_id") == person).equals(alone)
+
+
+@given(fills, hospital, st.sampled_from([None, 0, 10, 30]), st.integers(0, 90))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_no_day_rests_on_a_fill_or_a_stay_that_begins_later(
+    history: list[tuple], beds: list[tuple], cap: float | None, until: int
+) -> None:
+    def days(dispensed: list[tuple], inside: list[tuple]) -> set[tuple]:
+        supply = supplies(dispensed, cap)
+        found = daily_dose.sum_over_products(stays.extend(supply, inpatient(inside), stockpiled=cap is not None))
+        return {
+            (row["person_id"], day, row["mme"], row["mme_incomplete"], row["repaired"])
+            for row in found.to_dicts() for day in range(row["start"], min(row["stop"], until + 1))
+        }  # fmt: skip
+
+    so_far = days([fill for fill in history if fill[1] <= until], [stay for stay in beds if stay[1] <= until])
+    assert days(history, beds) == so_far
