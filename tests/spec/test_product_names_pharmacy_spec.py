@@ -111,6 +111,10 @@ OPIOIDS = {
     "Hydromorphone 2 mg tab or 4 mg tab": ("hydromorphone", "oral", "IR", None, None, None),
     "oxycodone 5 mg 10 mg": ("oxycodone", None, "IR", None, None, None),
     # whose strength it is, by size
+    "acetaminophen-oxycodone 2.5-300 mg/15 ml solution": ("oxycodone", "oral", "IR", None, None, None),
+    "2 mg buprenorphine / 0.5 mg naloxone": ("buprenorphine", None, "IR", 2, "mg", OUD),
+    "somedrug 200 mg codeine 30 mg": ("codeine", None, "IR", 30, "mg", None),
+    "325 mg acetaminophen / 5 mg oxycodone": ("oxycodone", None, "IR", 5, "mg", None),
     "OXYCOD/APAP 5-325MG TAB": ("oxycodone", "oral", "IR", 5, "mg", None),
     "SUBOXONE 8-2MG FILM": ("buprenorphine", "sublingual", "IR", 8, "mg", OUD),
     "ZUBSOLV 5.7-1.4MG SUBL": ("buprenorphine", "sublingual", "IR", 5.7, "mg", OUD),

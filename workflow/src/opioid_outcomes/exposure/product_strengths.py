@@ -117,6 +117,11 @@ def _own(text: str, word: re.Match[str], ingredient: str) -> Strength | None:
     next_name = re.compile(rf" / (?=[a-z])|{partner_words().pattern}").search(after)
     own = after[: next_name.start()] if next_name else after
     chain = next((found for found in CHAIN.finditer(own) if re.search(rf"\d ?(?:{MASS_UNITS})\b", found[0])), None)
+    before = _before(text, word)
+    if before is not None and _names_follow(text, before):  # then what follows may be the next name's
+        follows = chain is not None and re.search(r"(?:^|[-/+&]) ?$", own[: chain.start()]) and next_name is not None
+        if chain is None or (follows and not own[chain.end() :].strip()):
+            return _chosen(text, _amounts(before[0]), before.span(), [word], ingredient, own=True)
     if chain is not None:
         if _several(own):
             return UNKNOWN
@@ -129,10 +134,17 @@ def _own(text: str, word: re.Match[str], ingredient: str) -> Strength | None:
         value = float(bare[1])
         alone = marketed(value, None, ingredient) and not _a_partners(value, text)
         return (_rounded(value), "mg") if alone else UNKNOWN
-    before = next((found for found in CHAIN.finditer(text[: word.start()].rstrip()) if _ends_at(found)), None)
-    if before is not None and not partner_words().search(text[: before.start()]):
-        return _chosen(text, _amounts(before[0]), before.span(), [word], ingredient, own=True)
     return None
+
+
+def _before(text: str, word: re.Match[str]) -> re.Match[str] | None:
+    """The strength that goes right before a name: "5 mg oxycodone"."""
+    return next((found for found in CHAIN.finditer(text[: word.start()].rstrip()) if _ends_at(found)), None)
+
+
+def _names_follow(text: str, before: re.Match[str]) -> bool:
+    """Whether all partners named so far follow their strengths, as in "325 mg acetaminophen / 5 mg oxycodone"."""
+    return all(_before(text, partner) for partner in partner_words().finditer(text[: before.start()]))
 
 
 def _several(own: str) -> bool:
@@ -203,9 +215,7 @@ def _by_size(text: str, amounts: list[Amount], places: list[int], ingredient: st
     rest = [a for i, a in enumerate(amounts) if i not in own]
     if len(own) == 1 and all(_a_partners(a.mg, text, unnamed=True) or antagonist for a in rest):
         return amounts[own[0]]
-    if len(places) == 1 and (own == places or (not own and not _a_partners(amounts[places[0]].mg, text))):
-        return amounts[places[0]]
-    if len(places) == 1 and places[0] in own:
+    if len(places) == 1 and (not own or places[0] in own) and not _a_partners(amounts[places[0]].mg, text):
         return amounts[places[0]]
     return None
 
