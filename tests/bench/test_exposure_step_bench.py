@@ -19,9 +19,10 @@ from opioid_outcomes.steps.exposure import derive_exposure
 pytestmark = pytest.mark.bench
 FILLS = 2_000_000
 FILLS_EACH = 20
-# The aim is 4 times as long as reading and sorting, at twenty million dispensings. It is not met yet: 8 to 9 times were
-# measured, a third of it for writing the three tables; this bound only keeps it from growing.
-MOST = 10.0
+# Processor time, as the machine may be shared; that of reading and sorting is mostly that of memory touched first. The
+# aim is 4 times as long as reading and sorting, at twenty million dispensings. It is not met: there 5 times
+# were measured (41 s against 8 s, 6.5 GB at most), here 6 times on a machine at rest and 7 times on a busy one.
+MOST = 8.0
 OUTPUTS = ("dispensings_clean", "daily_dose", "opioid_status", "ledger", "repair_sensitivity")
 NAMES = [
     f"{drug} {strength:g} MG {form}"
@@ -100,7 +101,7 @@ def measure(folder: Path, fills: int) -> tuple[float, float, float]:
     sorting = seconds(lambda: pl.read_parquet(inputs["dispensings"]).sort("person_id", "date"))
     step = seconds(lambda: derive_exposure(inputs, outputs, settings))
     written = [pl.read_parquet(outputs[name]) for name in OUTPUTS[:3]]
-    writing = seconds(lambda: [frame.write_parquet(folder / "again.parquet") for frame in written])
+    writing = seconds(lambda: [io.write_frame(frame, folder / "again.parquet") for frame in written])
     return sorting, step, writing
 
 

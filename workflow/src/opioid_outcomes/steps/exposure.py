@@ -193,8 +193,8 @@ def _sensitivity(
         theirs = again.lazy().filter(of_them & who & (dropped | (pl.col("repaired") == 0))).drop(daily_dose.FLAGS)
         doses = daily_dose.build(theirs, rules.stockpile_cap_days, stays=held, tiers=tiers)
         other += Days.of(daily_dose.cut(doses, last_days.lazy()).collect())
-    concerned = daily.get_column("person_id").is_in(repaired.implode())
-    rest, own = (Days.of(daily.filter(rows)) for rows in (~concerned, concerned))
+    doses_of = daily.select("person_id", "start", "stop", "mme")
+    rest, own = (Days.of(doses_of.filter(who)) for who in (~of_them, of_them))
     with_them, without = (other, own) if dropped else (own, other)
     return Sensitivity(rest + with_them, rest + without, len(repaired))
 
