@@ -106,6 +106,7 @@ OPIOIDS = {
     "acetaminophen-tramadol 300 mg": ("tramadol", None, "IR", None, None, None),
     "butalbital-apap-caff-codeine 30 mg": ("codeine", None, "IR", None, None, None),
     "naltrexone 50 mg / morphine": ("morphine", None, "IR", None, None, None),
+    "morphine 5 mg / kg": ("morphine", None, "IR", None, None, None),
     "morphine/oxycodone 10/5": ("morphine", None, "IR", None, None, None),
     "morphine 10 mg oxycodone 5 mg": ("morphine", None, "IR", None, None, None),
     "Hydromorphone 2 mg tab or 4 mg tab": ("hydromorphone", "oral", "IR", None, None, None),

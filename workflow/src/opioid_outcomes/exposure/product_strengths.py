@@ -19,7 +19,7 @@ NUMBER = r"(?<![\d.,#a-z])(?:\d+(?:[.,]\d+)*|\.\d+)(?![\d.,]*\d)"
 OF_WHAT = r"ml|millilit(?:er|re)s?|hr|hours?|h|actuat|spray|dose"
 # Not of mass: volumes, hours, percentages, areas, counts of what is taken ("2 x 5 mg", "5 mg - 30 tabs")
 NOT_MASS = r"(?! ?(?:ml|millilit\w+|l|hr|hours?|h|cm2?|x|days?|of)\b| ?%)"
-PER = rf"(?:/| (?:in|per) )(?:(?P<per>\d[\d.,]*)? ?(?P<of>{OF_WHAT})|(?P<weight>m?g))\b"
+PER = rf"(?:/| (?:in|per) )(?:(?P<per>\d[\d.,]*)? ?(?P<of>{OF_WHAT})|(?P<weight>[mk]?g))\b"
 PART = rf"(?P<value>{NUMBER}){NOT_MASS}(?: ?(?P<unit>{MASS_UNITS})\b(?:{PER})?)?"
 ITEM = re.sub(r"\?P<\w+>", "?:", PART)
 NEXT = r"(?: - (?!\d+ ?(?:tab|cap|patch))|(?:[-+&,;]| ?/) ?| [+&;] ?| (?:to|or|and|bis) )"
@@ -261,7 +261,7 @@ def _amount(value: str, unit: str | None, of: str | None, per: str | None) -> Am
     number, volume = _number(value, unit or ""), _number(per or "1", "")
     plain = (unit or "mg").removesuffix("s")
     kind = None if not of else "hour" if of[0] == "h" else "mL" if of.startswith(("ml", "millil")) else "piece"
-    kind = "?" if of in ("mg", "g") else kind
+    kind = "?" if of in ("mg", "g", "kg") else kind
     mg = None if number is None or volume is None else number * MILLIGRAMS[plain]
     return Amount(mg, unit and plain, kind, volume)
 

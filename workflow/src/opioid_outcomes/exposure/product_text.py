@@ -9,7 +9,7 @@ MASS_UNITS = r"mg|milligrams?|mcg|ug|µg|micrograms?|mikrogramm?|g|grams?"
 DASHES = re.compile("[\u2010-\u2015\u2212]")
 # "10 mg / 5 ml", "25 mcg / hr", "Mikrogramm/Stunde": what a strength is of is written beside it
 PER = re.compile(
-    rf"(?<=\d)( ?)({MASS_UNITS}) ?/ ?(\d[\d.,]*)? ?(ml|millilit(?:er|re)s?|hr|hours?|h|stunde|std|time|dose|spray)\b"
+    rf"(?<=\d)( ?)({MASS_UNITS}) ?/ ?(\d[\d.,]*)? ?(ml|millilit(?:er|re)s?|hr|hours?|h|stunde|std|time|dose|spray|kg)\b"
 )
 HOURS = re.compile(r"^(?:stunde|std|time)$")  # German, Danish, Norwegian
 # "5; 325 mg/1; mg/1" of the NDC directory (US Food and Drug Administration): strengths, then their units
