@@ -282,7 +282,21 @@ def test_dropped_fills_of_treatment_are_no_treatment(tmp_path: Path) -> None:
     fills = [fill(1, 0, 28, 28, **bup), fill(1, 28, 14, None, **bup)]
     _, found, _ = derive(tmp_path, {"observation": OBSERVED, "dispensings": fills}, repaired_fills="drop")
     assert found["dispensings_clean"].get_column("reason").to_list() == ["opioid_use_disorder", "repaired_dropped"]
-    assert found["opioid_status"].select("start", "stop", "state").row(0) == (0, 28, "treatment")
+    rows = found["opioid_status"].select("start", "stop", "state").rows()
+    assert rows[:2] == [(0, 28, "treatment"), (28, 58, "unknown")]
+
+
+def test_who_has_dropped_fills_only_is_of_unknown_use_and_never_a_never_user(tmp_path: Path) -> None:
+    """Person 2 teaches what is usual of person 1's product; person 1's one fill is mended, and then dropped."""
+    others = [fill(person, 0) for person in range(2, 14)]
+    tables = {
+        "observation": [{"person_id": person, "start": 0, "end": 400} for person in range(1, 14)],
+        "dispensings": [fill(1, 100, 60, None), *others],
+    }
+    _, found, _ = derive(tmp_path, tables, repaired_fills="drop")
+    own = found["opioid_status"].filter(pl.col("person_id") == 1).select("start", "stop", "state", "mme")
+    assert own.rows()[:2] == [(100, 130, "unknown", None), (130, 191, "recent", 0.0)]
+    assert found["daily_dose"].filter(pl.col("person_id") == 1).is_empty()
 
 
 def test_supply_lasts_through_a_stay_and_is_told(tmp_path: Path) -> None:

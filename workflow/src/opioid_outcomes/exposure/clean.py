@@ -43,7 +43,7 @@ def clean(resolved: products.Resolved, table: pl.DataFrame, rules: Exposure) -> 
 
 
 def without_repaired(fills: pl.DataFrame) -> pl.DataFrame:
-    """DISPENSINGS_CLEAN with the repaired fills kept apart too: nobody's use is then unknown because of them."""
+    """DISPENSINGS_CLEAN with the repaired fills kept apart too. Use is then unknown from their day on, never none."""
     repaired = pl.col("repair").is_not_null()
     if not fills.select(repaired.any()).item():
         return fills
@@ -74,6 +74,12 @@ def treatment_fills(fills: pl.DataFrame) -> pl.DataFrame:
     """The same of treatment for opioid use disorder, whose supply is never left over for analgesia of one product."""
     treatment = _as_fills(fills, pl.col("reason") == set_apart.OUD)
     return treatment.with_columns(pl.col("product").cast(pl.String) + f"|{set_apart.OUD}")
+
+
+def dropped_fills(fills: pl.DataFrame) -> pl.DataFrame:
+    """person_id, start of the fills that ``without_repaired`` has set aside: their supply is not known."""
+    dropped = fills.filter((pl.col("reason") == REPAIRED_DROPPED).fill_null(False))
+    return dropped.select("person_id", pl.col("date").alias("start"))
 
 
 def _as_fills(fills: pl.DataFrame, which: pl.Expr) -> pl.DataFrame:

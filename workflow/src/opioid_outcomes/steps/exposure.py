@@ -104,9 +104,10 @@ def _doses_and_status(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """``stays``: those through which supply is held; ``tiers``: as ``mme.tiers`` gives them."""
     for_pain, for_disorder = clean.analgesic_fills(fills), clean.treatment_fills(fills)
+    endless = [part.filter(pl.col("days_supply").is_null()) for part in (for_pain, for_disorder)]
     no_interval = pl.concat(
-        part.filter(pl.col("days_supply").is_null()).select("person_id", "start") for part in (for_pain, for_disorder)
-    )
+        part.select("person_id", "start") for part in (*endless, clean.dropped_fills(fills))
+    )  # use is not known then: a dropped fill is not none
     analgesic, treatment = (_supplies(part, stays, rules) for part in (for_pain, for_disorder))
     daily = daily_dose.cut(daily_dose.sum_over_products(analgesic, tiers).lazy(), last_days.lazy()).collect()
     use = status.from_dispensings(
