@@ -170,7 +170,8 @@ def _unusable(resolved: Resolved, rules: Exposure) -> list[pl.DataFrame]:
     fills = resolved.fills.with_columns(
         kinds.get_column(name).gather(row) for name in ("strength", "strength_plausible", "most")
     )
-    ranges = {f"{name.removesuffix('_to')} ({rules.ranges})": pl.col(name).is_not_null() for name in RANGE_ENDS}
+    taken_as = "unknown until repaired" if rules.ranges == "set_aside" else rules.ranges
+    ranges = {f"{name.removesuffix('_to')} ({taken_as})": pl.col(name).is_not_null() for name in RANGE_ENDS}
     home = kinds.get_column("home")
     fills = fills if home.all() else fills.filter(home.gather(row))
     person, counts = fills.get_column("person_id"), []

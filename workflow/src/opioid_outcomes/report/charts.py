@@ -189,7 +189,11 @@ def dose_distribution(by_cohort: dict[str, Rows]) -> Any:
     charts = []
     for cohort, rows in by_cohort.items():
         data = [
-            {"band": row["dose_band"], "share": row["share_of_time"], "label": percent(row["share_of_time"])}
+            {
+                "band": row["dose_band"].replace(">=", "≥"),
+                "share": row["share_of_time"],
+                "label": percent(row["share_of_time"]),
+            }
             for row in rows
             if present(row["share_of_time"])
         ]

@@ -135,7 +135,7 @@ def _dose_known(row: dict[str, Any]) -> bool:
 
 def _shares(cohort: str, rows: list[dict[str, Any]]) -> str:
     known = [row for row in rows if present(row["share_of_time"])]
-    told = [f"{row['dose_band']} MME/day {percent(row['share_of_time'])}" for row in known]
+    told = [f"{row['dose_band'].replace('>=', '≥')} MME/day {percent(row['share_of_time'])}" for row in known]
     return f"{cohort}: {listed(told)}."
 
 
