@@ -89,6 +89,43 @@ def test_a_model_without_estimate_says_why_and_through_what(
     assert (failure.value.reason, failure.value.columns) == (reason, columns)
 
 
+@pytest.mark.parametrize("small", [0, 1e-12, 1e-8, 1e-6, 1e-4])
+def test_weights_near_zero_do_not_hide_a_separation(small: float) -> None:
+    """None of x = 1 in the third class but for ``small`` of each: less than one row expected there."""
+    rng = np.random.default_rng(0)
+    x, k = (rng.random(300) < 0.3).astype(float), rng.integers(0, 2, 300)
+    k[(x == 0) & (rng.random(300) < 0.07)] = 2
+    weights = np.eye(3)[k]
+    weights[x == 1] *= 1 - small
+    weights[x == 1, 2] = small
+    with pytest.raises(NoEstimate) as failure:
+        fit(x[:, None], weights, names=["depression"])
+    assert (failure.value.reason, failure.value.columns) == ("separation", ("depression",))
+
+
+def test_a_class_ruled_out_for_a_level_leaves_the_other_estimates_at_their_limit() -> None:
+    """As a coefficient held at -30 has it: the likelihood of all others is then the same to 13 digits."""
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(6)
+    level, age = (rng.random(500) < 0.3).astype(float), rng.normal(size=500)
+    k = np.where(level == 1, rng.integers(0, 2, 500), rng.integers(0, 3, 500))
+    x, weights = np.column_stack([level, age]), np.eye(3)[k]
+    never = np.outer(level == 1, [False, False, True])
+    ours = fit(x, weights, names=["level", "age"], never=never)
+    assert np.isnan(ours.params).tolist() == [[False, False, False], [False, True, False]]
+    assert np.isnan(ours.robust_se).tolist() == np.isnan(ours.params).tolist()
+
+    def minus_loglik(free: np.ndarray) -> float:
+        beta = np.array([[0, 0, 0], free[:3], [free[3], -30, free[4]]])
+        eta = np.column_stack([np.ones(500), x]) @ beta.T
+        return float(-(eta[np.arange(500), k] - np.log(np.exp(eta).sum(axis=1))).sum())
+
+    held = minimize(minus_loglik, np.zeros(5), method="BFGS", options={"gtol": 1e-7})
+    assert ours.loglik == pytest.approx(-held.fun, abs=1e-8)
+    np.testing.assert_allclose(ours.params[~np.isnan(ours.params)], held.x, atol=1e-5)
+
+
 def test_arguments_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match="2 named columns"):
         fit(np.zeros((3, 1)), np.ones((3, 2)), names=["a", "b"])

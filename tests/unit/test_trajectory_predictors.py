@@ -169,6 +169,109 @@ def test_a_level_in_which_everybody_or_nobody_has_the_outcome_is_set_apart() -> 
         assert "one outcome only in a category of fibromyalgia, left out" in found.notes
 
 
+def classes_without_depression(small: float, third: float = 0.07) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Posteriors near certain, ``small`` elsewhere, and nobody depressed of class 3."""
+    rng = np.random.default_rng(1)
+    n = 400
+    k = rng.choice(3, n, p=[0.6, 0.4 - third, third])
+    depressed = rng.random(n) < 0.25
+    depressed[k == 2] = False
+    posterior = np.full((n, 3), small)
+    posterior[np.arange(n), k] = 1 - 2 * small
+    each = {f"posterior_{j + 1}": posterior[:, j] for j in range(3)}
+    trajectories = pl.DataFrame({"person_id": range(n), "class": k + 1, "posterior": posterior.max(axis=1), **each})
+    cohort = {"person_id": range(n), "age": rng.normal(50, 10, n), "depression": depressed.astype(int)}
+    return trajectories, pl.DataFrame(cohort)
+
+
+@pytest.mark.parametrize("small", [0, 1e-12, 1e-6, 1e-3, 0.02])
+def test_a_level_without_a_class_is_separation_whatever_small_weights_say(small: float) -> None:
+    """Soft weights would have it at log odds of -11.4 with a standard error of 0.22; the rest stays as it is."""
+    trajectories, cohort = classes_without_depression(small)
+    rows = by_term(class_membership(trajectories, cohort, ["age", "depression"], **OPTIONS))
+    refused = rows["class:3 vs 1", "depression: 1 vs 0"]
+    assert (refused.gate, refused.estimate, refused.p_value) == ("not evaluable: separation", None, None)
+    others = [row for row in rows.values() if row is not refused]
+    assert {row.gate for row in others} == {"pass"}
+    assert all(
+        "hardly anybody of a class in a category of depression: no odds of it there" in row.note for row in others
+    )
+    sure, cohort = classes_without_depression(0)
+    limit = by_term(class_membership(sure, cohort, ["age", "depression"], **OPTIONS))
+    for key, row in rows.items():
+        if row is not refused:
+            assert row.estimate == pytest.approx(limit[key].estimate, abs=3 * small + 1e-9)
+            assert row.se == pytest.approx(limit[key].se, rel=15 * small + 1e-9)
+
+
+def test_a_ruled_out_class_is_the_limit_of_log_odds_that_run_to_minus_infinity() -> None:
+    """By hand: without other covariates the rest are odds of counts."""
+    trajectories, cohort = classes_without_depression(1e-9)
+    rows = by_term(class_membership(trajectories, cohort, ["depression"], **OPTIONS))
+    cells = trajectories.join(cohort, on="person_id").group_by("class", "depression").len()
+    counts = {(k, level): persons for k, level, persons in cells.iter_rows()}
+    odds = counts[2, 1] * counts[1, 0] / (counts[2, 0] * counts[1, 1])
+    row = rows["class:2 vs 1", "depression: 1 vs 0"]
+    assert row.estimate == pytest.approx(np.log(odds), abs=1e-6)
+    variance = sum(1 / counts[k, level] for k in (1, 2) for level in (0, 1))
+    assert row.se == pytest.approx(np.sqrt(variance), abs=1e-6)
+
+
+def test_nobody_of_the_first_class_in_a_level_refuses_it_for_every_class() -> None:
+    trajectories, cohort = classes_without_depression(1e-6, third=0.3)
+    swapped = trajectories.with_columns(
+        (4 - pl.col("class")).alias("class"), posterior_1="posterior_3", posterior_3="posterior_1"
+    )
+    rows = by_term(class_membership(swapped, cohort, ["age", "depression"], **OPTIONS))
+    gates = {key: row.gate for key, row in rows.items()}
+    assert gates == {
+        ("class:2 vs 1", "age per year"): "pass", ("class:2 vs 1", "depression: 1 vs 0"): "not evaluable: separation",
+        ("class:3 vs 1", "age per year"): "pass", ("class:3 vs 1", "depression: 1 vs 0"): "not evaluable: separation",
+    }  # fmt: skip
+
+
+def test_a_number_whose_ranges_do_not_meet_is_refused_and_the_others_fitted_without_it() -> None:
+    trajectories, cohort = classes_without_depression(1e-6, third=0.3)
+    apart = (pl.col("person_id") % 7) + 0.5 + 10 * (trajectories["class"] == 3).cast(pl.Float64)
+    rows = by_term(class_membership(trajectories, cohort.with_columns(pain=apart), ["age", "pain"], **OPTIONS))
+    alone = by_term(class_membership(trajectories, cohort, ["age"], **OPTIONS))
+    assert {row.gate for (_, contrast), row in rows.items() if contrast == "pain per point"} == {
+        "not evaluable: separation (pain)"
+    }
+    assert rows["class:3 vs 1", "age per year"].estimate == alone["class:3 vs 1", "age per year"].estimate
+    assert "not adjusted for pain, whose log odds are infinite" in rows["class:3 vs 1", "age per year"].note
+
+
+def test_one_separated_level_of_several_leaves_the_others() -> None:
+    """Two outcomes: the log odds of the other levels are those without the people of the separated one."""
+    people, met = people_and_met()
+    job = np.array(["common", "usual", "third"])[np.arange(400) % 3]
+    met = met & (job != "third")
+    people = people.with_columns(job=pl.Series(job))
+    found = regress(people, np.column_stack([~met, met]) * 1.0, ["job", "age"], missing="indicator")
+    terms = {term.contrast: term for term in found.terms}
+    assert terms["job: third vs common"].refusal == "separation"
+    kept = pl.Series(job != "third")
+    without = regress(
+        people.filter(kept), np.column_stack([~met, met])[kept.to_numpy()] * 1.0, ["job", "age"], missing="indicator"
+    )
+    for term in without.terms:
+        np.testing.assert_allclose(terms[term.contrast].log_or, term.log_or, rtol=1e-9)
+        np.testing.assert_allclose(terms[term.contrast].se, term.se, rtol=1e-9)
+
+
+def test_a_level_that_empties_another_is_found_in_the_next_round() -> None:
+    """Everybody ill has the outcome; of those not ill everybody treated has not, so treatment has no odds either."""
+    people, met = people_and_met()
+    number = np.arange(400)
+    ill, treated = number < 60, (number >= 30) & (number < 120)
+    met = (met | ill) & ~(treated & ~ill)
+    people = people.with_columns(ill=pl.Series(ill.astype(int)), treated=pl.Series(treated.astype(int)))
+    found = regress(people, np.column_stack([~met, met]) * 1.0, ["ill", "treated", "age"], missing="indicator")
+    assert [term.refusal for term in found.terms] == ["separation", "separation", None]
+    assert (found.kept == ~(ill | treated)).all()
+
+
 def test_missing_values_are_a_term_of_their_own_or_left_out() -> None:
     people, met = people_and_met()
     people = people.with_columns(pain=pl.when(pl.int_range(pl.len()) % 4 > 0).then(pl.col("age") % 7)).drop("age")

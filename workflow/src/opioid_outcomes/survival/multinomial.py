@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -18,22 +19,30 @@ from opioid_outcomes.survival.products import column_sums, cross
 from opioid_outcomes.survival.risk_sets import Floats
 
 MAX_STEPS = 60
+Bools = npt.NDArray[np.bool_]
 # Newton's decrement, per unit of weight, at which that step, doubling the digits, is the last
 DECREMENT = 1e-12
 # a column whose coefficient still moves by this much over its range when the likelihood stands still has no estimate
 STILL_MOVING = 1e-2
+# Rows of one value of a two-valued column expected in a class below which that class has none of it: weights of a class
+# are seldom quite 0, and of a hundred rows of 1e-6 log odds come to rest at -11 or so, as if that were known
+LEAST_EXPECTED = 1.0
 # log odds beyond which no data tell a probability from 0 or 1
 BEYOND = 50.0
 # share of a column's variance that must be left after the columns before it
 COLLINEAR = 1e-10
+# share of the largest eigenvalue of the information below which rounding cannot tell one from 0
+SILENT = 1e-12
+# share of a coefficient in directions of which the data say nothing beyond which it has no estimate
+UNTOLD = 1e-6
 INTERCEPT = "intercept"
 
 
 class NoEstimate(Exception):
     """A model that has no estimate: why, and through which columns.
 
-    reason: "empty class", "no variation", "collinear", "separation" (the likelihood rises for ever: some value goes
-    with one class only) or "no convergence".
+    reason: "empty class", "no variation", "collinear", "separation" (the likelihood rises for ever, or would but for
+    weights near 0: some value goes with one class only) or "no convergence".
     """
 
     def __init__(self, reason: str, columns: Sequence[str] = ()) -> None:
@@ -45,7 +54,8 @@ class NoEstimate(Exception):
 class MultinomialFit:
     """``params``: log odds (K - 1, 1 + p) of each class against the first: the intercept, then the columns, as given.
 
-    ``covariance`` (model) and ``robust_covariance`` are square in the same order, class by class.
+    ``covariance`` (model) and ``robust_covariance`` are square in the same order, class by class. NaN: no estimate, as
+    the classes that rows can be in say nothing of it.
     """
 
     names: tuple[str, ...]
@@ -61,45 +71,61 @@ class MultinomialFit:
         return np.sqrt(np.diag(self.robust_covariance)).reshape(self.params.shape)
 
 
-def fit(x: npt.ArrayLike, classes: npt.ArrayLike, *, names: Sequence[str]) -> MultinomialFit:
+def fit(
+    x: npt.ArrayLike, classes: npt.ArrayLike, *, names: Sequence[str], never: npt.ArrayLike | None = None
+) -> MultinomialFit:
     """Fit log odds ratios. x: (n, p) named by ``names``, without intercept; classes: (n, K) weights >= 0, K >= 2.
+
+    never: (n, K), classes in which a row cannot be, weights there counting as 0. Where a class has nobody of a level,
+    its log odds there are minus infinity; with the class ruled out for that level the other coefficients are those of
+    that limit, exactly, and the infinite one is NaN.
 
     Raises NoEstimate when there is none, ValueError when the arguments make no sense. Agrees with R nnet::multinom on
     the rows written K times, and for K = 2 with glm; robust covariance as sandwich's HC0, clustered by row.
     """
-    columns, weight = _check(x, classes, names)
+    columns, weight, barred = _check(x, classes, names, never)
     centre, spread = _location_and_spread(columns, weight.sum(axis=1))
     _identified(columns, centre, weight, names)
+    _told_in_every_class(columns, weight, barred, names)
     scaled = np.column_stack([np.ones(len(columns)), (columns - centre) / spread])
-    search = _Search(scaled, weight, (INTERCEPT, *names))
+    search = _Search(scaled, weight, (INTERCEPT, *names), barred)
     point, n_iter = search.run()
     back = np.zeros((len(centre) + 1,) * 2)  # from coefficients of scaled columns to those of the columns as given
     back[0, 0] = 1.0
     back[0, 1:] = -centre / spread
     back[1:, 1:] = np.diag(1 / spread)
     every = np.kron(np.eye(weight.shape[1] - 1), back)
-    inverse = np.linalg.inv(point.information)
+    still = search.silent @ search.silent.T
+    inverse = np.linalg.inv(point.information + still) - still
+    untold = np.abs(every @ search.silent).max(axis=1, initial=0) > UNTOLD * np.abs(every).max(axis=1)
+    gaps = np.where(untold | untold[:, None], np.nan, 0.0)
+    params = point.beta @ back.T
     return MultinomialFit(
         names=tuple(names),
-        params=point.beta @ back.T,
-        covariance=every @ inverse @ every.T,
-        robust_covariance=every @ inverse @ search.meat(point) @ inverse @ every.T,
+        params=np.where(untold.reshape(params.shape), np.nan, params),
+        covariance=every @ inverse @ every.T + gaps,
+        robust_covariance=every @ inverse @ search.meat(point) @ inverse @ every.T + gaps,
         loglik=point.loglik,
         n_iter=n_iter,
     )
 
 
-def _check(x: npt.ArrayLike, classes: npt.ArrayLike, names: Sequence[str]) -> tuple[Floats, Floats]:
+def _check(
+    x: npt.ArrayLike, classes: npt.ArrayLike, names: Sequence[str], never: npt.ArrayLike | None
+) -> tuple[Floats, Floats, Bools | None]:
     columns, weight = np.asarray(x, dtype=float), np.asarray(classes, dtype=float)
     if weight.ndim != 2 or weight.shape[1] < 2 or columns.shape != (len(weight), len(names)):
         raise ValueError(f"x must be rows x {len(names)} named columns, classes rows x at least 2 weights")
     if not (np.isfinite(columns).all() and np.isfinite(weight).all()) or (weight < 0).any():
         raise ValueError("columns and weights must be known and finite, and weights at least 0")
+    barred = None if never is None or not np.any(never) else np.asarray(never, dtype=bool)
+    if barred is not None:
+        weight = np.where(barred, 0.0, weight)
     empty = np.flatnonzero(weight.sum(axis=0) <= 0)
     if len(empty):
         raise NoEstimate("empty class", [f"class {k + 1}" for k in empty])
     told = weight.sum(axis=1) > 0
-    return columns[told], weight[told]
+    return columns[told], weight[told], None if barred is None else barred[told]
 
 
 def _location_and_spread(x: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -121,6 +147,22 @@ def _identified(x: Floats, centre: Floats, weight: Floats, names: Sequence[str])
             raise NoEstimate("collinear", [names[k] for k in (*np.flatnonzero(np.abs(shares) > 1e-5), j)])
 
 
+def _told_in_every_class(x: Floats, weight: Floats, barred: Bools | None, names: Sequence[str]) -> None:
+    """Refuse two-valued columns of one value of which less than one row is expected in a class."""
+    share = weight / weight.sum(axis=1, keepdims=True)
+    possible = np.ones(weight.shape, dtype=bool) if barred is None else ~barred
+    lacking = []
+    for name, column in zip(names, x.T, strict=True):
+        high = column == column.max()
+        if (high | (column == column.min())).all():
+            for value in (high, ~high):
+                if ((share[value].sum(axis=0) < LEAST_EXPECTED) & possible[value].any(axis=0)).any():
+                    lacking.append(name)
+                    break
+    if lacking:
+        raise NoEstimate("separation", lacking)
+
+
 @dataclass(frozen=True)
 class _Point:
     beta: Floats  # (K - 1, 1 + p)
@@ -137,13 +179,17 @@ class _Search:
     x: Floats  # with intercept, scaled
     weight: Floats
     names: tuple[str, ...]
+    barred: Bools | None  # classes that rows cannot be in
 
     def at(self, beta: Floats) -> _Point:
         eta = np.column_stack([np.zeros(len(self.x)), np.einsum("np,kp->nk", self.x, beta, optimize=False)])
+        if self.barred is not None:
+            eta[self.barred] = -np.inf
         top = eta.max(axis=1, keepdims=True)
         total = np.log(np.exp(eta - top).sum(axis=1, keepdims=True)) + top
         chance, size = np.exp(eta - total)[:, 1:], self.weight.sum(axis=1)
-        loglik = float(np.einsum("nk,nk->", self.weight, eta - total, optimize=False))
+        log_chance = eta - total if self.barred is None else np.where(self.barred, 0.0, eta - total)
+        loglik = float(np.einsum("nk,nk->", self.weight, log_chance, optimize=False))
         surplus = self.weight[:, 1:] - size[:, None] * chance
         score = cross(surplus, self.x).ravel()
         q, p = beta.shape
@@ -154,6 +200,22 @@ class _Search:
                 block = cross(self.x, self.x * spread[:, None])
                 information[a, :, b, :] = information[b, :, a, :] = block
         return _Point(beta, surplus, loglik, score, information.reshape(q * p, q * p))
+
+    @cached_property
+    def start(self) -> _Point:
+        shares = self.weight.sum(axis=0)
+        beta = np.zeros((self.weight.shape[1] - 1, self.x.shape[1]))
+        beta[:, 0] = np.log(shares[1:] / shares[0])
+        return self.at(beta)
+
+    @cached_property
+    def silent(self) -> Floats:
+        """Orthonormal directions, in columns, in which no chance of any row changes; none unless classes are barred."""
+        information = self.start.information
+        if self.barred is None:
+            return np.zeros((len(information), 0))
+        value, vector = np.linalg.eigh(information)
+        return np.asarray(vector[:, value <= SILENT * value[-1]], np.float64)
 
     def meat(self, point: _Point) -> Floats:
         """Sum over rows of the outer product of their scores."""
@@ -167,13 +229,12 @@ class _Search:
 
     def run(self) -> tuple[_Point, int]:
         """The maximum, from the shares of the classes, and the number of steps taken."""
-        shares = self.weight.sum(axis=0)
-        beta = np.zeros((self.weight.shape[1] - 1, self.x.shape[1]))
-        beta[:, 0] = np.log(shares[1:] / shares[0])
-        point, step = self.at(beta), beta
+        point = self.start
+        beta = step = point.beta
+        still = self.weight.sum() * self.silent @ self.silent.T
         for n_iter in range(1, MAX_STEPS + 1):
             try:
-                step = np.linalg.solve(point.information, point.score).astype(np.float64).reshape(beta.shape)
+                step = np.linalg.solve(point.information + still, point.score).astype(np.float64).reshape(beta.shape)
             except np.linalg.LinAlgError:
                 raise self._failure("separation", point.beta) from None
             decrement = float((step.ravel() * point.score).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,14 +11,16 @@ import numpy.typing as npt
 import polars as pl
 
 from opioid_outcomes.survival import design_matrix
-from opioid_outcomes.survival.multinomial import NoEstimate, fit
+from opioid_outcomes.survival.multinomial import MultinomialFit, NoEstimate, fit
 from opioid_outcomes.survival.risk_sets import Floats
+from opioid_outcomes.trajectories.separation import empty_cells
 
 Missing = Literal["indicator", "complete"]
 Bools = npt.NDArray[np.bool_]
 # Levels carried by fewer people are one level: their labels could be one person's (CONTRACT 7, Messages)
 FEWEST_WITH_LABEL = 11
 OTHER = "other"
+SEPARATION = "separation"
 # What one of a number is; of others a unit
 UNITS = {"age": "year", "pain": "point", "prior_mme": "MME/day"}
 # ANALYSES 4: people of the smaller outcome per column of the regression, below which it is said, and below which
@@ -32,7 +34,7 @@ class Term:
     """One column of the regression: a level of a covariate against its most frequent one, or one unit of a number.
 
     ``level``: who of the people kept has the level, None for numbers. ``refusal``: why there is no number; else
-    ``log_or`` and ``se``, one value per class but the first.
+    ``log_or`` and ``se``, one value per class but the first, NaN where that class separates from the first.
     """
 
     covariate: str
@@ -60,9 +62,12 @@ def regress(people: pl.DataFrame, classes: Floats, covariates: Sequence[str], *,
     """Log odds of each class against the first on all covariates together; one row of ``people`` per person.
 
     classes: (people, K) weights of each person in each class. Standard errors are robust, clustered by person. A column
-    that does not vary, or that others tell already, is refused and leaves the model. With two classes, people of a
-    level in which only one of them occurs leave it too: their log odds are infinite, so everybody else's estimates are
-    those without them, exactly. Any other separation refuses every term. Cost: that of ``multinomial.fit``.
+    that does not vary, or that others tell already, is refused and leaves the model. Where less than one person of a
+    class is expected in a level, or nobody there is likeliest in it, its log odds are infinite, whatever small weights
+    make of them: they are refused, and the class is ruled out for the level, so that all other estimates are those of
+    that limit, exactly; with two classes they are those without the people of that level. Columns that separate classes
+    in another way, as a number does whose ranges do not overlap, are refused and leave the model. Cost: twice that of
+    ``multinomial.fit``.
     """
     absent = [name for name in covariates if people[name].null_count() == people.height]
     present = [name for name in covariates if name not in absent]
@@ -119,18 +124,29 @@ def _terms(frame: pl.DataFrame, covariates: Sequence[str], design: design_matrix
 
 
 def _solve(x: Floats, classes: Floats, terms: list[Term]) -> tuple[list[Term], Bools, list[str]]:
-    """The terms with their numbers or why not; who is in the model; what was done."""
-    inside, separated = _told_by_both(classes, terms)
-    terms = [replace(term, refusal="separation") if term.covariate in separated else term for term in terms]
-    active = list(range(len(terms)))
+    """The terms with their numbers or why not; who is in the model; what was done.
+
+    Where everybody's likeliest class separates by numbers, or by several columns together, posterior probabilities hide
+    it too: the model is tried on those classes first.
+    """
+    names, levels = [term.covariate for term in terms], [term.level for term in terms]
+    cells = empty_cells(classes, names, levels)
+    surest = np.eye(classes.shape[1])[classes.argmax(axis=1)] * classes.sum(axis=1, keepdims=True)
+    surely = empty_cells(surest, names, levels)
+    inside, without_odds = cells.undecided, cells.without_odds | surely.without_odds
+    ways = [(surest[inside], (surely.never | cells.never)[inside]), (classes[inside], cells.never[inside])]
+    terms = [replace(term, refusal=SEPARATION) if without_odds[j].all() else term for j, term in enumerate(terms)]
+    active, endless = list(range(len(terms))), dict[str, None]()
     while active:
         try:
-            found = fit(x[inside][:, active], classes[inside], names=[str(j) for j in active])
+            found = _fit(x[inside][:, active], ways, active)
         except NoEstimate as failure:
             gone = [int(name) for name in failure.columns] if failure.reason != "empty class" else []
             concerned = ", ".join(dict.fromkeys(terms[j].covariate for j in gone))
             why = f"{failure.reason} ({concerned})" if concerned else failure.reason
-            if failure.reason == "collinear":
+            if failure.reason == SEPARATION and gone:
+                endless |= dict.fromkeys(terms[j].covariate for j in gone)
+            elif failure.reason == "collinear":
                 gone = gone[-1:]
             elif failure.reason != "no variation":
                 gone = active
@@ -142,27 +158,31 @@ def _solve(x: Floats, classes: Floats, terms: list[Term]) -> tuple[list[Term], B
             continue
         for place, j in enumerate(active, start=1):
             if terms[j].refusal is None:
-                terms[j] = replace(terms[j], log_or=found.params[:, place], se=found.robust_se[:, place])
+                log_or = np.where(without_odds[j], np.nan, found.params[:, place])
+                terms[j] = replace(terms[j], log_or=log_or, se=found.robust_se[:, place])
         break
+    notes = _separation(dict.fromkeys(name for j, name in enumerate(names) if without_odds[j].any()), classes.shape[1])
+    notes += [f"not adjusted for {name}, whose log odds are infinite" for name in endless]
     terms = [term if term.level is None else replace(term, level=term.level[inside]) for term in terms]
-    return terms, inside, [f"one outcome only in a category of {name}, left out" for name in separated]
+    return terms, inside, notes
 
 
-def _told_by_both(classes: Floats, terms: list[Term]) -> tuple[Bools, list[str]]:
-    """Who is in no level with one of two classes only, and the covariates of such levels."""
-    inside, separated = np.ones(len(classes), dtype=bool), dict[str, None]()
-    if classes.shape[1] != 2:
-        return inside, []
-    names = list(dict.fromkeys(term.covariate for term in terms if term.level is not None))
-    changed = True
-    while changed:
-        changed = False
-        for name in names:
-            levels = [term.level for term in terms if term.covariate == name and term.level is not None]
-            for level in (*levels, ~np.logical_or.reduce(levels)):
-                there = level & inside
-                if there.any() and (classes[there].sum(axis=0) == 0).any():
-                    inside &= ~level
-                    separated[name] = None
-                    changed = True
-    return inside, list(separated)
+def _fit(x: Floats, ways: list[tuple[Floats, Bools]], columns: list[int]) -> MultinomialFit:
+    """The fit of the last of the ``ways`` people are in classes, unless they separate in one of them."""
+    *tried, (classes, never) = ways
+    names = [str(j) for j in columns]
+    for weights, barred in tried:
+        if (weights == classes).all():
+            continue
+        try:
+            fit(x, weights, names=names, never=barred)
+        except NoEstimate as failure:
+            if failure.reason == SEPARATION:
+                raise
+    return fit(x, classes, names=names, never=never)
+
+
+def _separation(names: Iterable[str], classes: int) -> list[str]:
+    if classes == 2:
+        return [f"one outcome only in a category of {name}, left out" for name in names]
+    return [f"hardly anybody of a class in a category of {name}: no odds of it there" for name in names]

@@ -19,6 +19,7 @@ from opioid_outcomes.trajectories.monthly import MONTH_DAYS
 from opioid_outcomes.trajectories.odds import (
     LEAST_PER_COLUMN,
     SAID_PER_COLUMN,
+    SEPARATION,
     Bools,
     Missing,
     Regression,
@@ -133,6 +134,8 @@ def of_term(
     if why or term.log_or is None or term.se is None:
         return replace(row, gate=f"not evaluable: {why}")
     estimate, se = float(term.log_or[place]), float(term.se[place])
+    if not (math.isfinite(estimate) and math.isfinite(se)):
+        return replace(row, gate=f"not evaluable: {SEPARATION}")
     return replace(
         row, estimate=estimate, se=se, ci_low=estimate - Z * se, ci_high=estimate + Z * se, gate="pass",
         p_value=math.erfc(abs(estimate / se) / math.sqrt(2)) if se > 0 else None,
