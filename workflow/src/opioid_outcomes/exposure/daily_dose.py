@@ -190,6 +190,7 @@ def _repaired_from(parts: list[Supply]) -> pl.Series:
 
 def _split(supply: pl.DataFrame) -> pl.DataFrame:
     """Rows cut at repaired_from."""
+    supply = supply.drop("product", "units_per_day", "end", "known_end", "dropped_days", strict=False)  # not summed
     start, stop = (supply.get_column(name).to_physical().to_numpy() for name in ("start", "stop"))
     since = supply.get_column("repaired_from").to_physical().fill_null(stockpile.NEVER).to_numpy()
     row, start, stop, repaired = stockpile.split(start, stop, since)
