@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
 
 import numpy as np
 import polars as pl
@@ -18,11 +17,6 @@ class Records:
 
     person: Array
     day: Array
-
-    def of_people(self, low: int, high: int) -> Self:
-        """Records of persons low to high - 1."""
-        first, end = np.searchsorted(self.person, [low, high])
-        return type(self)(*(values[first:end] for values in vars(self).values()))
 
     def latest(self, person: Array, day: Array) -> Array:
         """Row of each person's latest record on or before the day; -1 where there is none."""
