@@ -19,6 +19,7 @@ from opioid_outcomes.trajectories.latent_class import fit, observe
 
 SETTINGS: dict[str, Any] = {
     "study_seed": 1,
+    "exposure": {"mme_factors": "cdc_2022"},
     "trajectories": {
         "months": 12, "min_months": 3, "max_classes": 4, "curve": "quadratic", "dose_scale": "log", "starts": 10,
     },
@@ -110,6 +111,32 @@ def test_classes_of_dose_have_a_floor_of_variance_of_their_own(tmp_path: Path) -
     floored, free = (fit(curves, 2, starts=20, seed=1, least_sigma=floor).loglik for floor in (0.1, 0.001))
     assert found["models"]["log_likelihood"][1] == pytest.approx(floored, abs=1e-6)
     assert free > floored + 0.1
+
+
+def test_classes_are_no_steps_between_factors_of_methadone(tmp_path: Path) -> None:
+    """Methadone up by a mg a month from 15, or down to it: 3 times the mg, though by tiers 20 mg are 80, 21 are 168."""
+    n, months = 120, np.arange(12)
+    mg = np.where(np.arange(n)[:, None] % 2 == 0, 15.0 + months, 26.0 - months)
+    tiered = np.where(mg <= 20, 4 * mg, 8 * mg)
+    rows = {
+        "person_id": np.repeat(np.arange(n), 12), "start": np.tile(30 * months, n),
+        "stop": np.tile(30 * months + 30, n), "mme": tiered.ravel(),
+    }  # fmt: skip
+    person_time = pl.DataFrame(rows).with_columns(on_opioid=1, use_state=pl.lit("on"))
+    daily = pl.DataFrame(rows).with_columns(
+        pl.col("start", "stop") + 1000, tiered_mg=pl.Series(mg.ravel()), mme_incomplete=0
+    )
+    inputs = {name: tmp_path / f"{name}.parquet" for name in ("person_time", "daily_dose", "cohort")}
+    outputs = {name: tmp_path / f"{name}_out.parquet" for name in ("trajectories", "models", "classes")}
+    cohort = pl.DataFrame({"person_id": np.arange(n), "entry": 1000})
+    for name, frame in {"person_time": person_time, "daily_dose": daily, "cohort": cohort}.items():
+        io.write_frame(frame, inputs[name])
+    settings = SETTINGS | {"exposure": {"mme_factors": "cdc_2016_tiers"}}
+    classify_trajectories(inputs, outputs, settings)
+    classes = pl.read_parquet(outputs["classes"]).sort("class", "month")
+    assert classes["class"].unique().to_list() == [1, 2]
+    observed = np.sort(classes["observed"].to_numpy().reshape(2, 12), axis=1)
+    np.testing.assert_allclose(observed, [3 * (15.0 + months)] * 2, rtol=1e-12)
 
 
 @pytest.mark.parametrize("changed", [{"dose_scale": "linear"}, {"curve": "spline"}])

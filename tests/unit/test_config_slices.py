@@ -119,6 +119,7 @@ def test_a_users_own_files_are_inputs_of_the_steps_that_read_them(tmp_path: Any)
     mine = config(population={"exclude": ["cancer", str(codes)]}, exposure={"mme_factors": str(factors)})
     assert user_files(mine, "build_cohort") == [codes]
     assert user_files(mine, "derive_exposure") == [factors]
+    assert user_files(mine, "classify_trajectories") == [factors]
     assert user_files(mine, "estimate_mortality") == []
     assert user_files(config(), "build_cohort") == []
 

@@ -152,8 +152,11 @@ def test_methadone_whose_factor_depends_on_the_total_is_at_the_old_dose_only_whe
     )
     tables["dose_events"] = tables["dose_events"].with_columns(mme_before=180.0)
     exposure = SETTINGS["exposure"] | {"mme_factors": "cdc_2016_tiers"}
-    relapse = run(tmp_path, tables, exposure=exposure)[0].filter(outcome="relapse")
-    assert relapse["estimate"].to_list() == pytest.approx([1 / 3])
+    rows = run(tmp_path, tables, exposure=exposure)[0]
+    assert rows.filter(outcome="relapse")["estimate"].to_list() == pytest.approx([1 / 3])
+    of_class = rows.filter(pl.col("outcome").str.starts_with("class"), pl.col("estimate").is_not_null())
+    assert of_class.height > 0
+    assert of_class["note"].str.contains("MME by cdc_2016_tiers, methadone at 3 whatever its dose").all()
 
 
 def test_drift_has_no_steps_between_factors_of_methadone(tmp_path: Path) -> None:

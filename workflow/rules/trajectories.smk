@@ -19,6 +19,8 @@ rule describe_trajectories:
 
 rule classify_trajectories:
     input:
+        own=own_files("classify_trajectories", None),
+        daily_dose=f"{COHORT}/daily_dose.parquet",
         person_time=f"{COHORT}/person_time.parquet",
         cohort=f"{COHORT}/cohort.parquet",
     output:
@@ -35,6 +37,7 @@ rule classify_trajectories:
 
 rule estimate_trajectories:
     input:
+        own=own_files("estimate_trajectories", None),
         **canonical(
             "observation",
             "persons",

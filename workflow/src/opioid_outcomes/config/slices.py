@@ -79,6 +79,7 @@ SLICES: dict[str, tuple[str, ...]] = {
         "trajectories.curve",
         "trajectories.dose_scale",
         "trajectories.starts",
+        "exposure.mme_factors",
         "study_seed",
     ),
     "estimate_trajectories": (
@@ -131,6 +132,7 @@ def user_files(config: Config, step: str) -> list[Path]:
         "derive_exposure": ([exposure.mme_factors, exposure.drug_dictionary], shipped.mme_factors()),
         "define_doses": ([exposure.mme_factors], shipped.mme_factors()),
         "find_dose_events": ([exposure.mme_factors], shipped.mme_factors()),
+        "classify_trajectories": ([exposure.mme_factors], shipped.mme_factors()),
         "estimate_trajectories": ([exposure.mme_factors], shipped.mme_factors()),
         "explain_exposure": ([exposure.mme_factors], shipped.mme_factors()),
         "build_cohort": ([population.chronic_pain_codes, *population.exclude], shipped.code_lists()),

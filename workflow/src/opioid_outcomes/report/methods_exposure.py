@@ -6,6 +6,7 @@ from typing import Any
 
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.config.model import Config
+from opioid_outcomes.exposure.dose_history import FLAT_FACTOR
 from opioid_outcomes.exposure.repair import LIQUID, PATCH
 from opioid_outcomes.exposure.source import SELF_REPORTED
 from opioid_outcomes.exposure.usual import LONGEST_WAIT
@@ -178,9 +179,9 @@ def trajectories(config: Config) -> list[str]:
         f"A course of dose is the mean MME/day of each of the first {plural(rules.months, '30-day month')} since "
         "entry, "
         "days off opioids counting as no dose, of people with a day on opioids and at least "
-        f"{plural(rules.min_months, 'month')} of known dose. Latent classes of courses are a finite mixture of "
-        f"{shape} on "
-        f"the scale {scale}, each class with a variance of its own, fitted by EM from "
+        f"{plural(rules.min_months, 'month')} of known dose; where the factor of methadone rises with its dose, it is "
+        f"{FLAT_FACTOR:g} in courses and in slopes whatever the dose. Latent classes of courses are a finite mixture "
+        f"of {shape} on the scale {scale}, each class with a variance of its own, fitted by EM from "
         f"{plural(rules.starts, 'random start')}. "
         f"No class's standard deviation is below {percent(LEAST_SIGMA, 0)} of the overall one, so that people on one "
         "constant dose can be a class (Hathaway 1985). "

@@ -9,8 +9,11 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.contracts.derived import TRAJECTORIES
+from opioid_outcomes.exposure import mme
+from opioid_outcomes.exposure.dose_history import at_flat_factor
 from opioid_outcomes.trajectories import dose_classes
 from opioid_outcomes.trajectories.distribution import dose_bands, dose_distribution, dose_trajectory
+from opioid_outcomes.trajectories.flat_dose import at_flat_dose
 from opioid_outcomes.trajectories.latent_class import observe
 from opioid_outcomes.trajectories.selection import Candidate, select
 from opioid_outcomes.trajectories.use_history import use_history
@@ -30,15 +33,27 @@ def describe_trajectories(inputs: dict[str, Any], outputs: dict[str, Path], sett
     return f"dose in {distribution.height} bands, {trajectory.height} months since entry"
 
 
+def _person_time(inputs: dict[str, Any], settings: dict[str, Any]) -> pl.DataFrame:
+    """At methadone's flat factor where the table has tiers, as drift: else a class would be a step between factors."""
+    person_time = io.read_table(inputs["person_time"])
+    tiers = mme.tiers(mme.factors(settings["exposure"]["mme_factors"]))
+    if tiers is None:
+        return person_time
+    daily = io.read_table(inputs["daily_dose"], ("person_id", "start", "mme", "tiered_mg"))
+    cohort = io.read_table(inputs["cohort"], ("person_id", "entry"))
+    return at_flat_dose(person_time, cohort, at_flat_factor(daily, tiers))
+
+
 def classify_trajectories(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """Writes trajectories and the displays trajectory_models and trajectory_classes; returns one line of counts.
 
     Persons without a day on opioids in the window, or with too few months of known dose, have no course and no class.
     With fewer than 50 persons with a course, too few months for a curve, or one dose only, there are no classes and
-    trajectory_models says why. A class is told from the whole window and is no exposure for what happens inside it.
+    trajectory_models says why. Where methadone's factor rises with its dose, courses have it at 3. A class is told from
+    the whole window and is no exposure for what happens inside it.
     """
     chosen = settings["trajectories"]
-    person_time = io.read_table(inputs["person_time"])
+    person_time = _person_time(inputs, settings)
     courses = dose_classes.courses(person_time, chosen["months"], chosen["min_months"])
     scale, persons = chosen["dose_scale"], len(courses.person_ids)
     candidates: list[Candidate] = []

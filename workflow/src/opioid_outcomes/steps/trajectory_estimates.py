@@ -18,6 +18,7 @@ from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.exposure import mme
 from opioid_outcomes.exposure.dose_history import FLAT_FACTOR, at_flat_factor
 from opioid_outcomes.trajectories.drift import drift
+from opioid_outcomes.trajectories.flat_dose import at_flat_dose, told
 from opioid_outcomes.trajectories.long_term_use import NewUsers, long_term_use, new_users
 from opioid_outcomes.trajectories.odds import Missing
 from opioid_outcomes.trajectories.predictors import class_membership
@@ -67,7 +68,8 @@ def estimate_trajectories(inputs: dict[str, Path], outputs: dict[str, Path], set
             stop_days=events["discontinuation_days"], taper_days=events["taper_days"], factors=factors,
         )  # fmt: skip
     if "predictors" in chosen.analyses:
-        rows += _predictors(tables, pl.read_parquet(inputs["models"]), covariates, settings, factors)
+        models = pl.read_parquet(inputs["models"])
+        rows += _predictors(tables, models, covariates, settings, factors, of_courses=told(factors, tiers))
     unseen = UNSEEN.get(io.read_json(inputs["notes"])["exposure"])
     if unseen:
         rows = [row if row.gate == "pass" else replace(row, gate=f"not evaluable: {unseen}") for row in rows]
@@ -79,15 +81,18 @@ def estimate_trajectories(inputs: dict[str, Path], outputs: dict[str, Path], set
 
 def _predictors(
     tables: dict[str, pl.DataFrame], models: pl.DataFrame, covariates: Covariates, settings: dict[str, Any],
-    factors: str,
+    factors: str, *, of_courses: str,
 ) -> list[Estimate]:  # fmt: skip
-    """Of classes and of long-term use; ``models``: display trajectory_models, which says why there are no classes."""
+    """Of classes and of long-term use; ``models``: display trajectory_models, which says why there are no classes.
+
+    ``of_courses``: the factor table as the courses of dose have it.
+    """
     missing: Missing = "complete" if covariates.missing == "complete" else "indicator"
     months = Trajectories(**settings["trajectories"]).months
     first = models.row(0, named=True)
     rows = class_membership(
-        tables["trajectories"], tables["cohort"], covariates.baseline, missing=missing, months=months, factors=factors,
-        refused=first["why"], persons=first["persons"] or 0,
+        tables["trajectories"], tables["cohort"], covariates.baseline, missing=missing, months=months,
+        factors=of_courses, refused=first["why"], persons=first["persons"] or 0,
     )  # fmt: skip
     definition = settings["exposure"]["long_term_definition"]
     lookback = settings["population"]["lookback_days"]
@@ -97,25 +102,6 @@ def _predictors(
         starting, known, covariates.baseline, definition=definition, missing=missing, factors=factors,
         lookback=lookback,
     )  # fmt: skip
-
-
-def at_flat_dose(person_time: pl.DataFrame, cohort: pl.DataFrame, daily: pl.DataFrame) -> pl.DataFrame:
-    """Person-time with the dose of ``daily`` by ``flat``: that of the supply held on each day, carry-over included."""
-    shift = daily.select("person_id", "start", shift=pl.col("flat") - pl.col("mme")).sort("person_id", "start")
-    rows = person_time.join(cohort.select("person_id", "entry"), on="person_id", how="left", maintain_order="left")
-    held = (
-        rows.with_columns(day=(pl.col("entry") + pl.col("start")).cast(shift.schema["start"]))
-        .sort("person_id", "day")
-        .join_asof(
-            shift, left_on="day", right_on="start", by="person_id", strategy="backward", check_sortedness=False,
-            suffix="_of_supply",
-        )
-    )  # fmt: skip
-    on = (pl.col("on_opioid") == 1).fill_null(value=False)
-    return held.select(
-        *(pl.col(name) for name in person_time.columns if name != "mme"),
-        mme=pl.col("mme") + pl.when(on).then(pl.col("shift").fill_null(0)).otherwise(0),
-    )
 
 
 def before_starting(
