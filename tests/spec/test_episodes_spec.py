@@ -141,3 +141,21 @@ def test_gaps_are_counted_by_length_and_only_those_that_a_refill_closed() -> Non
     assert nobody.schema == found.schema
     assert (nobody["gaps"].sum(), nobody["persons"].sum(), nobody["share"].null_count()) == (0, 0, 8)
     assert episodes.gap_distribution(daily.clear()).equals(nobody.clear())
+
+
+def test_episodes_in_short() -> None:
+    """p: 10 days of 12, then 30 of 30; q: 20 of 20. Medians are over episodes: 20 days, all of them with supply."""
+    starts = {"p": [(0, 5), (7, 5), (100, 30)], "q": [(0, 20)]}
+    daily = pl.concat(
+        [
+            daily_dose.build(table([(day, days, 10.0, "a") for day, days in fills], person))
+            for person, fills in starts.items()
+        ]
+    )
+    found = episodes.build(daily, 30).collect()
+    assert episodes.summary(found, 30).rows() == [("30 days", 2, 3, 20.0, 1.0)]
+    assert episodes.summary(found.head(1), 30, 0.5).rows() == [
+        ("50 % of the days of the last supply", 1, 1, 12.0, 10 / 12)
+    ]
+    assert episodes.summary(found.clear(), 30).schema == episodes.summary(found, 30).schema
+    assert episodes.summary(found.clear(), 30).is_empty()
