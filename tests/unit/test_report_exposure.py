@@ -366,3 +366,25 @@ def test_without_repaired_fills_few_less_are_told_as_such(study: Released) -> No
     block = exposure_tables.repair_sensitivity(own)
     assert isinstance(block, Table)
     assert block.rows[2] == ("without repaired fills", "within 10 of all", "4,985", "51.9", "40.8 %", "11.8 %")
+
+
+def test_the_highest_band_is_written_alike_in_every_figure(study: Released) -> None:
+    for name in ("dose_distribution", "dose_bands"):
+        shown = figure(exposure_section.exposure(study), name)
+        assert "≥90" in shown.svg
+    assert "≥90 MME/day" in figure(exposure_section.exposure(study), "dose_distribution").alt
+
+
+def test_a_population_is_printed_once_and_no_column_holds_dashes_only(study: Released) -> None:
+    row = next(row for row in study.estimates if row["analysis"] == "mortality.current_use")
+    row = row | {"analysis": "trajectory.drift", "scale": "slope", "events": None, "population": "adults on opioids"}
+    rows = [row | {"outcome": outcome} for outcome in ("dose", "pain")]
+    [drawn, *_] = trajectory_section._table(study, "trajectory_drift", rows, "Drift: slopes", ("Of", "Among", "Change"))
+    assert isinstance(drawn, Table)
+    assert drawn.columns == ("Of", "Among", "Persons", "Change")
+    assert [line[1] for line in drawn.rows[1:]] == ["adults on opioids", "the same"]
+    [drawn, *_] = trajectory_section._table(
+        study, "x", [each | {"events": 20} for each in rows], "D: s", ("a", "b", "c")
+    )
+    assert isinstance(drawn, Table)
+    assert drawn.columns == ("a", "b", "Persons", "Events", "c")

@@ -11,7 +11,7 @@ from report_release import settings, write
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.report import accounting, released, trajectory_section
-from opioid_outcomes.report.document import Notice, Section, Table
+from opioid_outcomes.report.document import Figure, Notice, Paragraph, Section, Table
 from opioid_outcomes.report.released import Released
 
 
@@ -65,7 +65,7 @@ def test_estimates_of_trajectories_stand_in_a_table_each_with_reasons_where_ther
         ("age", "withheld", "–"),
     )
     drift = table(section, "trajectory_drift")
-    assert drift.rows[1] == ("dose", "people on opioids", "1,480", "–", "4.20 (3.10 to 5.30)")
+    assert drift.rows[1] == ("dose", "people on opioids", "1,480", "4.20 (3.10 to 5.30)")
     assert "MME/day" in drift.caption
     assert len(table(section, "long_term_predictors").rows) == 2
     assert section is not None
@@ -94,3 +94,39 @@ def test_the_caption_of_all_estimates_says_what_each_analysis_counts_as_events(s
     taper = trajectory_row(analysis="trajectory.taper", outcome="relapse", scale="share", estimate=0.3)
     assert caption([taper]).endswith("Events are, after a taper, the people who had the outcome.")
     assert "Events" not in caption([trajectory_row(**SLOPE, outcome="dose")])
+
+
+def test_notes_that_differ_are_printed_each_with_what_it_is_about(study: Released) -> None:
+    dose = trajectory_row(**SLOPE, outcome="dose", note="mean slope; SD between persons 12")
+    rows = [dose, dose | {"outcome": "pain", "note": "mean slope; SD between persons 0.5"}, dose | {"cohort": "claims"}]
+    section = trajectory_section.trajectories(replace(study, estimates=rows))
+    assert section is not None
+    said = [block.text for block in section.blocks if isinstance(block, Paragraph)]
+    assert (
+        "How the estimates are defined: mean slope. clinic, dose and claims, dose: SD between persons 12. "
+        "clinic, pain: SD between persons 0.5."
+    ) in said
+
+
+def test_the_figure_of_classes_says_why_points_and_lines_part_and_what_its_bands_leave_out(study: Released) -> None:
+    section = trajectory_section.trajectories(study)
+    assert section is not None
+    caption = next(block for block in section.blocks if isinstance(block, Figure)).caption
+    assert "points: the plain mean of what its members had" in caption
+    assert "so that points stand above the line there" in caption
+    assert "take the classes and their number as given" in caption
+    assert "2,950 people never on opioids in the window, 80 with too few" in table(section, "trajectory_models").caption
+
+
+def test_why_there_are_no_classes_is_what_the_models_say(study: Released) -> None:
+    row = dict.fromkeys(study.displays["trajectory_models"][0])
+    row |= {"classes": 1.0, "chosen": 0.0, "why": "all doses are the same", "suppressed": 0, "persons": 80.0}
+    shown = {**study.displays, "trajectory_classes": [], "trajectory_models": [row | {"cohort": "clinic"}]}
+    section = trajectory_section.trajectories(replace(study, displays=shown))
+    assert section is not None
+    notices = [block.text for block in section.blocks if isinstance(block, Notice)]
+    told = "clinic: all doses are the same; claims: nobody has a course of dose"
+    assert notices[:2] == [
+        f"No classes of dose trajectories are shown ({told}).",
+        f"No models of dose trajectories were fitted ({told}).",
+    ]

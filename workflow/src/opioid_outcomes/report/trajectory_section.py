@@ -16,6 +16,7 @@ from opioid_outcomes.report.words import (
     counts,
     hidden_by_disclosure,
     interval,
+    listed,
     number,
     percent,
     plain,
@@ -48,14 +49,16 @@ def _classes(released: Released) -> list[Block]:
     found = {name: released.display("trajectory_classes", name) for name in released.cohorts}
     by_cohort = {name: rows for name, rows in found.items() if any(present(row["mean"]) for row in rows)}
     if not by_cohort:
-        return [Notice("No classes of dose trajectories are shown: no cohort has enough people with a course of dose.")]
+        why = "; ".join(f"{name}: {_no_classes(released, name)}" for name in released.cohorts)
+        return [Notice(f"No classes of dose trajectories are shown ({why}).")]
     rules, table = released.config.trajectories, factor_table(released)
     text = " ".join(_courses(name, rows) for name, rows in by_cohort.items())
     title = f"Classes of dose over the first {plural(rules.months, 'month')} since entry"
-    mean = (
-        "on the scale log(1 + MME/day), taken back: about a geometric mean, which lies below the plain mean"
+    apart = (
+        "The course is told on the scale log(1 + MME/day) and taken back: about a geometric mean, which lies below the "
+        "plain mean where members' doses differ, so that points stand above the line there."
         if rules.dose_scale == "log"
-        else "in MME/day"
+        else "Points off the line show where the course does not fit."
     )
     withheld = [name for name, rows in by_cohort.items() if any(not present(row["mean"]) for row in rows)]
     missing = f" Classes of {', '.join(withheld)} with few people are not drawn." if withheld else ""
@@ -65,13 +68,25 @@ def _classes(released: Released) -> list[Block]:
             svg(trajectory_charts.trajectory_classes(by_cohort), "trajectory_classes", title, text),
             f"{title} (30-day months; all days of a month count, those off opioids as no dose; factor table "
             f"`{table}`). Line and band: the class's {rules.curve} course with pointwise 95 % confidence "
-            f"limits, {mean}; points: "
-            "what its members had, on the same scale. Beside each line: class, and the share of people most likely in "
+            "limits, which take the classes and their number as given; points: the plain mean of what its members had. "
+            f"{apart} Beside each line: class, and the share of people most likely in "
             f"it. Class 1 has the lowest mean dose.{missing} The whole window decides the class, so it must not be "
             "used to compare what happens within it.",
             text, note=released.rule,
         )
     ]  # fmt: skip
+
+
+def _no_classes(released: Released, cohort: str) -> str:
+    """Why a cohort has no classes, as its models say, or else its estimates."""
+    if released.about(cohort).get("exposure") == "baseline":
+        return "use is known at one interview only"
+    models = released.display("trajectory_models", cohort)
+    if any(row["chosen"] for row in models):
+        return "few people are in each class"
+    refused = (row["gate"].removeprefix("not evaluable: ") for row in released.rows(analysis=PREDICTORS, cohort=cohort)
+               if row["outcome"] == OF_CLASS)  # fmt: skip
+    return next((row["why"] for row in models if row["why"]), next(refused, "nobody has a course of dose"))
 
 
 def _courses(cohort: str, rows: list[Row]) -> str:
@@ -90,20 +105,36 @@ def _models(released: Released) -> Block:
     lines: list[tuple[str, ...]] = []
     for cohort in released.cohorts:
         rows = released.display("trajectory_models", cohort)
-        if rows:
+        if any(row["chosen"] or present(row["bic"]) for row in rows):
             lines.append((cohort,))
             lines += [_model(row, released.threshold) for row in rows]
     if not lines:
-        return Notice("No models of dose trajectories were fitted: no cohort has people with a course of dose.")
+        why = "; ".join(f"{name}: {_no_classes(released, name)}" for name in released.cohorts)
+        return Notice(f"No models of dose trajectories were fitted ({why}).")
     rules = released.config.trajectories
     return Table(
         "trajectory_models",
         f"Models of 1 to {rules.max_classes} classes. Chosen: the smallest BIC among those whose classes are distinct "
-        "(smallest class at least 1 % of people, mean posterior probability of every class at least 0.7). Entropy: 1 "
-        "if everybody surely belongs to one class; mean posterior: of the class in which it is lowest.",
+        "(smallest class at least 1 % of people and 11 of them, mean posterior probability of every class at least "
+        "0.7). Entropy: 1 if everybody surely belongs to one class; mean posterior: of the class in which it is lowest."
+        f"{_left_out(released)}",
         ("Classes", "Verdict", "Log-likelihood", "BIC", "Entropy", "Mean posterior", "Smallest class", "Share"),
         tuple(lines), 6, released.rule, (0.7, 2.4, 1.2, 1, 0.8, 0.9, 0.9, 0.7),
     )  # fmt: skip
+
+
+def _left_out(released: Released) -> str:
+    """Who has no course of dose and is in no class."""
+    told = []
+    for cohort in released.cohorts:
+        row = next((r for r in released.display("trajectory_models", cohort) if present(r["bic"])), None)
+        if row:
+            left = counts(row, ("left_never_on", "left_few_months"), released.threshold)
+            told.append(
+                f" In {cohort}, in no class: {left['left_never_on']} people never on opioids in the window, "
+                f"{left['left_few_months']} with too few months of known dose."
+            )
+    return "".join(told)
 
 
 def _model(row: Row, threshold: int) -> tuple[str, ...]:
@@ -137,7 +168,7 @@ def _estimates(released: Released) -> list[Block]:
             released, "trajectory_taper", released.rows(analysis=TAPER),
             "After a taper: cumulative incidence, within a year of the day on which the first taper in follow-up is "
             "ascertained, of going back to the old dose, of stopping and of death, each competing with the others "
-            "(Aalen–Johansen).",
+            "(Aalen–Johansen); success: neither back at the old dose nor dead, whether stopped or not.",
             ("Outcome", "Among", "Share, % (95 % CI)"),
         ),
         *_class_table(released, of_class),
@@ -164,15 +195,20 @@ def _table(released: Released, name: str, rows: list[Row], caption: str, heads: 
     if not any(present(row["estimate"]) for row in rows):
         return [Notice(f"{caption.partition(':')[0]}: nothing could be estimated ({_reasons(released, rows)}).")]
     lines: list[tuple[str, ...]] = []
+    counts_of = ("persons", "events") if any(present(row["events"]) for row in rows) else ("persons",)
     for cohort in dict.fromkeys(row["cohort"] for row in rows):
         lines.append((cohort,))
+        before = ""
         for row in (row for row in rows if row["cohort"] == cohort):
             beside = row["population"] if row["analysis"] in (DRIFT, TAPER) else _covariate(row)
-            counted = number(row["persons"]), number(row["events"])
-            lines.append((plain(row["outcome"]).replace(":", " "), beside, *counted, _reading(released, row)))
+            counted = (number(row[count]) for count in counts_of)
+            among = "the same" if beside == before else beside
+            lines.append((plain(row["outcome"]).replace(":", " "), among, *counted, _reading(released, row)))
+            before = beside
     first, second, last = heads
-    columns = (first, second, "Persons", "Events", last)
-    table = Table(name, caption, columns, tuple(lines), 3, released.rule, (1.1, 2.6, 0.8, 0.8, 2.0))
+    columns = (first, second, *(count.capitalize() for count in counts_of), last)
+    widths = (1.1, 2.6, *(0.8 for _ in counts_of), 2.0)
+    table = Table(name, caption, columns, tuple(lines), 1 + len(counts_of), released.rule, widths)
     return [table, *_note(rows)]
 
 
@@ -220,9 +256,19 @@ def _cell(released: Released, row: Row) -> str:
 
 
 def _note(rows: list[Row]) -> list[Block]:
-    """How the numbers of a table are defined, as its first row says."""
-    notes = [row["note"] for row in rows if row["note"] and present(row["estimate"])]
-    return [Paragraph(f"How the first estimate is defined: {notes[0]}.")] if notes else []
+    """How the numbers of a table are defined: what all rows say once, then what differs, by cohort and outcome."""
+    told = [row for row in rows if row["note"] and present(row["estimate"])]
+    if not told:
+        return []
+    parts = [row["note"].split("; ") for row in told]
+    shared = [part for part in parts[0] if all(part in other for other in parts)]
+    differing: dict[str, dict[str, None]] = {}
+    for row, own in zip(told, parts, strict=True):
+        rest = "; ".join(part for part in own if part not in shared)
+        if rest:
+            differing.setdefault(rest, {})[f"{row['cohort']}, {plain(row['outcome'])}"] = None
+    first = [f"How the estimates are defined: {'; '.join(shared)}."] if shared else ["How the estimates are defined."]
+    return [Paragraph(" ".join([*first, *(f"{listed(list(who))}: {rest}." for rest, who in differing.items())]))]
 
 
 def _reasons(released: Released, rows: list[Row]) -> str:
