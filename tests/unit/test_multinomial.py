@@ -126,6 +126,28 @@ def test_a_class_ruled_out_for_a_level_leaves_the_other_estimates_at_their_limit
     np.testing.assert_allclose(ours.params[~np.isnan(ours.params)], held.x, atol=1e-5)
 
 
+def test_the_first_class_ruled_out_for_a_level_leaves_the_other_estimates_at_their_limit() -> None:
+    """Of the level only what tells the other classes apart is known."""
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(6)
+    level, age = (rng.random(500) < 0.3).astype(float), rng.normal(size=500)
+    k = np.where(level == 1, rng.integers(1, 3, 500), rng.integers(0, 3, 500))
+    x = np.column_stack([level, age])
+    never = np.outer(level == 1, [True, False, False])
+    ours = fit(x, np.eye(3)[k], names=["level", "age"], never=never)
+    assert np.isnan(ours.params).tolist() == [[False, True, False]] * 2
+
+    def minus_loglik(free: np.ndarray) -> float:
+        beta = np.array([[0, 0, 0], [free[0], 30, free[1]], [free[2], 30 + free[3], free[4]]])
+        eta = np.column_stack([np.ones(500), x]) @ beta.T
+        return float(-(eta[np.arange(500), k] - np.log(np.exp(eta).sum(axis=1))).sum())
+
+    held = minimize(minus_loglik, np.zeros(5), method="BFGS", options={"gtol": 1e-7})
+    assert ours.loglik == pytest.approx(-held.fun, abs=1e-8)
+    np.testing.assert_allclose(ours.params[~np.isnan(ours.params)], held.x[[0, 1, 2, 4]], atol=1e-5)
+
+
 def test_arguments_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match="2 named columns"):
         fit(np.zeros((3, 1)), np.ones((3, 2)), names=["a", "b"])
