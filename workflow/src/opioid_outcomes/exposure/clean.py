@@ -65,9 +65,10 @@ def supplied() -> pl.Expr:
     return (pl.col("analgesic") == 1) | (pl.col("reason") == set_apart.OUD).fill_null(False)
 
 
-def analgesic_fills(fills: pl.DataFrame) -> pl.DataFrame:
-    """What ``daily_dose.build`` needs of the fills that are analgesic exposure."""
-    return _as_fills(fills, pl.col("analgesic") == 1)
+def analgesic_fills(fills: pl.DataFrame, which: pl.Expr | None = None) -> pl.DataFrame:
+    """What ``daily_dose.build`` needs of the fills that are analgesic exposure, or of some of them."""
+    analgesic = pl.col("analgesic") == 1
+    return _as_fills(fills, analgesic if which is None else analgesic & which)
 
 
 def treatment_fills(fills: pl.DataFrame) -> pl.DataFrame:

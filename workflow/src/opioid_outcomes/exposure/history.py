@@ -33,15 +33,16 @@ class Doses(Records):
         known = mme.cast(pl.Float64).fill_null(np.nan) if mme.null_count() else mme
         return cls(person, days(rows, "start"), days(rows, "stop"), known.to_numpy().astype(np.float64))
 
-    def consumed_before(self, person: Array, day: Array) -> Array:
+    def consumed_before(self, person: Array, day: Array, row: Array | None = None) -> Array:
         """MME consumed before each day: the daily dose summed over the days with supply.
 
-        Days of carry-over or of unknown dose add nothing. O(n log n).
+        Days of carry-over or of unknown dose add nothing. ``row``: as ``latest`` gives it, if it is known already.
+        O(n log n).
         """
         known = np.nan_to_num(self.mme)
         parts = np.rint(known * (self.stop - self.day) * PARTS).astype(np.int64)
         so_far = np.cumsum(parts) - parts  # of everybody; if it wraps around, differences within a person do not
-        row = self.latest(person, day)
+        row = self.latest(person, day) if row is None else row
         first = np.searchsorted(self.person, np.arange(int(person.max(initial=-1)) + 1))[person]
         taken = np.minimum(day, at(self.stop, row, 0)) - at(self.day, row, 0)
         since = np.rint(at(known, row, 0) * taken * PARTS).astype(np.int64)

@@ -13,7 +13,7 @@ import polars as pl
 from opioid_outcomes.exposure.daily_dose import sum_over_products
 from opioid_outcomes.exposure.history import LONG_AGO, NOT_KNOWN, Doses, Periods, naive_days, new_user
 from opioid_outcomes.exposure.records import Records, at, days, of_people
-from opioid_outcomes.exposure.stretches import Array, distinct_days, merge_equal, take
+from opioid_outcomes.exposure.stretches import Array, latest_on_days, merge_equal, take
 from opioid_outcomes.exposure.supply_ends import NEVER, Fills, SupplyEnds
 
 RECENT_DAYS = 90  # off for at most so many days since supply ended is recent, then former (ANALYSES 2)
@@ -63,7 +63,8 @@ def from_dispensings(
     ends = [Fills.of(supplies, ids).ends() for supplies in (analgesic, treatment, unsure)]
     beyond = (carry_over_days, 0, max(carry_over_days, 1))  # days for which each counts after its end
     doses = Doses.of(daily, ids)
-    use = _use(_held(doses, analgesic, ids), ends, beyond, last)
+    held = _held(doses, analgesic, ids)
+    use = _use(held, ends, beyond, last)
 
     begins = _run_begins(use)
     since, who = use.day[begins], use.person[begins]
@@ -80,7 +81,7 @@ def from_dispensings(
             "mme": pl.Series(use.mme, nan_to_null=True),
             "on_since": take(pl.Series(since.astype(np.int32)), run),
             "supply_end": pl.Series(use.supply_end.astype(np.int32)),
-            "cumulative_mme": pl.Series(doses.consumed_before(use.person, use.day)),
+            "cumulative_mme": pl.Series(doses.consumed_before(use.person, use.day, use.row if held is doses else None)),
             "new_user": pl.Series(new, dtype=pl.Int64).set(pl.Series(new == NOT_KNOWN), None),
             "naive_days": take(pl.Series(naive, dtype=pl.Int64), run),
         }
@@ -108,37 +109,49 @@ class _Use(Records):
     state: Array
     mme: Array  # NaN = unknown
     supply_end: Array
+    row: Array  # of the doses held
 
 
 def _use(doses: Doses, ends: list[SupplyEnds], beyond: tuple[int, ...], last: Array) -> _Use:
     """``ends`` of analgesics, of treatment and of fills without an interval."""
-    person, day = _change_days(doses, ends, beyond, last)
-    known = [at(kind.end, kind.latest(person, day), NEVER) for kind in ends]
+    person, day, (row, *rows) = _change_days(doses, ends, beyond, last)
+    known = [at(kind.end, latest, NEVER) for kind, latest in zip(ends, rows, strict=True)]
     on, treated, unsure = (day < end + after for end, after in zip(known, beyond, strict=True))
     supply_end = np.maximum.reduce(known)
     off = np.where(day <= supply_end + RECENT_DAYS, RECENT, FORMER)
     state = np.select([treated, on, unsure], [TREATMENT, ON, UNKNOWN], off)
-    held = at(doses.mme, doses.latest(person, day), np.nan)
+    held = at(doses.mme, row, np.nan)
     mme = np.select([on, unsure & ~treated], [held, np.nan], 0.0)
 
     same = (person[1:] == person[:-1]) & (state[1:] == state[:-1]) & (supply_end[1:] == supply_end[:-1])
     same &= (mme[1:] == mme[:-1]) | (np.isnan(mme[1:]) & np.isnan(mme[:-1]))
     first = np.append(True, ~same)[: len(day)]
-    person, day, state, mme, supply_end = (values[first] for values in (person, day, state, mme, supply_end))
+    person, day, state, mme, supply_end, row = (values[first] for values in (person, day, state, mme, supply_end, row))
     stop = last[person] + 1
     stop[:-1] = np.where(person[1:] == person[:-1], day[1:], stop[:-1])
-    return _Use(person, day, stop, state, mme, supply_end)
+    return _Use(person, day, stop, state, mme, supply_end, row)
 
 
-def _change_days(doses: Doses, ends: list[SupplyEnds], beyond: tuple[int, ...], last: Array) -> tuple[Array, Array]:
-    """Every person and day on which the status may change, up to the person's last day, sorted, each once."""
-    candidates = [(doses.person, doses.day)]
+def _change_days(
+    doses: Doses, ends: list[SupplyEnds], beyond: tuple[int, ...], last: Array
+) -> tuple[Array, Array, list[Array]]:
+    """Every person and day on which the status may change, up to the person's last day, sorted, each once.
+
+    Also the latest row then of ``doses`` and of each of ``ends``, as ``Records.latest`` gives it: their own days are
+    among those sorted, so that it takes no search.
+    """
+    kinds: list[Records] = [doses, *ends]
+    others = []
     for kind, after in zip(ends, beyond, strict=True):
-        candidates.append((kind.person, kind.day))
-        until = kind.next_day()  # from then on another end is known
+        until = np.minimum(kind.next_day(), last[kind.person] + 1)  # from then on another end is known
         for change in (kind.end + after, kind.end + RECENT_DAYS + 1):
-            candidates.append((kind.person[change < until], change[change < until]))
-    return distinct_days([(person[day <= last[person]], day[day <= last[person]]) for person, day in candidates])
+            others.append((kind.person[change < until], change[change < until]))
+    person, day, rows = latest_on_days([(kind.person, kind.day) for kind in kinds], others)
+    rows = [np.where(at(kind.person, row, -1) == person, row, -1) for kind, row in zip(kinds, rows, strict=True)]
+    within = day <= last[person]
+    if within.all():
+        return person, day, rows
+    return person[within], day[within], [row[within] for row in rows]
 
 
 def _run_begins(use: _Use) -> Array:

@@ -72,6 +72,31 @@ def distinct_days(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
     return group, day + low
 
 
+def latest_on_days(
+    records: list[tuple[Array, Array]], others: list[tuple[Array, Array]]
+) -> tuple[Array, Array, list[Array]]:
+    """Group codes and days of all records and others, each pair once, sorted; and of each of ``records``, sorted by
+    group and day, its latest row up to there (-1: none), be it of that group or of one before.
+
+    O(n log n) on one packed integer, which tells what it is of in its lowest bits.
+    """
+    parts = [*records, *others]
+    none = len(records)  # what is of no record
+    tag_bits = none.bit_length()
+    low = min((int(day.min()) for _, day in parts if len(day)), default=0)
+    width = max((int(day.max()) for _, day in parts if len(day)), default=0) - low + 1
+    keys = np.concatenate(
+        [((group * width + (day - low)) << tag_bits) | min(tag, none) for tag, (group, day) in enumerate(parts)]
+    )
+    keys.sort()
+    of = (keys & ((1 << tag_bits) - 1)).astype(np.uint8)
+    keys >>= tag_bits
+    last = np.flatnonzero(np.append(keys[1:] != keys[:-1], True)[: len(keys)])
+    rows = [np.cumsum(of == tag, dtype=np.int32).take(last) - 1 for tag in range(none)]
+    group, day = np.divmod(keys[last], width)
+    return group, day + low, rows
+
+
 def take(column: pl.Series, rows: Array) -> pl.Series:
     """``column`` at ``rows``; null where the row is -1."""
     index = pl.Series(rows, dtype=pl.Int64)

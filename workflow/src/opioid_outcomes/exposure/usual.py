@@ -22,7 +22,10 @@ WEIGHT_TOLERANCE = 1e-9  # of a person: thirds that add up to one do so but for 
 
 @dataclass(frozen=True)
 class Records:
-    """One known value of each fill it is known of; product and person are codes, all sorted by product, person, day."""
+    """One known value of each fill it is known of; product and person are codes, all sorted by person, product, day.
+
+    By person first, as fills come: what belongs together lies together, and sorting takes few moves.
+    """
 
     product: Array
     person: Array
@@ -32,27 +35,26 @@ class Records:
     @classmethod
     def of(cls, rows: Array, product: Array, person: Array, day: Array, value: Array) -> Records:
         """``rows`` are the fills to learn from; the columns are of all fills, which are sorted by person and day."""
-        codes = product[rows]
-        small = codes.max(initial=0) < np.iinfo(np.uint16).max  # sorted by radix, in one pass
-        rows = rows[np.argsort(codes.astype(np.uint16) if small else codes, kind="stable")]
+        own = person[rows].astype(np.int64) * (int(product.max(initial=0)) + 1) + product[rows]
+        rows = rows[np.argsort(own, kind="stable")]
         return cls(product[rows], person[rows], day[rows], value[rows])
 
     @cached_property
     def width(self) -> int:
-        return int(self.person.max(initial=0)) + 1
+        return int(self.product.max(initial=0)) + 1
 
     @cached_property
     def pair(self) -> Array:
-        """One rising code of product and person."""
+        """One rising code of person and product."""
         return self._pair(self.product, self.person)
 
     def _pair(self, product: Array, person: Array) -> Array:
-        return product.astype(np.int64) * self.width + person
+        return person.astype(np.int64) * self.width + product
 
     def of_person(self, product: Array, person: Array, day: Array) -> Array:
         """Median of the latest fills of the person and product on or before the day; NaN without any. O(m log n)."""
         usual = np.full(len(product), np.nan)
-        known = np.flatnonzero(person < self.width)
+        known = np.flatnonzero(product < self.width)
         own = self._pair(product[known], person[known])
         at = latest(own, day[known], self.pair, self.day)
         known, own, at = known[at >= 0], own[at >= 0], at[at >= 0]
@@ -88,7 +90,7 @@ class Records:
             return np.full(len(product), -1)
         own = self._pair(product, person)
         at = np.minimum(np.searchsorted(self._owner, own), len(self._owner) - 1)
-        return np.where((self._owner[at] == own) & (person < self.width), self._place[at], -1)
+        return np.where((self._owner[at] == own) & (product < self.width), self._place[at], -1)
 
     @cached_property
     def _starts(self) -> Array:
@@ -135,7 +137,7 @@ class Records:
 class Waits:
     """Days between successive fills of a product by a person, at most ``LONGEST_WAIT``: longer ones are stops.
 
-    pair: rising codes of product and person, one of each; width: how many persons a product's codes span; ends: key of
+    pair: rising codes of person and product, one of each; width: how many products a person's codes span; ends: key of
     each wait (its pair's place and its days), sorted; start: first wait of each pair, and the end of the last.
     """
 
@@ -192,9 +194,9 @@ class Waits:
 
     def _own(self, product: Array, person: Array) -> Array:
         """Place of the person's own waits among the pairs; -1 without any."""
-        pair = product.astype(np.int64) * self.width + person
+        pair = person.astype(np.int64) * self.width + product
         place = np.minimum(np.searchsorted(self.pair, pair), len(self.pair) - 1)
-        return np.where((self.pair[place] == pair) & (person < self.width), place, -1)
+        return np.where((self.pair[place] == pair) & (product < self.width), place, -1)
 
     def _own_share(self, own: Array, days: Array) -> Array:
         """Share of a person's waits up to so many days."""
@@ -204,12 +206,12 @@ class Waits:
 
     @cached_property
     def _products(self) -> Array:
-        return np.unique(self.pair // self.width)
+        return np.unique(self.pair % self.width)
 
     @cached_property
     def _of_pair(self) -> Array:
         """Place among ``_products`` of each pair."""
-        return np.searchsorted(self._products, self.pair // self.width)
+        return np.searchsorted(self._products, self.pair % self.width)
 
     @cached_property
     def _people(self) -> Array:

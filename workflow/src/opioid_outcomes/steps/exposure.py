@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from opioid_outcomes import io
@@ -16,7 +17,7 @@ from opioid_outcomes.contracts.derived import DAILY_DOSE, DISPENSINGS_CLEAN, EPI
 from opioid_outcomes.exposure import clean, daily_dose, episodes, mme, products, status
 from opioid_outcomes.exposure.ledger import Recorded, Supplied, ledger
 from opioid_outcomes.exposure.notes import notes
-from opioid_outcomes.exposure.packed import each
+from opioid_outcomes.exposure.packed import each, person_codes
 from opioid_outcomes.exposure.products import Resolved
 from opioid_outcomes.exposure.records import whole_people
 from opioid_outcomes.exposure.sensitivity import NO_DAYS, Days, Sensitivity, repair_sensitivity
@@ -27,6 +28,8 @@ TABLES = ("observation", "deaths", "dispensings", "opioid_use", "stays")
 BLOCK = 2**19  # fills of people worked on at a time
 
 
+# tables are in memory whole: no cutting into morsels, which would have to be put together again column by column
+@pl.Config(engine_affinity="in-memory", apply_on_context_enter=True)
 def derive_exposure(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """Writes dispensings_clean, daily_dose, opioid_status, ledger, sensitivity and notes; returns a line of counts."""
     rules = Exposure(**settings["exposure"])
@@ -186,12 +189,12 @@ def _sensitivity(
     if repaired.is_empty():
         return Sensitivity(Days.of(daily), Days.of(daily), 0)
     dropped = rules.repaired_fills == "drop"
-    again = clean.analgesic_fills(every)
     in_hospital = stays.get_column("person_id").unique()
     of_them, there = (pl.col("person_id").is_in(ids.implode()) for ids in (repaired, in_hospital))
+    again = clean.analgesic_fills(every, of_them & (dropped | pl.col("repair").is_null()))
     other = NO_DAYS
     for who, held in ((there, stays.lazy()), (~there, None)):
-        theirs = again.lazy().filter(of_them & who & (dropped | (pl.col("repaired") == 0))).drop(daily_dose.FLAGS)
+        theirs = again.lazy().filter(who).drop(daily_dose.FLAGS)
         doses = daily_dose.build(theirs, rules.stockpile_cap_days, stays=held, tiers=tiers)
         other += Days.of(daily_dose.cut(doses, last_days.lazy()).collect())
     doses_of = daily.select("person_id", "start", "stop", "mme")
@@ -224,7 +227,9 @@ def _supplies(part: pl.DataFrame, stays: pl.DataFrame, rules: Exposure) -> pl.Da
     if not in_hospital.any():
         return supply
     held = extend(supply.filter(in_hospital), stays, stockpiled=rules.stockpile_cap_days is not None)
-    return supply.filter(~in_hospital).merge_sorted(held, key="person_id")
+    both = pl.concat([supply.filter(~in_hospital), held])
+    person, _ = person_codes(both.get_column("person_id"))
+    return both[np.argsort(person, kind="stable")]  # two runs: merged
 
 
 def describe_episodes(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
