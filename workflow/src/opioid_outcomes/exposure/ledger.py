@@ -166,8 +166,9 @@ def _unusable(resolved: Resolved, rules: Exposure) -> list[pl.DataFrame]:
         home=pl.col("opioid") & clean_fills.supplied(),
         most=pl.Series(repair.most_per_day(kinds, rules.quantity.max_per_day)),
     )
-    row = resolved.fills.get_column("product_row")
-    fills = resolved.fills.with_columns(
+    fills = resolved.fills.filter(~_sound(resolved.fills, kinds, rules))  # few: the labels are worked out for these
+    row = fills.get_column("product_row")
+    fills = fills.with_columns(
         kinds.get_column(name).gather(row) for name in ("strength", "strength_plausible", "most")
     )
     taken_as = "unknown until repaired" if rules.ranges == "set_aside" else rules.ranges
@@ -181,6 +182,19 @@ def _unusable(resolved: Resolved, rules: Exposure) -> list[pl.DataFrame]:
             if rows.any():
                 counts.append(_count(person.filter(rows).to_frame(), item, pl.lit(label)))
     return counts
+
+
+def _sound(fills: pl.DataFrame, kinds: pl.DataFrame, rules: Exposure) -> pl.Series:
+    """Fills whose amounts are of no kind that is ``unusable``, and no range."""
+    row = fills.get_column("product_row")
+    quantity, days = pl.col("quantity"), pl.col("days_supply")
+    sound = [(days > 0) & (days <= rules.days_supply.max), (quantity > 0) & (quantity <= days * pl.col("most"))]
+    sound += [pl.col(name).is_null() for name in RANGE_ENDS if fills.get_column(name).null_count() < fills.height]
+    known = kinds.select(pl.col("strength").is_not_null() & pl.col("strength_plausible")).to_series()
+    if not known.all():
+        sound.append(pl.lit(known.gather(row)))
+    most = kinds.get_column("most").gather(row)
+    return fills.with_columns(most).select(pl.all_horizontal(sound).fill_null(False)).to_series()
 
 
 def _of_products(resolved: Resolved) -> list[pl.DataFrame]:

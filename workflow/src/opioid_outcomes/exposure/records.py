@@ -27,7 +27,9 @@ def at(values: Array, rows: Array, missing: float) -> Array:
     """``values`` at ``rows``; ``missing`` where the row is -1."""
     if not len(values):
         return np.full(len(rows), missing, dtype=values.dtype)
-    return np.where(rows < 0, np.array(missing, dtype=values.dtype), values[rows])
+    found = values.take(rows)
+    found[rows < 0] = missing
+    return found
 
 
 def of_people(frame: pl.DataFrame, ids: pl.Series) -> tuple[pl.DataFrame, Array]:

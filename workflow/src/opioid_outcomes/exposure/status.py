@@ -125,8 +125,10 @@ def _use(doses: Doses, ends: list[SupplyEnds], beyond: tuple[int, ...], last: Ar
 
     same = (person[1:] == person[:-1]) & (state[1:] == state[:-1]) & (supply_end[1:] == supply_end[:-1])
     same &= (mme[1:] == mme[:-1]) | (np.isnan(mme[1:]) & np.isnan(mme[:-1]))
-    first = np.append(True, ~same)[: len(day)]
-    person, day, state, mme, supply_end, row = (values[first] for values in (person, day, state, mme, supply_end, row))
+    first = np.flatnonzero(np.append(True, ~same)[: len(day)])
+    person, day, state, mme, supply_end, row = (
+        values.take(first) for values in (person, day, state, mme, supply_end, row)
+    )
     stop = last[person] + 1
     stop[:-1] = np.where(person[1:] == person[:-1], day[1:], stop[:-1])
     return _Use(person, day, stop, state, mme, supply_end, row)
