@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from opioid_outcomes.exposure import usual
 from opioid_outcomes.exposure.usual import ENOUGH_PEOPLE, LATEST_FILLS, LONGEST_WAIT, Records, Waits
 
 
@@ -113,3 +114,16 @@ def test_waiting_times_find_the_days_that_fills_last_where_the_plain_mean_does_n
     naive = gaps[:, 1:].mean()
     assert naive > 60
     assert np.all(asked == 34)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 64])
+def test_fills_put_in_order_a_few_at_a_time_are_the_same(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    product, person, day, value, known = records(5, 400, 17, 3)
+    rows, days = np.flatnonzero(known), value + 1
+    whole = Records.of(rows, product, person, day, value, per=days)
+    monkeypatch.setattr(usual, "AT_ONCE", at_once)
+    parts = Records.of(rows, product, person, day, value, per=days)
+    for name in ("width", "pair", "day", "value"):
+        assert np.array_equal(getattr(whole, name), getattr(parts, name))
+    order = np.lexsort((rows, product[rows], person[rows]))
+    assert np.array_equal(whole.value, (value / days)[rows[order]])

@@ -113,7 +113,7 @@ def _in_order(fills: pl.DataFrame) -> tuple[pl.DataFrame, Array]:
     Also the number of each fill's person. A source in order by person and day, as ingest writes it, is left so: only
     fills of one day are sorted.
     """
-    rest = ["product_row", *AMOUNTS]
+    rest = [name for name in ("product_row", *AMOUNTS) if fills.get_column(name).null_count() < fills.height]
     if fills.get_column("person_id").is_sorted():
         person = _numbered(fills)
         day = person << 32

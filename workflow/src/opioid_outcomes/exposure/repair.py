@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.config.exposure import Exposure
+from opioid_outcomes.exposure.packed import slices
 from opioid_outcomes.exposure.stretches import Array
 from opioid_outcomes.exposure.usual import Records, Waits
 
@@ -133,19 +134,16 @@ class _Work:
             self.ranged[name] = rows
 
     def forget_what_cannot_be(self) -> None:
-        with np.errstate(invalid="ignore"):
-            self.days[~((self.days > 0) & (self.days <= self.rules.days_supply.max))] = np.nan
-            self.quantity[~((self.quantity > 0) & (self.quantity < np.inf))] = np.nan
-        self.forget_quantities_beyond_most()
+        for part in slices(len(self.days)):
+            days, quantity = self.days[part], self.quantity[part]  # views
+            days[~((days > 0) & (days <= self.rules.days_supply.max))] = np.nan
+            quantity[~((quantity > 0) & (quantity < np.inf))] = np.nan
+            quantity[quantity > days * self.most[part]] = np.nan
         self.days_known = self.as_recorded & ~np.isnan(self.days)
         self.units_known = self.days_known & ~np.isnan(self.quantity)
 
-    def forget_quantities_beyond_most(self) -> None:
-        with np.errstate(invalid="ignore"):
-            self.quantity[self.quantity > self.days * self.most] = np.nan
-
     def mend_days(self) -> None:
-        rows = np.flatnonzero(np.isnan(self.days))
+        rows = unknown = np.flatnonzero(np.isnan(self.days))
         candidates: dict[str, Callable[[Array], Array]] = {
             "person_units": lambda rows: self.quantity[rows] / self._of_person(self.units, rows),
             "product_units": lambda rows: self.quantity[rows] / self._of_others(self.units, rows),
@@ -161,7 +159,8 @@ class _Work:
                 value = candidates[rule](rows)
                 believed = (value >= 1) & (value <= self.rules.days_supply.max)
                 self._set(self.days, rows[believed], value[believed], rule)
-        self.forget_quantities_beyond_most()
+        beyond = self.quantity[unknown] > self.days[unknown] * self.most[unknown]
+        self.quantity[unknown[beyond]] = np.nan
 
     def mend_quantity(self) -> None:
         rows = np.flatnonzero(np.isnan(self.quantity) & ~np.isnan(self.days))
@@ -185,8 +184,7 @@ class _Work:
     def units(self) -> Records:
         """Units a day."""
         known = np.flatnonzero(self.units_known & self.broken_products[self.product])
-        with np.errstate(invalid="ignore"):
-            return Records.of(known, self.product, self.person, self.day, self.quantity / self.days)
+        return Records.of(known, self.product, self.person, self.day, self.quantity, per=self.days)
 
     @cached_property
     def usual_days(self) -> Records:

@@ -17,36 +17,42 @@ LATEST_FILLS = 3  # of a person: enough to outvote a slip, few enough to follow 
 ENOUGH_PEOPLE = 10  # other people whose fills tell what is usual of a product
 LONGEST_WAIT = 180  # days between two fills of a product: who waits longer has stopped in between
 SPAN = LONGEST_WAIT + 1
+AT_ONCE = 2**17  # fills put in order at a time: their arrays are used again, not asked of the system anew
 WEIGHT_TOLERANCE = 1e-9  # of a person: thirds that add up to one do so but for rounding
 
 
 @dataclass(frozen=True)
 class Records:
-    """One known value of each fill it is known of; product and person are codes, all sorted by person, product, day.
+    """One known value of each fill it is known of, sorted by person, product and day.
 
     By person first, as fills come: what belongs together lies together, and sorting takes few moves.
+    pair: rising codes of person and product; width: how many products a person's codes span.
     """
 
-    product: Array
-    person: Array
+    width: int
+    pair: Array
     day: Array
     value: Array
 
     @classmethod
-    def of(cls, rows: Array, product: Array, person: Array, day: Array, value: Array) -> Records:
-        """``rows`` are the fills to learn from; the columns are of all fills, which are sorted by person and day."""
-        own = person[rows].astype(np.int64) * (int(product.max(initial=0)) + 1) + product[rows]
-        rows = rows[np.argsort(own, kind="stable")]
-        return cls(product[rows], person[rows], day[rows], value[rows])
+    def of(
+        cls, rows: Array, product: Array, person: Array, day: Array, value: Array, *, per: Array | None = None
+    ) -> Records:
+        """``rows`` are the fills to learn from; the columns are of all fills, which are sorted by person and day.
 
-    @cached_property
-    def width(self) -> int:
-        return int(self.product.max(initial=0)) + 1
-
-    @cached_property
-    def pair(self) -> Array:
-        """One rising code of person and product."""
-        return self._pair(self.product, self.person)
+        ``per``: what ``value`` is divided by. Whole persons at a time, so that what it takes on the way stays small.
+        """
+        width = int(product.max(initial=0)) + 1
+        pair, days, values = (np.empty(len(rows), dtype) for dtype in (np.int64, day.dtype, value.dtype))
+        begins = np.searchsorted(rows, np.searchsorted(person, person[rows[::AT_ONCE]]))
+        for low, high in pairwise(np.unique(np.append(begins, len(rows)))):
+            some = rows[low:high]
+            own = person[some].astype(np.int64) * width + product[some]
+            order = np.argsort(own, kind="stable")
+            some = some[order]
+            pair[low:high], days[low:high] = own[order], day[some]
+            values[low:high] = value[some] if per is None else value[some] / per[some]
+        return cls(width, pair, days, values)
 
     def _pair(self, product: Array, person: Array) -> Array:
         return person.astype(np.int64) * self.width + product
@@ -102,7 +108,7 @@ class Records:
 
     @cached_property
     def _order(self) -> Array:
-        return np.lexsort((self._medians, self.product[self._starts]))
+        return np.lexsort((self._medians, self._owner % self.width))
 
     @cached_property
     def _place(self) -> Array:
@@ -116,7 +122,7 @@ class Records:
 
     @cached_property
     def _ranked_product(self) -> Array:
-        return self.product[self._starts][self._order]
+        return self._owner[self._order] % self.width
 
     @cached_property
     def _medians(self) -> Array:
