@@ -15,8 +15,13 @@ def rows() -> dict[str, Rows]:
         "repair_sensitivity": _sensitivity(),
         "use_history": _use(),
         "episode_summary": [
-            {"merged_over": "30 days", "persons": 1900, "episodes": 3215, "median_days": 131.0,
-             "median_share_active": 0.914}
+            {
+                "merged_over": "30 days",
+                "persons": 1900,
+                "episodes": 3215,
+                "median_days": 131.0,
+                "median_share_active": 0.914,
+            }
         ],
         "gap_distribution": _gaps(),
         "mme_thresholds": _thresholds(),

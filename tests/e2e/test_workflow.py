@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 from workflow_runs import Checkout
 
-EXPOSURE = {"derive_exposure", "describe_episodes"}
-COHORT = {"build_cohort", "describe_trajectories"}
-ANALYSES = {"estimate_mortality", "estimate_hyperalgesia"}
+EXPOSURE = {"derive_exposure", "describe_episodes", "define_doses", "find_dose_events"}
+COHORT = {"build_cohort", "describe_trajectories", "classify_trajectories"}
+ANALYSES = {"estimate_trajectories", "estimate_mortality", "estimate_hyperalgesia"}
 AFTER = {"synthesize_estimates", "disclose_results", "write_report"}
 
 
@@ -90,8 +90,12 @@ def test_nothing_changed_nothing_runs(study: Checkout) -> None:
     ("old", "new", "expected"),
     [
         ("title: Two small simulated cohorts", "title: Other words", {"disclose_results", "write_report"}),
-        ("gap_days: 25", "gap_days: 26", {"describe_episodes", "disclose_results", "write_report"}),
-        ("carry_over_days: 30", "carry_over_days: 29", EXPOSURE | COHORT | ANALYSES | AFTER),
+        ("gap_days: 25", "gap_days: 26", {
+            "describe_episodes", "explain_exposure", "disclose_results", "write_report",
+        }),
+        ("carry_over_days: 30", "carry_over_days: 29", EXPOSURE | {"explain_exposure"} | COHORT | ANALYSES | AFTER),
+        ("lookback_days: 180", "max_followup_days: 3000, lookback_days: 180", COHORT | ANALYSES | AFTER),
+        ("covariates: {", "trajectories: {analyses: [drift]}\ncovariates: {", {"estimate_trajectories"} | AFTER),
         ("lookback_days: 180", "lookback_days: 179", COHORT | ANALYSES | AFTER),
         ("covariates: {", "hyperalgesia: {step_mme: 10}\ncovariates: {", {"estimate_hyperalgesia"} | AFTER),
         ("covariates: {", "mortality: {analyses: [rate]}\ncovariates: {", {"estimate_mortality"} | AFTER),

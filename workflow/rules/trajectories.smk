@@ -37,7 +37,6 @@ rule classify_trajectories:
 
 rule estimate_trajectories:
     input:
-        own=own_files("estimate_trajectories", None),
         **canonical(
             "observation",
             "persons",
@@ -46,6 +45,7 @@ rule estimate_trajectories:
             "pain",
             "measurements",
         ),
+        own=own_files("estimate_trajectories", None),
         trajectories=f"{COHORT}/trajectories.parquet",
         models=f"{COHORT}/displays/trajectory_models.parquet",
         notes=f"{COHORT}/cohort_notes.json",

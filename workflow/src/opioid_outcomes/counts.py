@@ -14,5 +14,8 @@ def share(part: float, whole: float) -> str:
     """A percentage in steps of 5, too coarse to give a small count back."""
     if part == 0:
         return "none"
-    nearest = 5 * round(20 * part / whole)
-    return "under 5 %" if nearest == 0 else "over 95 %" if nearest == 100 and part < whole else f"{nearest} %"
+    if 20 * part < whole:
+        return "under 5 %"
+    if whole > part > 0.95 * whole:
+        return "over 95 %"
+    return f"{5 * round(20 * part / whole)} %"

@@ -162,7 +162,11 @@ def _rounded(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
         pl.when(f"plain {share}").then(pl.col(part) / pl.col(f"whole of {share}")).otherwise(share).alias(share)
         for share, part, _ in contract.shares
     )
-    return frame.with_columns(pl.col(name).round(0 if name in contract.whole else DECIMALS) for name in contract.values)
+    return frame.with_columns(
+        # a column without any value has no type of its own
+        pl.col(name).cast(pl.Float64).round(0 if name in contract.whole else DECIMALS)
+        for name in contract.values
+    )
 
 
 def _never_one_alone(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataFrame:

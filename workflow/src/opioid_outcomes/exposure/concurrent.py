@@ -62,7 +62,8 @@ def find(
         _display(name, opioids, dispensed, *(part.filter(pl.col("class") == name) for part in (supplied, stretches)))
         for name in CLASSES
     ]
-    return Concurrent(stretches, pl.DataFrame(rows), taken.height - supplied.height)
+    shares = {"share_with": pl.Float64(), "share_of_days": pl.Float64()}  # also where nobody is on opioids
+    return Concurrent(stretches, pl.DataFrame(rows, schema_overrides=shares), taken.height - supplied.height)
 
 
 def _both(opioids: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
