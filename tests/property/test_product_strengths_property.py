@@ -46,6 +46,17 @@ LIQUIDS = [
     "{a}/{b} {x}mg/{ml}ml-{y}mg/{ml}ml soln",
     "{a} AND {b} {x}; {y} mg/{ml}mL; mg/{ml}mL",
     "{a}-{b} {x}-{y} mg soln",
+    "{a}-{b} {x}-{y}/{ml} ML",
+    "{a}/{b} {x}/{y}/{ml}ml",
+    "{a}-{b} {x}-{y} per {ml} mL",
+    "{a}-{b} {x}mg-{y}/{ml} ml",
+    "{a} {x} / {b} {y} / {ml} ml",
+    "{a} {x} mg-{b} {y}/{ml}ml",
+    "{x}-{y}/{ml} ml {a}/{b}",
+    "{a}-{b} {x}-{y} {ml} ml",
+    "{a}-{b} {x} mg-{y} mg {ml}cc",
+    "{a}-{b} {x}-{y}/{ml}",
+    "{a}-{b} {x}-{y}mg/{ml}",
 ]
 
 

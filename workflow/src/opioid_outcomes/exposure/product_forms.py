@@ -42,7 +42,9 @@ EXTENDED = re.compile(
     r"|(?:er|xr|sr|cr|la|xl|sa|mr|lp)(?:\d+(?:hr?)?)?|(?:12|24|72|168) ?hr?|retard\w*|depot\w*|\w*contin(?:us)?"
     rf"|suer|{ER_TABLET}|{ER_CAPSULE})\b"
 )
-NO_FORM = re.compile(r"film[- ]coated|(?<=tablet )for (?:oral )?(?:suspension|solution)")
+NO_FORM = re.compile(
+    rf"film[- ]coated|(?:(?<=tablet )|(?<=tablets )|(?<=tab )|(?<=tabs ))for (?:oral )?(?:{SUSPENSIONS}|{LIQUIDS})\b"
+)
 FORMS = {
     "film": r"films?|strips?",
     "spray": r"sprays?",
@@ -58,6 +60,8 @@ FORMS = {
 LIQUID_FORMS = ("solution", "suspension")
 # Of these one takes a piece of so many mg, though a liquid is made of it
 IN_PIECES = re.compile(r"\b(?:sachets?|packets?|granules|powder|per (?:actuation|dose|spray))\b")
+VOLUME = re.compile(r"(?:\b|(?<=\d))(?:ml|millilit\w*)\b")
+A_PUFF = re.compile(r"(?:/ ?|\bper )(?:actuat|dose|spray)")
 FORM = re.compile(r"\b(?:" + "|".join(f"(?P<{form}>{words})" for form, words in FORMS.items()) + r")\b")
 
 
@@ -79,4 +83,6 @@ def extended(text: str) -> bool:
 
 def is_liquid(text: str) -> bool:
     """Whether the product is measured in mL: a strength in mg alone is then no strength."""
+    if VOLUME.search(text) and not A_PUFF.search(text):
+        return True
     return form(text) in LIQUID_FORMS and route(text) != "injection" and not IN_PIECES.search(text)

@@ -22,7 +22,7 @@ from opioid_outcomes.exposure import product_forms, product_strengths, product_t
 OTHER_NAMES = ("also_called", "combinations", "for_use_disorder")  # columns of opioids.csv
 ANTITUSSIVE_OPIOIDS = ("codeine", "dihydrocodeine", "hydrocodone")
 # Buprenorphine with naloxone is licensed for opioid use disorder only (US prescribing information; ATC N07BC51).
-ANTAGONIST = re.compile(r"\bnalox(?:one?)?\b")
+ANTAGONIST = re.compile(r"\b(?:nalox(?:one?)?|naloxn)\b")
 # Claims cut the last letter off, and other languages never had it: "hydrocodon-acetaminophn", "Morphin". Below this
 # length a name without its e would be too short to mean one drug.
 LEAST_WITHOUT_E = 7
@@ -56,7 +56,8 @@ def parse(name: str) -> Product | None:
 
     Whole words decide (dihydrocodeine is not codeine, ipratropium not opium), in any letter case and with or without
     accents. Strength is in mg, mcg/h for patches or mg/mL for liquids, and belongs to the opioid, not to its partner;
-    where that cannot be told, it is not said. Only patches have a strength per hour, and liquids none in mg alone. A
+    where that cannot be told, it is not said. Only patches have a strength per hour; liquids, and what is
+    measured in mL, have none in mg alone. A
     brand tells route and release where its name's other words do not. A pack of different tablets has no strength. What
     is no medicine (a test for fentanyl, homeopathic opium, "codeine-free") names no opioid.
     """

@@ -20,11 +20,15 @@ OF_WHAT = r"ml|millilit(?:er|re)s?|hr|hours?|h|actuat|spray|dose"
 # Not of mass: volumes, hours, percentages, areas, counts of what is taken ("2 x 5 mg", "5 mg - 30 tabs")
 NOT_MASS = r"(?! ?(?:ml|millilit\w+|l|hr|hours?|h|cm2?|x|days?|of)\b| ?%)"
 PER = rf"(?:/| (?:in|per) )(?:(?P<per>\d[\d.,]*)? ?(?P<of>{OF_WHAT})|(?P<weight>[mk]?g))\b"
-PART = rf"(?P<value>{NUMBER}){NOT_MASS}(?: ?(?P<unit>{MASS_UNITS})\b(?:{PER})?)?"
+# Claims leave the unit of a mixture's strengths out, but not its volume: "7.5-325/15ml", "5/325 per 5 ml"
+VOLUME = r"(?: ?/ ?| (?:in|per) )(?P<volume>\d[\d.,]*)? ?(?:ml|millilit(?:er|re)s?)\b"
+PART = rf"(?P<value>{NUMBER}){NOT_MASS}(?: ?(?P<unit>{MASS_UNITS})\b(?:{PER})?|(?P<unitless>{VOLUME}))?"
 ITEM = re.sub(r"\?P<\w+>", "?:", PART)
 NEXT = r"(?: - (?!\d+ ?(?:tab|cap|patch))|(?:[-+&,;]| ?/) ?| [+&;] ?| (?:to|or|and|bis) )"
 CHAIN = re.compile(rf"{ITEM}(?:{NEXT}{ITEM})*")
 PARTS = re.compile(PART)
+# "6.25-10/5": claims cut the mL of a mixture off, too
+CUT_OFF = re.compile(r"[\d.]+(?: ?mg)?(?:-[\d.]+(?: ?mg)?)+/(?:5|15)")
 THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 BETWEEN_NAMES = re.compile(r"[-/;+&]| and ")
 NAMES_IN_BRACKETS = re.compile(r" ?[(\[][^()\[\]\d]*[)\]]")
@@ -82,7 +86,7 @@ def strength(text: str, named: Sequence[re.Match[str]], ingredient: str, *, patc
 
 def _found(text: str, named: Sequence[re.Match[str]], ingredient: str, patch: bool, others: bool) -> Strength:
     if patch:
-        return _per_hour(text)
+        return _per_hour(text, ingredient)
     if others:  # the dose of the other one would be left out
         return UNKNOWN
     beside = [_own(text, word, ingredient) for word in _one_per_part(text, named)]
@@ -94,12 +98,15 @@ def _found(text: str, named: Sequence[re.Match[str]], ingredient: str, patch: bo
     return _of_all_names(text, named, ingredient)
 
 
-def _per_hour(text: str) -> Strength:
+def _per_hour(text: str, ingredient: str) -> Strength:
     amounts = [amount for chain in CHAIN.finditer(text) for amount in _amounts(chain[0])]
     if ON_DEMAND.search(text):
         return next(((_rounded(a.mg), "mg") for a in amounts if a.mg and a.unit), UNKNOWN)
-    told = [a for a in amounts if a.of == "hour"] or [a for a in amounts if a.unit in SMALL_UNITS and a.of is None]
-    values = {a.mg and a.per and _rounded(a.mg * 1000 / a.per) for a in told}
+    told = [a for a in amounts if a.of == "hour"]
+    unsaid = [] if told else [a for a in amounts if a.unit in SMALL_UNITS and a.of is None]
+    values = {a.mg and a.per and _rounded(a.mg * 1000 / a.per) for a in told or unsaid}
+    if unsaid and any((value or 0.0) > largest_per_hour()[ingredient] for value in values):  # of the patch: "2550 mcg"
+        return UNKNOWN
     return (values.pop() or None, "mcg/h") if len(values) == 1 and None not in values else UNKNOWN
 
 
@@ -186,7 +193,7 @@ def _chosen(
     own: bool,
 ) -> Strength:
     """The opioid's of the amounts in a chain that stands at ``span``; own: beside its name, no partner's between."""
-    if any(amount.mg is None or amount.of in ("?", "hour") for amount in amounts):
+    if CUT_OFF.fullmatch(text, *span) or any(amount.mg is None or amount.of in ("?", "hour") for amount in amounts):
         return UNKNOWN
     places = _places(text, span[0], named, len(amounts)) if len(amounts) > 1 else []
     if len(amounts) == 1:
@@ -201,6 +208,8 @@ def _chosen(
         if chosen is None:
             return UNKNOWN
         found = chosen
+    if found.unit is None and found.of == "mL" and not marketed(found.mg, found.per, ingredient):  # mg is a guess
+        return UNKNOWN
     return _in_contract_units(_with_volume(text, found, span))
 
 
@@ -240,7 +249,10 @@ def _with_volume(text: str, found: Amount, span: tuple[int, int]) -> Amount:
         for other in _amounts(chain[0]):
             if chain.span() != span and other.of == "mL" and other.mg is not None:
                 apart = text[min(span[1], chain.end()) : max(span[0], chain.start())]
-                return Amount(found.mg, found.unit, "mL", other.per) if partner_words().search(apart) else other
+                if partner_words().search(apart):
+                    return Amount(found.mg, found.unit, "mL", other.per)
+                if other.unit:
+                    return other
     return found
 
 
@@ -252,8 +264,9 @@ def _amounts(chain: str) -> list[Amount]:
     amounts = []
     for i, part in enumerate(parts):
         unit = next((unit for unit in units[i:] if unit), next((unit for unit in reversed(units) if unit), None))
-        last = part if part["of"] or part["weight"] else parts[-1]
-        amounts.append(_amount(part["value"], unit, last["weight"] or last["of"], last["per"]))
+        last = part if part["of"] or part["weight"] or part["unitless"] else parts[-1]
+        of = "ml" if last["unitless"] else last["weight"] or last["of"]
+        amounts.append(_amount(part["value"], unit, of, last["per"] or last["volume"]))
     return amounts
 
 
@@ -324,6 +337,13 @@ def marketed_strengths() -> dict[str, tuple[tuple[float, ...], tuple[float, ...]
         per_unit.setdefault(name, set()).update(map(float, values.split("|")))
     names = sorted(per_unit.keys() | per_ml.keys())
     return {name: (tuple(sorted(per_unit.get(name, ()))), tuple(sorted(per_ml.get(name, ())))) for name in names}
+
+
+@cache
+def largest_per_hour() -> dict[str, float]:
+    """Ingredient to the largest patch that is marketed, in mcg/h."""
+    table = io.read_text_table(shipped.DATA / "drugs" / "opioids.csv").drop_nulls("largest_mcg_per_hour")
+    return {name: float(value) for name, value in table.select("ingredient", "largest_mcg_per_hour").iter_rows()}
 
 
 @cache

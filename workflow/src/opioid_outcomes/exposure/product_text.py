@@ -18,11 +18,15 @@ DIRECTORY = re.compile(
 )
 EACH = re.compile(rf"(?<=\d)( ?)({MASS_UNITS}) ?/ ?1(?! ?[\d.,]| ?ml)\b")  # "5 mg/1", of a tablet
 # "acetaminophen-cod #3", "Tylenol #3", "HYDROCO/APAP", beside a partner only: cod is a fish, too
-CODEINE = re.compile(r"(?<=[-/ ])cod\b(?! liver)(?=.*\d)|(?<=\btylenol )(?=(?:#|no\.?) ?[234]\b)")
+CODEINE = re.compile(
+    r"(?<=[-/ ])cod\b(?! liver)(?=.*\d)|\bcod(?=[-/](?:gg|guai\w*|apap|acetam\w*)\b)"
+    r"|(?<=\btylenol )(?=(?:#|no\.?) ?[234]\b)"
+)
 CODEINE_PARTNERS = re.compile(
-    r"\b(?:acetamin\w*|apap|asa|aspirin|butal\w*|tylenol|prometh\w*|guaif\w*|paracet\w*|caris\w*|caff?)\b"
+    r"\b(?:acetamin\w*|apap|asa|aspirin|butal\w*|tylenol|prometh\w*|guaif\w*|gg|paracet\w*|caris\w*|caff?)\b"
 )
 HYDROCODONE = re.compile(r"\bhydroco(?=[-/ ]+(?:apap|acetam|bit|ibu|homat|chlor|cpm))")
+CC = re.compile(r"(?<=[\d/ ])cc\b")  # cubic centimetres
 MODIFIED = re.compile(r"\bm/r\b")
 # Not the opioid itself: a test for it, its allergy, a placebo, "codeine-free"
 NO_DRUG = re.compile(
@@ -37,7 +41,7 @@ def plain(name: str) -> str:
     """Lower case without accents; one kind of dash; one blank between words; strengths and abbreviations in one way."""
     folded = unicodedata.normalize("NFKD", name.lower())
     text = "".join(letter for letter in folded if not unicodedata.combining(letter)).replace("μ", "µ")
-    text = " ".join(DASHES.sub("-", text).split())
+    text = CC.sub("ml", " ".join(DASHES.sub("-", text).split()))
     text = DIRECTORY.sub(_listed, text)
     text = EACH.sub(r"\1\2", PER.sub(_beside, text))
     text = MODIFIED.sub("mr", HYDROCODONE.sub("hydrocodone", text))
