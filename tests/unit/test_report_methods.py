@@ -124,4 +124,4 @@ def test_reports_are_believed_only_where_use_is_followed_by_them() -> None:
 
 
 def test_methods_claim_no_role_for_the_seed_where_nothing_is_drawn() -> None:
-    assert "Nothing is drawn at random but simulated cohorts." in told()
+    assert "Nothing is drawn at random but simulated cohorts and the starts of latent classes, from" in told()

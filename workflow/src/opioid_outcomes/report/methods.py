@@ -52,7 +52,8 @@ def _design(released: Released) -> list[str]:
         told.append(f"Cohort `{name}` {made} {source}; {dates}.")
     return [
         "This is an observational cohort study. Every choice is in the config printed at the end; the program cannot "
-        "tell whether it was fixed before outcomes were seen. Nothing is drawn at random but simulated cohorts.",
+        "tell whether it was fixed before outcomes were seen. Nothing is drawn at random but simulated cohorts and "
+        "the starts of latent classes, from the study's seed.",
         " ".join(told),
         "Rows that break a rule of the contract (impossible dates, unknown persons, units or scales, duplicates, "
         "events after death) are set aside and counted by rule; a table that loses more than "
@@ -120,7 +121,9 @@ def _covariates(config: Config) -> list[str]:
     told = [
         f"Baseline covariates are {names}, taken from before entry only"
         + (f", from the {config.population.lookback_days} days before it." if config.population.lookback_days else ".")
-        + f" {missing}. A coded condition without a record counts as absent, which is not the same as health."
+        + f" {missing}. A coded condition without a record counts as absent, which is not the same as health. "
+        "Predictors of long-term use are taken from before the start of use instead, conditions from all that is "
+        "recorded before it."
     ]
     if c.time_varying:
         told.append(
