@@ -427,6 +427,14 @@ def test_neighbours_told_together_are_neighbours_in_meaning(small: tuple[str, ..
     assert sum(row["persons"] is None for row in shown) == 0
 
 
+def test_states_that_are_small_together_join_the_dose_of_fewest_people_not_the_commonest() -> None:
+    counts = {"off": 600, "treatment": 3, "<20": 400, "20-49": 200, ">=90": 30, "unknown": 4}
+    shown = released("dose_bands", months_of_bands([counts] * 3))
+    assert {row["band"]: row["persons"] for row in shown} == {
+        "off": 600, "treatment or >=90 or unknown": 35, "<20": 400, "20-49": 200,
+    }  # fmt: skip
+
+
 def repairs(persons: tuple[int, int], repaired: int, over_90: int = 60) -> list[dict[str, object]]:
     return [
         {"fills_used": used, "persons": count, "person_years": 1003.2, "mean_mme": 50.0, "share_50": 0.4,
@@ -659,7 +667,7 @@ def test_a_share_of_people_of_whom_some_leave_moves_as_its_counts_do() -> None:
     )
     row = estimates.released(frame, CMS11).row(0, named=True)
     assert row["estimate"] == round(0.4312345 + 120 / 305 - 121 / 303, 3)
-    assert row["note"].endswith("from the rounded counts shown")
+    assert row["note"].endswith("moved by as much as rounding moves its counts")
 
 
 def test_limits_of_a_mean_slope_do_not_tell_how_many_people_it_rests_on() -> None:

@@ -14,12 +14,13 @@ def told_together(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Rows month, band, persons, share in which few bands are small, the smallest joined first.
 
     A band is joined in all months alike, so that no month's difference gives it away: a dose with the next higher, the
-    highest with the next lower, unknown and treatment with each other, else unknown with the lowest dose or, without
-    one, with off, and treatment with off; off with the lowest dose. What is small in few months only stays, to be
+    highest with the next lower, unknown and treatment with each other, else (they are together already, or one of them
+    is not there) with the dose of fewest people or, without one, with off, and treatment alone with off; off with the
+    lowest dose. What is small in few months only stays, to be
     hidden there. The order of rows is kept.
     """
     while (small := _smallest(frame, profile)) is not None:
-        partner = _partner(small, ordered(frame["band"].unique()))
+        partner = _partner(small, ordered(frame["band"].unique()), _fewest_first(frame))
         if partner is None:
             return frame
         joined = together(small, partner)
@@ -42,14 +43,19 @@ def _smallest(frame: pl.DataFrame, profile: Profile) -> str | None:
     return None if often.is_empty() else often.item(0, "band")
 
 
-def _partner(small: str, bands: list[str]) -> str | None:
+def _fewest_first(frame: pl.DataFrame) -> list[str]:
+    people = frame.group_by("band").agg(pl.col("persons").sum()).sort("persons", "band")
+    return people.get_column("band").to_list()
+
+
+def _partner(small: str, bands: list[str], fewest_first: list[str]) -> str | None:
     others = [band for band in bands if band != small]
     doses = [band for band in others if not {OFF, TREATMENT, UNKNOWN} & set(parts(band))]
     mine = set(parts(small))
     if mine & {TREATMENT, UNKNOWN}:
         state = next((band for band in others if set(parts(band)) & {TREATMENT, UNKNOWN} - mine), None)
         off = next((band for band in others if OFF in parts(band)), None)
-        dose = next(iter(doses), None) if UNKNOWN in mine else None
+        dose = next((band for band in fewest_first if band in doses), None) if UNKNOWN in mine else None
         return state or dose or off
     if OFF in mine:
         return next(iter([*doses, *others]), None)

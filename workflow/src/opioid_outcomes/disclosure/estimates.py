@@ -134,8 +134,8 @@ def _recomputed(row: dict[str, Any], shown: dict[Group, Counted]) -> dict[str, A
     return numbers | _noted(row)
 
 
-def _noted(row: dict[str, Any]) -> dict[str, Any]:
-    return {"note": "; ".join(filter(None, [row["note"], "from the rounded counts shown"]))}
+def _noted(row: dict[str, Any], told: str = "from the rounded counts shown") -> dict[str, Any]:
+    return {"note": "; ".join(filter(None, [row["note"], told]))}
 
 
 def _share(row: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _share(row: dict[str, Any]) -> dict[str, Any]:
         spread = _of_share(estimate, whole) / _of_share(row["estimate"], row["exact_persons"])
         numbers |= {"estimate": estimate, "se": row["se"] and row["se"] * spread}
         numbers |= dict(zip(("ci_low", "ci_high"), _limits(row, estimate, numbers["se"]), strict=True))
-        noted = _noted(row)
+        noted = _noted(row, "moved by as much as rounding moves its counts")
     return {name: value if value is None else round(value, 3) for name, value in numbers.items()} | noted
 
 
