@@ -144,7 +144,9 @@ class Exposure(Section):
         "midpoint", "Which number an amount recorded as a range, as 1-2, stands for; set_aside: it is unknown."
     )
     repaired_fills: Literal["keep", "drop"] = key(
-        "keep", "drop: fills with a repaired amount are set aside, as a sensitivity analysis."
+        "keep",
+        "drop: fills with a repaired amount are set aside, as a sensitivity analysis: use is unknown, never none, for"
+        " carry_over_days (at least one) from their date.",
     )
     buprenorphine: Buprenorphine = key(Buprenorphine, "How buprenorphine counts.")
     events: DoseEvents = key(DoseEvents, "When a change of dose is an event.")
