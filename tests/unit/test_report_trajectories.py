@@ -10,7 +10,7 @@ from report_release import settings, write
 
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS
-from opioid_outcomes.report import accounting, released, trajectory_section
+from opioid_outcomes.report import accounting, exposure_section, released, trajectory_section
 from opioid_outcomes.report.document import Figure, Notice, Paragraph, Section, Table
 from opioid_outcomes.report.released import Released
 
@@ -103,8 +103,8 @@ def test_notes_that_differ_are_printed_each_with_what_it_is_about(study: Release
     assert section is not None
     said = [block.text for block in section.blocks if isinstance(block, Paragraph)]
     assert (
-        "How the estimates are defined: mean slope. clinic, dose and claims, dose: SD between persons 12. "
-        "clinic, pain: SD between persons 0.5."
+        "How the estimates are defined: mean slope. clinic (dose); claims (dose): SD between persons 12. "
+        "clinic (pain): SD between persons 0.5."
     ) in said
 
 
@@ -130,3 +130,34 @@ def test_why_there_are_no_classes_is_what_the_models_say(study: Released) -> Non
         f"No classes of dose trajectories are shown ({told}).",
         f"No models of dose trajectories were fitted ({told}).",
     ]
+
+
+def test_numbers_of_one_window_are_told_with_their_outcomes_and_the_window_once(study: Released) -> None:
+    none = {"estimate": None, "ci_low": None, "ci_high": None, "gate": "not evaluable: too few", "window": "0-720"}
+    rows = [trajectory_row(**SLOPE, outcome=name) | none for name in ("dose", "dose", "pain")]
+    table = next(
+        block for block in accounting.not_estimated(replace(study, estimates=rows)).blocks if isinstance(block, Table)
+    )
+    assert table.rows[0][3].count("0 to 720") == 2
+    assert "dose: " in table.rows[0][3]
+    assert "pain: " in table.rows[0][3]
+
+
+def test_all_estimates_have_a_heading_for_each_population(study: Released) -> None:
+    rows = [trajectory_row(**SLOPE) | {"population": name} for name in ("on opioids", "in pain")]
+    (table,) = accounting.all_estimates(replace(study, estimates=rows)).blocks
+    assert isinstance(table, Table)
+    heads = [row[0] for row in table.rows if len(row) == 1]
+    assert [head.rpartition(" – ")[2] for head in heads] == ["on opioids", "in pain"]
+
+
+def test_tables_of_everybody_in_the_source_say_so(study: Released) -> None:
+    blocks = exposure_section.exposure(study).blocks
+    everybody = {
+        block.name for block in blocks if isinstance(block, Table | Figure) and "everybody in" in block.caption
+    }
+    assert everybody >= {
+        "mme_thresholds", "gap_distribution", "episode_summary", "exposure_ledger", "repair_sensitivity",
+        "dose_events", "long_term", "concurrent_use",
+    }  # fmt: skip
+    assert not everybody & {"use_history", "dose_distribution", "dose_trajectory", "dose_bands"}

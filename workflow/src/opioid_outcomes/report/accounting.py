@@ -17,6 +17,7 @@ from opioid_outcomes.report.words import (
     method_words,
     number,
     person_years,
+    plain,
     present,
     printed,
 )
@@ -127,14 +128,17 @@ def _where(released: Released, rows: Rows) -> str:
         windows: dict[str, list[str]] = {}
         for row in (row for row in rows if row["cohort"] == cohort):
             found = windows.setdefault(_which(released, row), [])
-            found += [row["window"].replace("-", " to ")] if row["window"] else []
+            window = row["window"].replace("-", " to ")
+            found += [window] if window and window not in found else []
         which = [f"{name}, days {listed(days)}" if days else name for name, days in windows.items()]
         parts.append(f"{cohort}: {'; '.join(which)}")
     return ". ".join(parts)
 
 
 def _which(released: Released, row: dict[str, Any]) -> str:
-    return f"{row['contrast']} ({method_words(row['method'])}, {released.scale(row).label})"
+    several = row["analysis"].startswith("trajectory.")  # of more than one outcome
+    outcome = f"{plain(row['outcome']).replace(':', ' ')}: " if several else ""
+    return f"{outcome}{row['contrast']} ({method_words(row['method'])}, {released.scale(row).label})"
 
 
 def all_estimates(released: Released) -> Section:
@@ -143,9 +147,9 @@ def all_estimates(released: Released) -> Section:
     for cohort in dict.fromkeys(row["cohort"] for row in released.rows()):
         for analysis in dict.fromkeys(row["analysis"] for row in released.rows(cohort=cohort)):
             rows = released.rows(cohort=cohort, analysis=analysis)
-            populations = listed(list(dict.fromkeys(row["population"] for row in rows if row["population"])), "or")
-            lines.append((f"{cohort} – {analysis}" + (f" – {populations}" if populations else ""),))
-            lines += [_estimate(row, released.scale(row)) for row in rows]
+            for population in dict.fromkeys(row["population"] for row in rows):
+                lines.append((f"{cohort} – {analysis}" + (f" – {population}" if population else ""),))
+                lines += [_estimate(row, released.scale(row)) for row in rows if row["population"] == population]
     if not lines:
         return Section("estimates", "All estimates", (Notice("estimates.csv holds no rows."),))
     heads = (

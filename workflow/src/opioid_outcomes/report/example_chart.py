@@ -116,9 +116,9 @@ def _fills(canvas: _Canvas) -> tuple[list[Any], int]:
     return [bars, *_legible(told, align="left", dx=3, fontSize=9, baseline="middle")], ROW * sum(lines)
 
 
-def _legible(base: Any, **text: Any) -> list[Any]:
+def _legible(base: Any, halo: float = 2, **text: Any) -> list[Any]:
     """Text over lines: white around it first."""
-    return [base.mark_text(stroke="white", strokeWidth=2, **text), base.mark_text(**text)]
+    return [base.mark_text(stroke="white", strokeWidth=halo, strokeJoin="round", **text), base.mark_text(**text)]
 
 
 def _rows_axis(names: list[str], lines: list[int] | None = None) -> Any:
@@ -258,7 +258,7 @@ def _events(canvas: _Canvas) -> tuple[list[Any], int]:
     axis = alt.Axis(grid=False, tickCount=10)
     base = alt.Chart(values(data)).encode(x=canvas.x("start", axis), y=y)
     points = base.mark_point(shape="diamond", size=60, filled=True, color=INK, opacity=1)
-    told = _legible(base.encode(text="told:N"), align="left", dx=8, fontSize=9.5)
+    told = _legible(base.encode(text="told:N"), halo=6, align="left", dx=8, fontSize=9.5)
     return [*told, points], ROW * max(1, len(names))
 
 

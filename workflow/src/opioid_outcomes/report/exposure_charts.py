@@ -38,11 +38,12 @@ def dose_bands(by_cohort: dict[str, Rows]) -> Any:
     for cohort, rows in by_cohort.items():
         last = max(row["month"] for row in rows) + 1
         scale = alt.Scale(domain=[0, last], nice=False)
+        ticks = alt.Axis(grid=False, values=_told_months(last))
         bars = (
             alt.Chart(values(stacked[cohort]))
             .mark_rect(stroke="white", strokeWidth=0.3)
             .encode(
-                x=alt.X("month:Q", title="30-day months since entry", scale=scale, axis=alt.Axis(grid=False)),
+                x=alt.X("month:Q", title="30-day months since entry", scale=scale, axis=ticks),
                 x2="next:Q",
                 y=alt.Y("from:Q", title="share of people followed", axis=alt.Axis(format=".0%"), scale=_share()),
                 y2="to:Q",
@@ -75,14 +76,18 @@ def _stacked(rows: Rows, order: list[str]) -> Rows:
     return made
 
 
+def _told_months(last: float) -> list[int]:
+    step = next((s for s in (3, 6, 12, 24) if last / s <= 6), 48)
+    return list(range(0, int(last), step))
+
+
 def _followed(rows: Rows, last: float) -> Rows:
     """The number of people behind a bar, where all its parts are shown, at months far enough apart to print."""
-    step = next((s for s in (3, 6, 12, 24) if last / s <= 6), 48)
     told = []
-    for month in range(0, int(last), step):
+    for month in _told_months(last):
         parts = [row["persons"] for row in rows if row["month"] == month]
         if parts and all(present(part) for part in parts):
-            told.append({"group": "", "x": month + 0.5, "label": number(sum(parts))})
+            told.append({"group": "", "x": month, "label": number(sum(parts))})
     return told
 
 

@@ -10,6 +10,7 @@ from opioid_outcomes.contracts.bands import OFF, parts
 from opioid_outcomes.report import charts, exposure_charts, exposure_tables, use_tables
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section
 from opioid_outcomes.report.drawing import svg
+from opioid_outcomes.report.exposure_tables import EVERYBODY
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import listed, number, percent, plural, present
 
@@ -31,6 +32,10 @@ def exposure(released: Released) -> Section:
     if set(released.exposures) == {"baseline"}:
         return Section("exposure", "Opioid exposure", tuple(blocks))
     blocks += [
+        Paragraph(
+            "Current and past use, and dose and its course, are of the cohort in follow-up. All else in this section "
+            f"counts {EVERYBODY}."
+        ),
         Heading("Dose by factor table and definition"), *_thresholds(released),
         Heading("Current and past use"), use_tables.use_history(released),
         Heading("Dose and its course"), _distribution(released), _trajectory(released), _bands(released),
@@ -87,9 +92,10 @@ def _thresholds(released: Released) -> list[Block]:
             f"{title}. Each cell: the share, and below it the number, of people with a known dose who in any window of "
             f"{plural(rules.definition_window_days, 'day')} are {reach} the threshold. HEAL definitions: the MME of "
             "the window 1, over its days of supply (a day on two products twice); 2, over its days on therapy, each "
-            "once; 3, over all its days; 4, on the day with the highest dose. `heal` counts buprenorphine, the other "
-            "tables leave its dose unknown. "
-            f"Framed: the factor table of the study, `{table}`. n: people with a known dose by that table.",
+            "once; 3, over all its days; 4, on the day with the highest dose. Tables without a factor "
+            "for buprenorphine leave its days at an unknown dose. "
+            f"Framed: the factor table of the study, `{table}`. n: people with a known dose by that table. "
+            f"Counted: {EVERYBODY}.",
             " ".join(told), note=released.rule,
         ),
     ]  # fmt: skip
@@ -174,7 +180,11 @@ def _bands(released: Released) -> Block:
         f"{plural(released.config.exposure.carry_over_days, 'day')} of carry-over after the end of supply, at the dose "
         "last held; treatment: of opioid use disorder; unknown: on at an unknown dose, or use not known. The "
         "number of people below a bar is printed where all its parts may be shown."
-        + (" Bands of few people are told together with their neighbours." if joined else "")
+        + (
+            " Bands of few people are told together: treatment and unknown with each other first, doses with the next."
+            if joined
+            else ""
+        )
         + (" White at the top: parts withheld because few people are behind them." if withheld else ""),
         told, note=released.rule,
     )  # fmt: skip
@@ -209,7 +219,8 @@ def _gaps(released: Released) -> Block:
         "gap_distribution",
         svg(exposure_charts.gap_distribution(by_cohort, gap_days), "gap_distribution", title, told),
         f"{title}, as shares of all such gaps; several may be one person's. {chosen}. {told} Episodes only describe: "
-        "that a gap ends is known only later, so no gap is bridged in person-time.",
+        "that a gap ends is known only later, so no gap is bridged in person-time. "
+        f"Counted: {EVERYBODY}.",
         told, note=released.rule,
     )  # fmt: skip
 

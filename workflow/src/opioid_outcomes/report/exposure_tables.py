@@ -24,6 +24,7 @@ from opioid_outcomes.report.words import (
 
 Row = dict[str, Any]
 NOT_RECOGNISED = "not_recognised"  # fills by vocabulary, each once
+EVERYBODY = "everybody in the source, also people outside the cohort and days before entry"
 CODE_NOT_RECOGNISED = "code_not_recognised"  # the commonest codes of these fills
 LONG_TERM = {
     "d90_in_365": "90 days with supply or more within 365",
@@ -103,7 +104,8 @@ def ledger(released: Released) -> list[Block]:
             "exposure_ledger",
             "Ledger of opioid fills: by ingredient, by reason kept apart from analgesic exposure, by repair, and "
             "products not recognised. A fill mended by several rules stands under all of them joined by +. "
-            "Other: what few people or fills have, and what would give their number back.",
+            "Other: what few people or fills have, and what would give their number back. "
+            f"Counted: {EVERYBODY}.",
             ("Entry", "Label", "Fills", "Persons"), tuple(rows), 2, released.rule, (1.2, 2.4, 0.8, 0.8),
         ),
     ]  # fmt: skip
@@ -142,7 +144,7 @@ def repair_sensitivity(released: Released) -> Block:
         "repair_sensitivity",
         "Days with supply from all fills, and from those that needed no repair. Person-years are of days with supply, "
         "before any carry-over; mean dose and shares are over days of a known dose, the shares at 50 and 90 MME/day "
-        f"or more. {used}",
+        f"or more. {used} Counted: {EVERYBODY}.",
         ("Fills used", "Persons", "Person-years", "Mean MME/day", "Days ≥50", "Days ≥90"), tuple(lines), 5,
         released.rule, (1.6, 1, 1, 1.1, 0.8, 0.8),
     )  # fmt: skip
@@ -190,7 +192,8 @@ def dose_events(released: Released) -> Block:
         return Notice("No changes of dose are shown: no cohort has daily doses with enough people behind them.")
     return Table(
         "dose_events",
-        "Changes of dose, anywhere in observation. An event told from the days after it starts a follow-up only when "
+        f"Changes of dose, anywhere in observation, of {EVERYBODY}. "
+        "An event told from the days after it starts a follow-up only when "
         "those days have passed; means are over days with supply, every dose of the window is known, and no more than "
         f"30 days in a row of it are without supply. {stable(released.config.exposure.events)} Change: median over "
         "events of the mean dose after, relative to before.",
@@ -219,7 +222,7 @@ def long_term(released: Released) -> Block:
         "long_term",
         "Who ever meets each published definition of long-term opioid therapy, among persons with an analgesic "
         "opioid fill. Each definition is judged on a day from that day and the past alone. "
-        f"`{chosen}` is the one used in this study (`long_term_definition`).",
+        f"`{chosen}` is the one used in this study (`long_term_definition`). Counted: {EVERYBODY}.",
         ("Definition", "What counts", "Persons", "Meet it", "Share"), tuple(lines), 3, released.rule,
         (1.6, 2.9, 0.8, 0.8, 0.8),
     )  # fmt: skip
@@ -242,7 +245,8 @@ def concurrent_use(released: Released) -> Block:
         "year two opioid fills or more, 15 days with opioids, two fills of the other, and 30 shared days (the "
         "Pharmacy Quality "
         "Alliance's measure of concurrent use of opioids and benzodiazepines, here for either class). A medicine "
-        "nobody dispensed and one that the source does not hold look the same.",
+        "nobody dispensed and one that the source does not hold look the same. "
+        f"Counted: {EVERYBODY}.",
         ("With", "Persons on opioids", "With a shared day", "Share", "Shared days", "COB"), tuple(lines), 5,
         released.rule, (1.6, 1, 1, 0.8, 0.9, 0.7),
     )  # fmt: skip

@@ -16,7 +16,6 @@ from opioid_outcomes.report.words import (
     counts,
     hidden_by_disclosure,
     interval,
-    listed,
     number,
     percent,
     plain,
@@ -262,13 +261,18 @@ def _note(rows: list[Row]) -> list[Block]:
         return []
     parts = [row["note"].split("; ") for row in told]
     shared = [part for part in parts[0] if all(part in other for other in parts)]
-    differing: dict[str, dict[str, None]] = {}
+    differing: dict[str, dict[str, dict[str, None]]] = {}
     for row, own in zip(told, parts, strict=True):
         rest = "; ".join(part for part in own if part not in shared)
         if rest:
-            differing.setdefault(rest, {})[f"{row['cohort']}, {plain(row['outcome'])}"] = None
+            outcome = plain(row["outcome"]).replace(":", " ")
+            differing.setdefault(rest, {}).setdefault(row["cohort"], {})[outcome] = None
     first = [f"How the estimates are defined: {'; '.join(shared)}."] if shared else ["How the estimates are defined."]
-    return [Paragraph(" ".join([*first, *(f"{listed(list(who))}: {rest}." for rest, who in differing.items())]))]
+    return [Paragraph(" ".join([*first, *(f"{_by_cohort(who)}: {rest}." for rest, who in differing.items())]))]
+
+
+def _by_cohort(outcomes: dict[str, dict[str, None]]) -> str:
+    return "; ".join(f"{cohort} ({', '.join(own)})" for cohort, own in outcomes.items())
 
 
 def _reasons(released: Released, rows: list[Row]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opioid_outcomes.exposure.status import RECENT_DAYS
 from opioid_outcomes.report.document import Block, Notice, Table
-from opioid_outcomes.report.exposure_tables import Row, by_cohort, share, told
+from opioid_outcomes.report.exposure_tables import EVERYBODY, Row, by_cohort, share, told
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import MISSING, number, person_years, plural, present
 
@@ -71,7 +71,8 @@ def episodes(released: Released) -> Block:
         return Notice("Episodes are not counted: no cohort has days with supply of enough people.")
     return Table(
         "episode_summary",
-        "Episodes: days with supply, merged over gaps, anywhere in observation. Medians over episodes: of their days "
+        f"Episodes: days with supply, merged over gaps, anywhere in observation, of {EVERYBODY}. "
+        "Medians over episodes: of their days "
         "from first to last, and of the share of these with supply.",
         ("Merged over", "Persons", "Episodes", "Median days", "Days with supply"), tuple(lines), 4, released.rule,
         (2.4, 0.9, 0.9, 1, 1.2),
