@@ -151,7 +151,7 @@ def test_bands_are_stacked_from_off_to_unknown_and_what_is_withheld_stays_white(
     assert last[exposure_charts.WITHHELD][1] == 1.0
     assert last[exposure_charts.WITHHELD][0] == pytest.approx(last["unknown"][1])
     people = exposure_charts._followed(ROWS["dose_bands"], 25)
-    assert [row["x"] for row in people] == [0.5, 6.5, 12.5, 18.5]  # not month 24, of which parts are withheld
+    assert [row["x"] for row in people] == [0, 6, 12, 18]  # not month 24, of which parts are withheld
     assert people[0]["label"] == f"{sum(row['persons'] for row in ROWS['dose_bands'] if row['month'] == 0):,}"
 
 
@@ -279,10 +279,13 @@ def test_of_use_asked_once_nothing_is_said_of_doses_or_courses(study: Released) 
     [
         ({"mme_factors": "cdc_2016_tiers"}, "4 up to 20 mg, 8 up to 40, 10 up to 60, 12 above"),
         ({"mme_factors": "heal"}, "Buprenorphine has a factor in this table"),
+        ({"mme_factors": "some/where/mine.csv"}, "Where the table has no factor for buprenorphine, its days"),
+        ({"mme_factors": "cdc_2016_tiers"}, "but for the start of a high dose, so that no event comes from crossing a"),
         ({"mme_factors": "some/where/mine.csv"}, "the table `mine.csv` (the study's own)"),
         ({"stockpile_cap_days": None}, "There is no stockpiling"),
         ({"stays": "ignore"}, "Inpatient stays do not change supply"),
         ({"ranges": "lower"}, "An amount recorded as a range stands for its lower end"),
+        ({"repaired_fills": "drop"}, "from its date use is unknown, never none, for 30 days"),
         ({"repaired_fills": "drop"}, "every fill with a repaired amount is set aside"),
         ({"days_supply": {"repair": []}}, "more than 365) are repaired by no rule"),
         ({"days_supply": {"waiting_time_quantile": 0.9}}, "waiting time is the 90 % quantile"),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from opioid_outcomes.config import shipped
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.exposure.dose_history import FLAT_FACTOR
+from opioid_outcomes.exposure.mme_tables import factors, tiers
 from opioid_outcomes.exposure.repair import LIQUID, PATCH
 from opioid_outcomes.exposure.source import SELF_REPORTED
 from opioid_outcomes.exposure.usual import LONGEST_WAIT
 from opioid_outcomes.report.exposure_section import factor_table
 from opioid_outcomes.report.exposure_tables import LONG_TERM, event_definitions, stable
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import listed, number, percent, plain, plural
+from opioid_outcomes.report.words import listed, percent, plain, plural
 from opioid_outcomes.trajectories.dose_classes import LEAST_SIGMA
 from opioid_outcomes.trajectories.selection import LEAST_MEAN_POSTERIOR, LEAST_PERSONS, LEAST_SHARE
 
@@ -24,7 +26,18 @@ TABLES = {
     "heal": "the NIH HEAL calculator, buprenorphine included",
     "consort_2008": "CONSORT 2008",
 }
-TIERED = ("cdc_2016_tiers",)
+BUPRENORPHINE, TIERS = "buprenorphine", "tiers"
+
+
+def _has(table: str) -> dict[str, bool] | None:
+    """Whether a shipped factor table has a factor for buprenorphine, and tiers; None for a table of the study's own."""
+    if table not in shipped.mme_factors():
+        return None
+    found = factors(table)
+    return {
+        BUPRENORPHINE: "buprenorphine" in found.get_column("ingredient").to_list(),
+        TIERS: tiers(found) is not None,
+    }
 
 
 def exposure(released: Released) -> list[str]:
@@ -56,21 +69,22 @@ def _dose(rules: Exposure, table: str) -> str:
     addiction = rules.buprenorphine.sublingual_without_indication == "opioid_use_disorder"
     sublingual = "opioid use disorder, a state that is neither on nor off" if addiction else "pain"
     meaning = f" ({TABLES[table]})" if table in TABLES else " (the study's own)"
-    tiers = (
+    has = _has(rules.mme_factors)
+    by_total = (
         " Methadone's factor depends on the day's total: 4 up to 20 mg, 8 up to 40, 10 up to 60, 12 above."
-        if table in TIERED
+        if has and has[TIERS]
         else ""
     )
-    buprenorphine = (
-        "Buprenorphine has a factor in this table."
-        if table == "heal"
-        else "Buprenorphine has no factor in CDC tables: its days are on opioids at an unknown dose, which is never "
-        "taken "
-        "as zero."
-    )
+    unknown = "its days are on opioids at an unknown dose, which is never taken as zero."
+    if has is None:
+        buprenorphine = f"Where the table has no factor for buprenorphine, {unknown}"
+    elif has[BUPRENORPHINE]:
+        buprenorphine = "Buprenorphine has a factor in this table."
+    else:
+        buprenorphine = f"Buprenorphine has no factor in this table: {unknown}"
     return (
         "The dose of a fill is strength × quantity / days of supply × factor, in morphine milligram equivalents "
-        f"(MME) per day; factors are those of the table `{table}`{meaning}.{tiers} Patches count per day of wear. "
+        f"(MME) per day; factors are those of the table `{table}`{meaning}.{by_total} Patches count per day of wear. "
         "Injections, anaesthesia opioids, antitussives and antidiarrhoeals are not analgesic exposure. "
         f"{buprenorphine} "
         f"Sublingual buprenorphine without a recorded indication counts as treatment for {sublingual}."
@@ -96,7 +110,8 @@ def _repair(rules: Exposure) -> str:
     drop = (
         "Repaired fills are kept, and the results without them stand beside."
         if rules.repaired_fills == "keep"
-        else "In this study every fill with a repaired amount is set aside."
+        else "In this study every fill with a repaired amount is set aside: from its date use is unknown, never none, "
+        f"for {plural(_unknown_days(rules), 'day')}."
     )
     return (
         "An amount that is missing or cannot be is unknown, and is repaired by a named rule or stays unknown. Days of "
@@ -107,6 +122,11 @@ def _repair(rules: Exposure) -> str:
         "person's own latest fills up to that day; product: among at least ten other people. No rule looks at a later "
         f"fill of the same person. An amount recorded as a range {ranges}. {drop}"
     )
+
+
+def _unknown_days(rules: Exposure) -> int:
+    """Days from a fill without a usable supply on which use is unknown."""
+    return max(rules.carry_over_days, 1)
 
 
 def _daily_dose(rules: Exposure) -> str:
@@ -137,7 +157,8 @@ def _status(rules: Exposure) -> str:
     )
     return (
         f"A person is on opioids on a day up to {rules.carry_over_days} days after the end of supply, as known from "
-        "fills up to that day only; no gap is bridged by looking at a later refill. Off opioids is split into "
+        "fills up to that day only; no gap is bridged by looking at a later refill. A fill whose supply is not known "
+        f"makes use unknown for {plural(_unknown_days(rules), 'day')} from its date. Off opioids is split into "
         "never, recent (up to 90 days since the end of supply) and former. Use is new if it begins after "
         f"{plural(rules.washout_days, 'observed day')} without opioids. Dose bands begin at "
         f"{listed([f'{band:g}' for band in rules.dose_bands])} MME/day. Episodes, which only describe, merge {gap}."
@@ -155,10 +176,16 @@ def _definitions(rules: Exposure) -> str:
 
 def _events(rules: Exposure) -> str:
     told = [f"{plain(name)}: {meaning}" for name, meaning in event_definitions(rules.events).items()]
+    has = _has(rules.mme_factors)
+    flat = "methadone counts at one factor here, but for the start of a high dose, so that no event comes from crossing"
+    if has is None:
+        by_tier = f" Where the table has tiers, {flat} one."
+    else:
+        by_tier = f" M{flat[1:]} a tier." if has[TIERS] else ""
     return (
         f"Events are {'; '.join(told)}. {stable(rules.events)} An event that is told from the days after it starts a "
         "follow-up only when these have passed, and they must be observed; a day of unknown dose among them means no "
-        "event. Methadone with tiers counts at one factor here, so that no event comes from crossing a tier."
+        f"event.{by_tier}"
     )
 
 
@@ -178,14 +205,17 @@ def trajectories(config: Config) -> list[str]:
     told = [
         f"A course of dose is the mean MME/day of each of the first {plural(rules.months, '30-day month')} since "
         "entry, "
-        "days off opioids counting as no dose, of people with a day on opioids and at least "
-        f"{plural(rules.min_months, 'month')} of known dose; where the factor of methadone rises with its dose, it is "
+        "days off opioids counting as no dose "
+        "and days of carry-over at the dose last held, of people with a day on opioids and at least "
+        f"{plural(rules.min_months, 'month')} of known dose. A month counts if at least 15 days of it are followed and "
+        "none is of unknown dose or use or in treatment; where the factor of methadone rises with its dose, it is "
         f"{FLAT_FACTOR:g} in courses and in slopes whatever the dose. Latent classes of courses are a finite mixture "
         f"of {shape} on the scale {scale}, each class with a variance of its own, fitted by EM from "
         f"{plural(rules.starts, 'random start')}. "
         f"No class's standard deviation is below {percent(LEAST_SIGMA, 0)} of the overall one, so that people on one "
         "constant dose can be a class (Hathaway 1985). "
-        f"Of 1 to {rules.max_classes} classes the smallest BIC is chosen among models whose smallest class holds at "
+        f"Of 1 to {rules.max_classes} classes the smallest BIC "
+        "(it counts persons, not months) is chosen among models whose smallest class holds at "
         f"least {percent(LEAST_SHARE, 0)} of people and {LEAST_PERSONS} of them, and in each of whose classes the mean "
         f"posterior probability is at least {LEAST_MEAN_POSTERIOR:g}."
     ]
@@ -197,10 +227,17 @@ def trajectories(config: Config) -> list[str]:
         "probability of "
         "each class) and with long-term use among new users (logistic regression, weighted for being followed)",
     }
+    least = {
+        "drift": "a mean slope needs ten people, each with six months of 15 days on opioids at a known dose",
+        "taper": "what follows a taper needs ten people",
+        "predictors": "odds ratios need ten people of each outcome",
+    }
     asked = [analyses[name] for name in rules.analyses]
+    needed = ["classes of course need 50 people", *(least[name] for name in rules.analyses)]
+    bounds = f"{'; '.join(needed)}; else a number is not evaluable.".replace("classes", "Classes", 1)
     if asked:
         told.append(
             f"Besides, {listed(asked)} are estimated, with standard errors clustered by person; all of this describes. "
-            f"Fewer than {number(10)} people, or events, behind a number make it not evaluable."
+            f"{bounds}"
         )
     return told
