@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.contracts.canonical import DISPENSINGS
-from opioid_outcomes.exposure.usual import ENOUGH_PEOPLE
+from opioid_outcomes.exposure.repair_usual import ENOUGH_PEOPLE
 from opioid_outcomes.steps.exposure import doses_and_status, opioid_fills
 
 LAST = 330

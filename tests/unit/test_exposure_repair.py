@@ -6,7 +6,7 @@ import pytest
 
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.exposure.repair import labels, repair
-from opioid_outcomes.exposure.usual import ENOUGH_PEOPLE, LONGEST_WAIT
+from opioid_outcomes.exposure.repair_usual import ENOUGH_PEOPLE, LONGEST_WAIT
 
 Row = tuple[str, str, int, float | None, float | None]
 SCHEMA = {

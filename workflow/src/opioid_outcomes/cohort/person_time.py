@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes.contracts.derived import PERSON_TIME
-from opioid_outcomes.exposure.history import Doses
+from opioid_outcomes.exposure.past_use import Doses
 from opioid_outcomes.exposure.records import days, of_people
 from opioid_outcomes.exposure.windows import reaches
 

@@ -8,7 +8,7 @@ import polars as pl
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.contracts.derived import DISPENSINGS_CLEAN
 from opioid_outcomes.exposure import mme, products, repair, set_apart
-from opioid_outcomes.exposure.strength import mend_strength
+from opioid_outcomes.exposure.repair_strength import mend_strength
 from opioid_outcomes.exposure.stretches import Array
 
 AS_FILLS = (

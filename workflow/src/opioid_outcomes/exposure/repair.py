@@ -14,8 +14,8 @@ import polars as pl
 
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.exposure.packed import slices
+from opioid_outcomes.exposure.repair_usual import Records, Waits
 from opioid_outcomes.exposure.stretches import Array
-from opioid_outcomes.exposure.usual import Records, Waits
 
 RANGED = ("strength", "quantity", "days_supply")
 # Every rule that may mend a fill, in the order in which they are applied: `repair` holds their bits until it is text.
@@ -47,13 +47,13 @@ def repair(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) -> pl.D
     days_supply (1 to max days): person_units, product_units: quantity / the usual units a day; person_days,
     product_days: the usual days of supply; waiting_time: ``waiting_time_quantile`` of the times between successive
     fills of the product among other people, at least ``ENOUGH_PEOPLE``, without those above ``LONGEST_WAIT`` days,
-    which are stops; each person counts once, however many fills they have (``usual.Waits``). It is the empirical
+    which are stops; each person counts once, however many fills they have (``repair_usual.Waits``). It is the empirical
     variant of the reverse waiting time distribution, in which that quantile of the parametric inter-arrival density is
     taken (Stovring et al., Pharmacoepidemiol Drug Saf 2016;25:785 and 2017;26:1301).
     quantity: person_units, product_units: days_supply x the usual units a day.
 
     Usual of a person is the median of the latest ``LATEST_FILLS`` fills of the product on or before the day; usual of
-    the product the median over other people, at least ``ENOUGH_PEOPLE``, of each one's median (``usual.Records``).
+    the product the median over other people, at least ``ENOUGH_PEOPLE``, of each one's median (``repair_usual.Records``).
     They are learned from fills as recorded: neither ranges nor repaired ones. days_supply goes first, as quantity
     needs it. O(n log n) over the products of which something is broken.
     """

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.exposure.daily_dose import sum_over_products
-from opioid_outcomes.exposure.history import LONG_AGO, NOT_KNOWN, Doses, Periods, naive_days, new_user
+from opioid_outcomes.exposure.past_use import LONG_AGO, NOT_KNOWN, Doses, Periods, naive_days, new_user
 from opioid_outcomes.exposure.records import Records, at, days, of_people
 from opioid_outcomes.exposure.stretches import Array, latest_on_days, merge_equal, take
 from opioid_outcomes.exposure.supply_ends import NEVER, Fills, SupplyEnds

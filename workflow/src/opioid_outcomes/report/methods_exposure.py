@@ -10,8 +10,8 @@ from opioid_outcomes.config.model import Config
 from opioid_outcomes.exposure.dose_history import FLAT_FACTOR
 from opioid_outcomes.exposure.mme_tables import factors, tiers
 from opioid_outcomes.exposure.repair import LIQUID, PATCH
+from opioid_outcomes.exposure.repair_usual import LONGEST_WAIT
 from opioid_outcomes.exposure.source import SELF_REPORTED
-from opioid_outcomes.exposure.usual import LONGEST_WAIT
 from opioid_outcomes.report.exposure_section import factor_table
 from opioid_outcomes.report.exposure_tables import LONG_TERM, event_definitions, stable
 from opioid_outcomes.report.released import Released

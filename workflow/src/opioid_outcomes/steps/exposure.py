@@ -20,7 +20,7 @@ from opioid_outcomes.exposure.notes import notes
 from opioid_outcomes.exposure.packed import each, person_codes
 from opioid_outcomes.exposure.products import Resolved
 from opioid_outcomes.exposure.records import whole_people
-from opioid_outcomes.exposure.sensitivity import NO_DAYS, Days, Sensitivity, repair_sensitivity
+from opioid_outcomes.exposure.repair_sensitivity import NO_DAYS, Days, Sensitivity, repair_sensitivity
 from opioid_outcomes.exposure.source import source
 from opioid_outcomes.exposure.stays import extend
 

@@ -12,8 +12,8 @@ import polars as pl
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.exposure import products as product_table
 from opioid_outcomes.exposure.repair import BITS, range_value
+from opioid_outcomes.exposure.repair_usual import ENOUGH_PEOPLE
 from opioid_outcomes.exposure.stretches import Array, latest
-from opioid_outcomes.exposure.usual import ENOUGH_PEOPLE
 
 USUAL_SHARE = 0.8  # of the other people: below it a guess of the product would often be wrong
 KIND = ("ingredient", "route", "release")  # what a fill without a strength still tells of its product

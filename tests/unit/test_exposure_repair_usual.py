@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from opioid_outcomes.exposure import usual
-from opioid_outcomes.exposure.usual import ENOUGH_PEOPLE, LATEST_FILLS, LONGEST_WAIT, Records, Waits
+from opioid_outcomes.exposure import repair_usual as usual
+from opioid_outcomes.exposure.repair_usual import ENOUGH_PEOPLE, LATEST_FILLS, LONGEST_WAIT, Records, Waits
 
 
 def records(seed: int, fills: int, people: int, products: int) -> tuple[np.ndarray, ...]:
