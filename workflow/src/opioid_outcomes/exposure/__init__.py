@@ -9,7 +9,7 @@ The rooms, in the order in which a fill goes through them:
 - all of that on every fill: ``clean``; what became of the fills, counted and told: ``ledger``, ``notes``
 - supply: ``stockpile``, ``stays``; doses added up: ``daily_dose`` on ``packed``
 - use as known on a day: ``status`` with ``supply_ends``, ``past_use`` and ``records``; or from reports: ``source``
-- descriptions: ``episodes``, ``definitions`` (HEAL), ``long_term``, ``events`` with ``dose_history``, ``concurrent``, on
-  sums over ``windows``; a history explained: ``example``
+- descriptions: ``episodes``, ``definitions`` (HEAL), ``long_term``, ``events`` with ``dose_history``, ``concurrent``,
+  on ``windows``; a history explained: ``example``
 - days of a person as intervals: ``stretches``
 """
