@@ -125,3 +125,8 @@ def test_reports_are_believed_only_where_use_is_followed_by_them() -> None:
 
 def test_methods_claim_no_role_for_the_seed_where_nothing_is_drawn() -> None:
     assert "Nothing is drawn at random but simulated cohorts and the starts of latent classes, from" in told()
+
+
+def test_predictors_of_long_term_use_are_told_to_be_of_the_eve_of_starting_where_asked_for() -> None:
+    assert "as known on the eve of starting" in told()
+    assert "eve of starting" not in told(trajectories={"analyses": ["drift"]})

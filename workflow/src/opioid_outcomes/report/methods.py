@@ -121,10 +121,13 @@ def _covariates(config: Config) -> list[str]:
     told = [
         f"Baseline covariates are {names}, taken from before entry only"
         + (f", from the {config.population.lookback_days} days before it." if config.population.lookback_days else ".")
-        + f" {missing}. A coded condition without a record counts as absent, which is not the same as health. "
-        "Predictors of long-term use are taken from before the start of use instead, conditions from all that is "
-        "recorded before it."
+        + f" {missing}. A coded condition without a record counts as absent, which is not the same as health."
     ]
+    if "predictors" in config.trajectories.analyses:
+        told.append(
+            "Predictors of long-term use are as known on the eve of starting instead, conditions from all that is "
+            "recorded before it."
+        )
     if c.time_varying:
         told.append(
             f"Covariates updated every 30 days in the panel are {listed([plain(name) for name in c.time_varying])}."
