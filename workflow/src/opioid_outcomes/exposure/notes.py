@@ -9,7 +9,7 @@ import polars as pl
 from opioid_outcomes import io
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.counts import about, share
-from opioid_outcomes.exposure.clean import rows_where
+from opioid_outcomes.exposure.clean import dropped_fills, rows_where
 from opioid_outcomes.exposure.ledger import HIGH_DOSE, Recorded, Supplied, high_doses
 from opioid_outcomes.exposure.products import RANGE_ENDS
 from opioid_outcomes.exposure.source import SELF_REPORTED, source
@@ -32,6 +32,7 @@ def notes(
     """``warnings`` and ``costs``. fills: DISPENSINGS_CLEAN; daily: DAILY_DOSE."""
     warnings, costs = _about_source(canonical, fills)
     warnings += io.encoding_warnings([rules.mme_factors, rules.drug_dictionary])
+    warnings += _about_dropped(fills, rules)
     kept = rows_where(fills, fills.get_column("analgesic") == 1)
     if kept.height:
         warnings += _about_doses(kept, daily, rules)
@@ -66,6 +67,14 @@ def _about_source(canonical: dict[str, pl.DataFrame], fills: pl.DataFrame) -> tu
     if not reports.is_empty():
         return ["Dispensings decide who is on opioids; self-reports of use are not read beside them."], []
     return [], []
+
+
+def _about_dropped(fills: pl.DataFrame, rules: Exposure) -> list[str]:
+    dropped = dropped_fills(fills).height
+    if not dropped:
+        return []
+    length = f"{rules.carry_over_days} days" if rules.carry_over_days > 1 else "1 day"
+    return [f"Repaired fills are set aside: {about(dropped)}; from the date of each use is unknown for {length}."]
 
 
 def _about_doses(kept: pl.DataFrame, daily: pl.DataFrame, rules: Exposure) -> list[str]:
