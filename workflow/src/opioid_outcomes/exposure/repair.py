@@ -54,8 +54,8 @@ def repair(fills: pl.DataFrame, products: pl.DataFrame, rules: Exposure) -> pl.D
 
     Usual of a person is the median of the latest ``LATEST_FILLS`` fills of the product on or before the day; usual of
     the product the median over other people, at least ``ENOUGH_PEOPLE``, of each one's median
-    (``repair_usual.Records``). They are learned from fills as recorded: neither ranges nor repaired ones. days_supply goes first, as quantity
-    needs it. O(n log n) over the products of which something is broken.
+    (``repair_usual.Records``). They are learned from fills as recorded: neither ranges nor repaired ones.
+    days_supply goes first, as quantity needs it. O(n log n) over the products of which something is broken.
     """
     work = _Work(fills, products, rules)
     work.read_ranges()
