@@ -140,7 +140,7 @@ def test_an_absent_table_costs_but_does_not_crash(tmp_path: Path, missing: str) 
         assert io.read_json(outputs["notes"])["exposure"] == "none"
 
 
-@pytest.mark.parametrize(("days_after", "told"), [(0, None), (-100, None), (1, "95 %"), (60, "95 %")])
+@pytest.mark.parametrize(("days_after", "told"), [(0, None), (-100, None), (1, "over 95 %"), (60, "over 95 %")])
 def test_an_interview_on_another_day_than_time_zero_is_told(tmp_path: Path, days_after: int, told: str | None) -> None:
     tables = people(40)
     interviews = {i: START if i == 0 else START + days_after for i in range(39)}  # one was never interviewed

@@ -2,7 +2,7 @@ rule explain_exposure:
     input:
         own=own_files("explain_exposure", None),
         # a study without results leaves nothing in reports/
-        results=ancient(f"{DERIVED}/estimates.parquet"),
+        results=f"{DERIVED}/estimates.parquet",
     output:
         example=f"{REPORTS}/figures/exposure_example.csv",
     log:
