@@ -1,6 +1,11 @@
 rule synthesize_estimates:
     input:
         mortality=of_every_cohort(f"{COHORT}/mortality_estimates.parquet"),
+        new_user=of_every_cohort(f"{COHORT}/new_user_estimates.parquet"),
+        msm=of_every_cohort(f"{COHORT}/msm_estimates.parquet"),
+        sustained=of_every_cohort(f"{COHORT}/sustained_estimates.parquet"),
+        negative_control=of_every_cohort(f"{COHORT}/negative_control_estimates.parquet"),
+        addiction=of_every_cohort(f"{COHORT}/addiction_estimates.parquet"),
         hyperalgesia=of_every_cohort(f"{COHORT}/hyperalgesia_estimates.parquet"),
         trajectories=of_every_cohort(f"{COHORT}/trajectory_estimates.parquet"),
         attrition=of_every_cohort(f"{COHORT}/attrition.csv"),

@@ -7,7 +7,8 @@ import textwrap
 from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.contracts.columns import Column, Table
 from opioid_outcomes.contracts.derived import DERIVED
-from opioid_outcomes.contracts.displays import DISPLAYS, Display
+from opioid_outcomes.contracts.display import Display
+from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import DESCRIPTIONS, SCALES, SCHEMA
 
 WIDTH = 118

@@ -26,6 +26,12 @@ STAGE_DATA = {
     "events": ("drug_classes.csv",),
     "example": ("mme", "drugs"),
     "cohort": ("codelists", "drug_classes.csv"),
+    "trials": ("codelists", "drug_classes.csv"),
+    "new_user": ("codelists", "drug_classes.csv"),
+    "sustained": ("codelists", "drug_classes.csv"),
+    "negative_controls": ("codelists", "drug_classes.csv"),
+    "addiction": ("codelists",),
+    "mortality": ("life_tables",),
     "report": ("report",),
 }
 REPORTED_VERSIONS = (

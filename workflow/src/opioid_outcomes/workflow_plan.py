@@ -21,12 +21,14 @@ CANONICAL_TABLES = tuple(CANONICAL)
 # Displays that are tables; the others are figures.
 TABLES = (
     "attrition", "quality", "quality_rules", "exposure_ledger", "repair_sensitivity", "use_history", "episode_summary",
-    "table_one", "dose_events", "long_term", "concurrent_use", "trajectory_models",
+    "table_one", "dose_events", "long_term", "concurrent_use", "trajectory_models", "new_user_diagnostics",
+    "missing_by_arm", "msm_weights", "msm_truncation", "sustained_diagnostics", "proportional_hazards",
 )  # fmt: skip
 PLAIN_CSV = ("attrition", "quality", "quality_rules")
 DISPLAY_FRAMES = {name: f"{name}.csv" if name in PLAIN_CSV else f"displays/{name}.parquet" for name in DISPLAYS}
 RELEASED_DISPLAYS = {name: f"{'tables' if name in TABLES else 'figures'}/{name}.csv" for name in DISPLAYS}
 
+TARGET_TRIALS = "tables/target_trials.csv"  # the emulated trials, as the config has them
 WORKED_EXAMPLE = "figures/exposure_example.csv"  # of nobody: how a history is read
 
 DRAWN_FIGURES = tuple(f"figures/{name}.svg" for name in FIGURES)
@@ -78,12 +80,12 @@ def contract_outputs(config: Config) -> list[str]:
     per_cohort += [
         "rejected.parquet", "quality.csv", "dispensings_clean.parquet", "daily_dose.parquet", "episodes.parquet",
         "mme_definitions.parquet", "dose_events.parquet", "long_term.parquet", "concurrent.parquet",
-        "trajectories.parquet", "attrition.csv", "person_time.parquet", "panel.parquet",
+        "trajectories.parquet", "attrition.csv", "person_time.parquet", "panel.parquet", "new_user_trials.parquet",
     ]  # fmt: skip
     released = ["estimates.csv", "manifest.json", "config.resolved.yaml", "release.json", "tables/truth.csv"]
     released += [f"report.{kind}" for kind in config.report.formats]
     released += RELEASED_DISPLAYS.values()
-    released += [*DRAWN_FIGURES, WORKED_EXAMPLE]
+    released += [*DRAWN_FIGURES, WORKED_EXAMPLE, TARGET_TRIALS]
     return [f"{derived}/{cohort}/{name}" for cohort in sorted(config.cohorts) for name in per_cohort] + [
         f"{reports}/{name}" for name in released
     ]

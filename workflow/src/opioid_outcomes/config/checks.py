@@ -86,6 +86,9 @@ def order(config: Config, problems: KeyProblems) -> None:
     horizons = config.mortality.horizons_days
     if horizons[0] <= 0 or any(low >= high for low, high in pairwise(horizons)):
         problems.add(("mortality", "horizons_days"), "the horizons do not rise from above 0", "write them rising")
+    low, high = config.mortality.truncation[0], config.mortality.truncation[-1]
+    if low >= high:
+        problems.add(("mortality", "truncation"), "the percentiles do not rise", "write them rising, as [1, 99]")
 
 
 def days(config: Config, problems: KeyProblems) -> None:
@@ -97,6 +100,13 @@ def days(config: Config, problems: KeyProblems) -> None:
     elif bases:
         for name in ("study_start", "study_end"):
             _day(("population", name), getattr(config.population, name), bases == {True}, problems)
+    for name, cohort in config.cohorts.items():
+        _day(
+            ("cohorts", name, "deaths_complete_until"),
+            cohort.deaths_complete_until,
+            cohort.date_basis == "offset",
+            problems,
+        )
     start, end = config.population.study_start, config.population.study_end
     if type(start) is type(end) and start is not None and start > end:  # type: ignore[operator]
         problems.add(("population", "study_end"), "lies before study_start", "exchange them, or leave one out")
@@ -159,6 +169,8 @@ def braces(config: Config, problems: KeyProblems) -> None:
         **{("population", "exclude", index): name for index, name in enumerate(population.exclude)},
         ("exposure", "mme_factors"): exposure.mme_factors,
         ("exposure", "drug_dictionary"): exposure.drug_dictionary,
+        ("addiction", "codes"): config.addiction.codes,
+        ("mortality", "life_table"): config.mortality.life_table,
     }
     for name, cohort in config.cohorts.items():
         paths["cohorts", name, "path"] = cohort.path
@@ -175,6 +187,11 @@ def names_or_paths(config: Config, problems: KeyProblems) -> None:
     for index, name in enumerate(population.exclude):
         _name_or_path(("population", "exclude", index), name, shipped.code_lists(), problems)
     _name_or_path(("exposure", "mme_factors"), exposure.mme_factors, shipped.mme_factors(), problems)
+    _name_or_path(("addiction", "codes"), config.addiction.codes, shipped.code_lists(), problems)
+    _name_or_path(("mortality", "life_table"), config.mortality.life_table, shipped.life_tables(), problems)
+    controls = (*shipped.code_lists(), *shipped.drug_classes())
+    for index, name in enumerate(config.mortality.negative_controls):
+        _name_or_path(("mortality", "negative_controls", index), name, controls, problems)
     if exposure.drug_dictionary is not None:
         _name_or_path(("exposure", "drug_dictionary"), exposure.drug_dictionary, (), problems)
 

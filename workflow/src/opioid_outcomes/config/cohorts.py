@@ -57,15 +57,15 @@ class Cohort(Section):
     )
     deaths_complete_until: str | int | None = key(
         None,
-        "Last day up to which deaths are known for everybody; default: end of each observation.",
-        available=(None,),
+        "Last day up to which deaths are known for everybody; default: end of each observation. New-user analyses by"
+        " intention to treat follow people to it.",
     )
     country: str | None = key(
-        None, "Country of the cohort; recorded with the results, no analysis of this version reads it."
+        None, "Country of the cohort, as us: mortality.smr compares it with the life table of the same country."
     )
     reference_year: int | None = key(
         None,
-        "Calendar year that shifted dates stand for; recorded with the results, no analysis of this version reads it.",
+        "Calendar year that shifted dates stand for; mortality.smr needs it unless dates are actual.",
         ge=1,
         le=9999,
     )

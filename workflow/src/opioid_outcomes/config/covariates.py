@@ -15,8 +15,12 @@ class Covariates(Section):
         "Confounders at entry: age, sex, pain (last score), prior_mme, a shipped code list or drug class, "
         "or any further column of persons. What treatment changes later does not belong here.",
     )
-    time_varying: list[str] = key(list, "Confounders updated every 30 days in the panel.")
+    time_varying: list[str] = key(
+        lambda: ["benzodiazepine", "hospital_days", "new_diagnoses"],
+        "Confounders updated every 30 days, beside pain and dose: what leads to starting or stopping and to death.",
+    )
     missing: Literal["mi", "indicator", "complete"] = key(
-        "indicator", "indicator: missing is a category of its own; complete: people with missing values are left out.",
-        available=("indicator", "complete"),
+        "indicator",
+        "mi: chained equations, 20 times; indicator: missing is a category of its own; complete: people with missing"
+        " values are left out. Complete cases stand beside in any case.",
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from opioid_outcomes.config.addiction import Addiction
 from opioid_outcomes.config.base import Section, key
 from opioid_outcomes.config.cohorts import Cohort
 from opioid_outcomes.config.covariates import Covariates
@@ -29,6 +30,7 @@ class Config(Section):
     covariates: Covariates = key(Covariates, "What is adjusted for.")
     trajectories: Trajectories = key(Trajectories, "The course of dose over time.")
     mortality: Mortality = key(Mortality, "On against off opioids.")
+    addiction: Addiction = key(Addiction, "Opioid use disorder by dose and duration of use.")
     hyperalgesia: Hyperalgesia = key(Hyperalgesia, "Does pain rise or fall after a dose escalation.")
     synthesis: Synthesis = key(Synthesis, "Several cohorts.")
     sensitivity: dict[str, list[Any]] = key(dict, "Dotted key: values to try.", available=({},))

@@ -2,27 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from opioid_outcomes.config.base import Day, Section, key
 
-MortalityAnalysis = Literal["rate", "current_use", "baseline_use"]
+MortalityAnalysis = Literal[
+    "rate", "smr", "current_use", "baseline_use", "new_user", "msm", "sustained", "cause", "overdose_share", "stopping",
+    "negative_control", "e_value",
+]  # fmt: skip
+Comparator = Literal["non_user", "nsaid", "gabapentinoid", "antidepressant", "weak_opioid"]
+Percentile = Annotated[float, Field(ge=0, le=100)]
 
 
 class Mortality(Section):
     """On against off opioids."""
 
     analyses: list[MortalityAnalysis] = key(
-        lambda: ["rate", "current_use", "baseline_use"],
-        "Analyses to run; those that the data cannot support are reported as not evaluable.",
+        lambda: [
+            "rate", "smr", "current_use", "baseline_use", "new_user", "msm", "sustained", "cause", "overdose_share",
+            "stopping", "negative_control", "e_value",
+        ],
+        "Analyses to run; those that the data cannot support are reported as not evaluable. new_user is the primary.",
+    )  # fmt: skip
+    horizons_days: list[Day] = key(
+        lambda: [30, 180, 365, 1825],
+        "Days at which risks are told; 365 is the primary one. Later ones need people followed as long.",
+        min_length=1,
     )
-    horizons_days: list[Day] = key(lambda: [30, 180, 365, 1825], "Days at which survival is printed.", min_length=1)
-    lags_days: list[int] = key(
-        lambda: [0], "Days by which exposure is lagged, against reverse causation.", available=([0],)
+    lags_days: list[Day] = key(
+        lambda: [0, 30, 90, 180, 365],
+        "Days by which exposure is lagged in current_use, against reverse causation: people are treated because they"
+        " are dying.",
+        min_length=1,
     )
-    comparators: list[str] = key(lambda: ["non_user"], "Whom new users are compared with.", available=(["non_user"],))
+    comparators: list[Comparator] = key(
+        lambda: ["non_user", "nsaid", "gabapentinoid", "antidepressant", "weak_opioid"],
+        "Whom new users are compared with: people in care who use no opioid, or new users of another analgesic, where"
+        " the data have them; weak_opioid compares strong with weak opioids.",
+        min_length=1,
+    )
+    encounter_window_days: int = key(
+        7, "A non-user counts on a day only with a contact with care within so many days before it.", ge=0, le=365
+    )
     weights: Literal["overlap", "iptw", "att", "match"] = key(
-        "overlap", "Weights of the new-user design.", available=("overlap",)
+        "overlap",
+        "overlap: people about whom there is doubt whether to treat (ATO), the most precise; iptw: everybody (ATE);"
+        " att: the treated; match: the treated who find a match within a caliper.",
     )
-    truncation: list[float] = key(lambda: [0, 100], "Percentiles at which weights are cut.", available=([0, 100],))
-    negative_controls: list[str] = key(list, "Outcomes that opioids cannot cause.", available=([],))
+    penalty: float = key(
+        0.0,
+        "Ridge penalty of the propensity model; above 0 where there are many covariates for the number treated.",
+        ge=0,
+        le=1e6,
+    )
+    trim: Literal["none", "crump", "sturmer"] = key(
+        "none",
+        "People left out of iptw and att for their propensity score: crump outside 0.1-0.9; sturmer beyond the 5th"
+        " percentile of the treated and the 95th of the untreated.",
+    )
+    standard_error: Literal["sandwich", "bootstrap"] = key(
+        "sandwich",
+        "sandwich: clustered by person, with the estimated score; bootstrap: people redrawn and all weights redone.",
+    )
+    replicates: int = key(500, "Replicates of the bootstrap.", ge=50, le=10_000)
+    truncation: list[Percentile] = key(
+        lambda: [0, 100],
+        "Percentiles at which weights over time are cut; [0, 100] leaves them. Cutting trades precision for bias.",
+        min_length=2,
+        max_length=2,
+    )
+    grace_days: int = key(
+        90, "Days within which a sustained strategy must be started (or the dose be cut, or therapy stopped).", ge=1,
+        le=365,
+    )  # fmt: skip
+    life_table: str = key(
+        "us", "Death rates of the general population: a shipped table, or a CSV with columns age, sex, year, rate."
+    )
+    negative_controls: list[str] = key(
+        list,
+        "What opioids cannot cause, and drugs that cannot cause death: names of code lists (outcomes) and drug classes"
+        " (exposures). From 20 on they calibrate; fewer are shown.",
+    )

@@ -21,6 +21,11 @@ def mme_factors() -> tuple[str, ...]:
 
 
 @cache
+def life_tables() -> tuple[str, ...]:
+    return _stems("life_tables")
+
+
+@cache
 def drug_classes() -> tuple[str, ...]:
     path = DATA / "drug_classes.csv"
     if not path.is_file():

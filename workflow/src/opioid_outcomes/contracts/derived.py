@@ -225,10 +225,35 @@ PANEL = Table(
     caveats="The covariates named in the config follow these columns.",
 )
 
+TRIALS = Table(
+    "new_user_trials",
+    "one eligible index date of a person, for one comparator",
+    (
+        PERSON,
+        Column(
+            "comparator", "category", "whom new users are compared with", required=True,
+            values=("non_user", "nsaid", "gabapentinoid", "antidepressant", "weak_opioid"),
+        ),
+        Column("arm", "int", "1 new user, 0 comparator", required=True),
+        day("index", "time zero: day of the first fill, or of the contact with care"),
+        Column("trial", "int", "30-day block since cohort entry that holds the index day", required=True),
+        Column("days_since_entry", "int", "days from cohort entry to the index day", required=True),
+        Column("follow_up", "int", "days from index to the end of follow-up; a day k is (k, k + 1]", required=True),
+        Column("event", "int", "1 if the person dies at follow_up", required=True),
+        Column("cause", "text", "cause group of that death; null where it is not known"),
+        Column(
+            "as_treated_until", "int",
+            "days from index at which the strategy is first left, known from the past; null never within follow-up",
+        ),
+    ),
+    caveats="The baseline covariates named in the config, on the eve of the index day, follow these columns. A person"
+    " may be a comparator several times and later a new user.",
+)  # fmt: skip
+
 DERIVED: dict[str, Table] = {
     table.name: table
     for table in (
         REJECTED, DISPENSINGS_CLEAN, DAILY_DOSE, EPISODES, OPIOID_STATUS, MME_DEFINITIONS, DOSE_EVENTS, LONG_TERM,
-        CONCURRENT, ATTRITION, COHORT, PERSON_TIME, PANEL, TRAJECTORIES,
+        CONCURRENT, ATTRITION, COHORT, PERSON_TIME, PANEL, TRAJECTORIES, TRIALS,
     )
 }  # fmt: skip

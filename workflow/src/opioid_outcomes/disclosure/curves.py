@@ -13,8 +13,10 @@ SHOWN = ("survival", "ci_low", "ci_high")
 DECIMALS = 4
 
 
-def rounded(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+def rounded(frame: pl.DataFrame, keys: tuple[str, ...], profile: Profile) -> pl.DataFrame:
     """Curves from cumulative entries, deaths and leavings rounded, while enough people are at risk (DISCLOSURE Out 5).
+
+    keys: what names a curve, and last its day.
 
     A row for each day on which a rounded count changes. At risk = entered - events - left; survival and its limits are
     those of these counts; of a weighted curve they are its own, at the days on which the rounded deaths change, as
@@ -23,7 +25,7 @@ def rounded(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """
     if profile.base == 1:
         return frame.with_columns(suppressed=pl.lit(0, pl.Int8), deviation=pl.lit(0.0))
-    curves = frame.sort("exposure", "group", "day").partition_by("exposure", "group", maintain_order=True)
+    curves = frame.sort(*keys).partition_by(*keys[:-1], maintain_order=True)
     empty = frame.clear().with_columns(suppressed=pl.lit(0, pl.Int8), deviation=pl.lit(0.0))
     return pl.concat([empty, *(_rounded(curve, profile) for curve in curves)])
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.contracts.displays import Display
+from opioid_outcomes.contracts.display import Display
 from opioid_outcomes.disclosure import bands, curves
 from opioid_outcomes.disclosure.profile import Profile
 
@@ -27,7 +27,7 @@ def released(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.Dat
     frame = frame.select(*contract.columns, *contract.unpublished)
     match contract.kind:
         case "curve":
-            return curves.rounded(frame, profile)
+            return curves.rounded(frame, contract.keys, profile)
         case "attrition":
             return _attrition(frame, profile)
         case "ledger":

@@ -9,7 +9,8 @@ import polars as pl
 import yaml
 
 from opioid_outcomes import io, provenance
-from opioid_outcomes.contracts.displays import DISPLAYS, Display
+from opioid_outcomes.contracts.display import Display
+from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.disclosure import displays, estimates
 from opioid_outcomes.disclosure.profile import PROFILES, Profile
 from opioid_outcomes.disclosure.sentences import blurred

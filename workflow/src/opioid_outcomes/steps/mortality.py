@@ -10,6 +10,7 @@ from opioid_outcomes import io
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
+from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.mortality.baseline_use import baseline_use
 from opioid_outcomes.mortality.contrasts import Exposure, Missing
 from opioid_outcomes.mortality.current_use import current_use
@@ -42,5 +43,7 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
     table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
     io.write_frame(curves, outputs["survival"])
+    io.write_frame(DISPLAYS["dose_response"].empty(), outputs["dose_response"])
+    io.write_frame(DISPLAYS["proportional_hazards"].empty(), outputs["proportional_hazards"])
     evaluable = sum(row.gate == "pass" for row in rows)
     return f"{evaluable} of {len(rows)} estimates evaluable"

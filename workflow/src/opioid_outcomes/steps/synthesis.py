@@ -11,11 +11,15 @@ from opioid_outcomes import io
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.synthesis import cohorts
 
+KINDS = (
+    "trajectories", "mortality", "new_user", "msm", "sustained", "negative_control", "addiction", "hyperalgesia",
+)  # fmt: skip
+
 
 def synthesize_estimates(inputs: dict[str, list[Path]], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """All estimates of all cohorts in one table; pooled rows last, unless the cohorts share people."""
     _require_somebody(inputs["attrition"])
-    parts = [path for kind in ("trajectories", "mortality", "hyperalgesia") for path in inputs[kind]]
+    parts = [path for kind in KINDS for path in inputs[kind]]
     estimates = pl.concat([pl.read_parquet(path) for path in parts])
     pooled = cohorts.pooled_rows(estimates, settings["study"])
     if not settings["synthesis"]["pool"]:

@@ -1,0 +1,16 @@
+"""Stage ``estimate_negative_controls``: what opioids cannot cause, and what cannot cause death."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from opioid_outcomes import io
+from opioid_outcomes.contracts import estimates
+
+
+def estimate_negative_controls(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
+    """What opioids cannot cause, and what cannot cause death; returns one line for the terminal, in counts."""
+    table = estimates.frame([], study=settings["study"], cohort=settings["cohort_name"])
+    io.write_frame(table, outputs["estimates"])
+    return "nothing estimated"
