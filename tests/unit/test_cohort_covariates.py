@@ -126,6 +126,51 @@ def test_prior_mme_is_the_mean_daily_dose_of_the_look_back(rows: list[tuple[Any,
     assert found == [pytest.approx(mean, abs=1e-9) if mean is not None else None, 0.0]
 
 
+def stay(start: int, end: int, person: int = 1) -> dict[str, Any]:
+    return {"person_id": person, "start": start, "end": end}
+
+
+@pytest.mark.parametrize(
+    ("stays", "days"),
+    [
+        ([stay(80, 85)], 5),  # the day of discharge is at home
+        ([stay(60, 75)], 5),  # cut at the 30th day before
+        ([stay(95, 120)], 5),  # and on the eve
+        ([stay(40, 70), stay(100, 110)], 0),
+        ([stay(50, 150)], 30),
+        ([stay(80, 85), stay(83, 90), stay(95, 96)], 11),  # overlapping ones count once
+    ],
+)
+def test_hospital_days_are_those_of_the_last_thirty(stays: list[dict[str, Any]], days: int) -> None:
+    data = sources(stays=table("stays", *stays, stay(0, 3, 2)))
+    assert values("hospital_days", data, lookback=180) == [days, 0]
+
+
+def test_without_stays_hospital_days_are_missing_not_zero() -> None:
+    assert values("hospital_days", sources()) == [None, None]
+    assert values("hospital_days", sources(stays=table("stays"))) == [None, None]
+
+
+def diagnosis(day: int, name: str, vocabulary: str = "ICD10CM") -> dict[str, Any]:
+    return {"person_id": 1, "date": day, "code": name, "vocabulary": vocabulary}
+
+
+@pytest.mark.parametrize(
+    ("rows", "count"),
+    [
+        ([("I10", 70), ("E11", 99), ("J44", 100)], 2),  # strictly before the day
+        ([("I10", 69), ("I10", 80)], 0),  # known before
+        ([("I10", 80), ("I1.0", 80), ("i10", 90), ("I10", 200)], 1),  # one code, however written and how often
+        ([("I10", 85), ("E11", 85), ("J44", 85)], 3),
+    ],
+)
+def test_new_diagnoses_are_codes_first_recorded_in_the_last_thirty_days(
+    rows: list[tuple[str, int]], count: int
+) -> None:
+    data = sources(diagnoses=table("diagnoses", *(diagnosis(day, name) for name, day in rows)))
+    assert values("new_diagnoses", data, lookback=180) == [count, 0]
+
+
 def test_of_the_person() -> None:
     assert values("age", sources()) == [50.5, None]
     assert values("sex", sources()) == ["F", "M"]

@@ -14,7 +14,10 @@ from opioid_outcomes.cohort import codelists
 from opioid_outcomes.cohort.covariate_names import refuse_unknown
 from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import PERSONS
+from opioid_outcomes.exposure import stays as inpatient
 from opioid_outcomes.exposure.drug_classes import fills_of_classes
+
+RECENT_DAYS = 30  # of hospital_days and new_diagnoses
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Sources:
     pain: pl.DataFrame
     measurements: pl.DataFrame
     daily_dose: pl.DataFrame
+    stays: pl.DataFrame | None = None
 
     def further_columns(self) -> list[str]:
         return [name for name in self.persons.columns if name not in PERSONS.names and name != "age"]
@@ -49,9 +53,11 @@ def measure(
     """Covariates as known on the eve of each anchor (person_id, day).
 
     Code lists and drug classes are 1 if on record in [day - lookback, day), else 0; ``pain`` and measures are the
-    last value there; ``prior_mme`` the mean MME/day over those days; ``age``, ``sex`` and further columns of persons
-    belong to the person. A column of persons goes before a code list of the same name. ``of_code_lists``: the look-back
-    of code lists, where it is another. UserError names every unknown covariate. Cost: one as-of join per covariate.
+    last value there; ``prior_mme`` the mean MME/day over those days; ``hospital_days`` the days in hospital among the
+    last 30 (of the look-back), ``new_diagnoses`` the distinct codes first recorded in them; ``age``, ``sex`` and
+    further columns of persons belong to the person. A column of persons goes before a code list of the same name.
+    ``of_code_lists``: the look-back of code lists, where it is another. UserError names every unknown covariate.
+    Cost: one as-of join per covariate.
     """
     refuse_unknown(names, sources.further_columns(), sources.measures())
     result = Measured(anchors.select("person_id", "day").sort("person_id", "day"))
@@ -68,6 +74,10 @@ def measure(
             column = _last(result, name, sources.pain.rename({"score": "value"}), lookback, "no pain scores")
         elif name == "prior_mme":
             column = _mean_dose(result, name, sources, lookback)
+        elif name == "hospital_days":
+            column = _hospital_days(result, name, sources.stays, min(RECENT_DAYS, lookback))
+        elif name == "new_diagnoses":
+            column = _new_diagnoses(result, name, sources.diagnoses, min(RECENT_DAYS, lookback))
         elif name in shipped.code_lists():
             found = codelists.matches(sources.diagnoses, codelists.load(name)) if sources.diagnoses.height else None
             reach = lookback if of_code_lists is None else of_code_lists
@@ -157,3 +167,47 @@ def _mean_dose(result: Measured, name: str, sources: Sources, lookback: int) -> 
     end, start = totals(pl.col("day")), totals(pl.col("day") - lookback)
     spent = pl.DataFrame({"dose": end["dose"] - start["dose"], "unknown": end["unknown"] - start["unknown"]})
     return spent.select(pl.when(pl.col("unknown") == 0).then(pl.col("dose") / lookback).alias(name))[name]
+
+
+def _hospital_days(result: Measured, name: str, stays: pl.DataFrame | None, reach: int) -> pl.Series:
+    """Days in hospital in [day - reach, day): admission counts, discharge does not; stays that overlap count once."""
+    merged = inpatient.merge(stays) if stays is not None else None
+    if merged is None or merged.is_empty() or reach == 0:
+        return _unmeasured(result, name, pl.Int64(), "there is no look-back" if reach == 0 else "no hospital stays")
+    length = pl.col("end") - pl.col("start")
+    before = (length.cum_sum() - length).over("person_id").alias("before")
+    merged = merged.sort("person_id", "start").with_columns(before)
+
+    def spent(day: pl.Expr) -> pl.Series:
+        at = _latest(result, merged, "start", day)
+        elapsed = pl.min_horizontal("day", "end") - pl.col("start")
+        return at.select((pl.col("before") + elapsed).fill_null(0).cast(pl.Int64))["before"]
+
+    return spent(pl.col("day")) - spent(pl.col("day") - reach)
+
+
+def _new_diagnoses(result: Measured, name: str, diagnoses: pl.DataFrame, reach: int) -> pl.Series:
+    """Distinct codes whose first record falls in [day - reach, day)."""
+    if diagnoses.is_empty() or reach == 0:
+        return _unmeasured(result, name, pl.Int64(), "no diagnoses" if reach else "there is no look-back")
+    first = (
+        diagnoses.select("person_id", "date", "vocabulary", codelists.normalised(pl.col("code")).alias("code"))
+        .group_by("person_id", "vocabulary", "code")
+        .agg(pl.col("date").min())
+        .sort("person_id", "date", "vocabulary", "code")
+        .select("person_id", "date", pl.int_range(1, pl.len() + 1).over("person_id").alias("seen"))
+        .unique(["person_id", "date"], keep="last", maintain_order=True)
+    )
+
+    def seen(day: pl.Expr) -> pl.Series:
+        return _latest(result, first, "date", day)["seen"].fill_null(0).cast(pl.Int64)
+
+    return seen(pl.col("day")) - seen(pl.col("day") - reach)
+
+
+def _latest(result: Measured, events: pl.DataFrame, date: str, day: pl.Expr) -> pl.DataFrame:
+    """Per anchor, in order, the last row of events (sorted, one per person and date) strictly before the day."""
+    return result.frame.select("person_id", day.alias("day")).join_asof(
+        events, left_on="day", right_on=date, by="person_id", strategy="backward", allow_exact_matches=False,
+        check_sortedness=False,
+    )  # fmt: skip

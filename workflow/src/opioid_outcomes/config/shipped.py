@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-PERSON_COVARIATES = ("age", "sex", "pain", "prior_mme")  # mme itself is the dose of person-time
+# mme itself is the dose of person-time
+PERSON_COVARIATES = ("age", "sex", "pain", "prior_mme", "hospital_days", "new_diagnoses")
 
 
 @cache

@@ -17,7 +17,7 @@ from opioid_outcomes.counts import about, share
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.exposure.source import Source, source
 
-TABLES = ("persons", "observation", "dispensings", "opioid_use", "diagnoses", "pain", "deaths", "measurements")
+TABLES = ("persons", "observation", "dispensings", "opioid_use", "diagnoses", "pain", "deaths", "measurements", "stays")
 
 
 def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -43,7 +43,7 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     ages = found.people.select("person_id", "age")
     sources = covariates.Sources(
         persons=tables["persons"].join(ages, on="person_id", how="left"),
-        **{name: tables[name] for name in ("diagnoses", "dispensings", "pain", "measurements")},
+        **{name: tables[name] for name in ("diagnoses", "dispensings", "pain", "measurements", "stays")},
         daily_dose=daily,
     )
     people = found.people.sort("person_id")
