@@ -70,8 +70,16 @@ def from_dispensings(
     since, who = use.day[begins], use.person[begins]
     free_from = _free_from(use, begins, ends)
     naive = naive_days(Periods.of(observation, ids).observed_before(who, since), free_from, since)
+    new = new_user(naive, free_from, since, washout_days)
+    consumed = doses.consumed_before(use.person, use.day, use.row if held is doses else None)
     run = np.where(use.state == ON, np.cumsum(begins) - 1, -1)
-    new = at(new_user(naive, free_from, since, washout_days), run, NOT_KNOWN)
+    return _table(ids, use, consumed, on_since=take(pl.Series(since.astype(np.int32)), run)).with_columns(
+        _known(at(new, run, NOT_KNOWN)).alias("new_user"),
+        take(pl.Series(naive, dtype=pl.Int64), run).alias("naive_days"),
+    )
+
+
+def _table(ids: pl.Series, use: _Use, consumed: Array, *, on_since: pl.Series) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "person_id": ids.gather(pl.Series(use.person.astype(np.uint32))),
@@ -79,13 +87,15 @@ def from_dispensings(
             "stop": pl.Series(use.stop.astype(np.int32)),
             "state": pl.Series(STATES, dtype=pl.Enum(STATES)).gather(pl.Series(use.state.astype(np.uint32))),
             "mme": pl.Series(use.mme, nan_to_null=True),
-            "on_since": take(pl.Series(since.astype(np.int32)), run),
+            "on_since": on_since,
             "supply_end": pl.Series(use.supply_end.astype(np.int32)),
-            "cumulative_mme": pl.Series(doses.consumed_before(use.person, use.day, use.row if held is doses else None)),
-            "new_user": pl.Series(new, dtype=pl.Int64).set(pl.Series(new == NOT_KNOWN), None),
-            "naive_days": take(pl.Series(naive, dtype=pl.Int64), run),
+            "cumulative_mme": pl.Series(consumed),
         }
     )
+
+
+def _known(values: Array) -> pl.Series:
+    return pl.Series(values, dtype=pl.Int64).set(pl.Series(values == NOT_KNOWN), None)
 
 
 def _held(daily: Doses, supplies: pl.DataFrame, ids: pl.Series) -> Doses:

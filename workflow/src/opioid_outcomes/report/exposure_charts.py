@@ -15,7 +15,6 @@ WITHHELD = "withheld"
 SEQUENTIAL = ("#cfe3f3", "#8fbfe0", "#4292c6", "#1f66a8", "#08306b")  # one hue, light to dark: low to high dose
 OTHER_COLOURS = {OFF: GRID, TREATMENT: "#8fcdb8", UNKNOWN: "#E69F00", WITHHELD: "#ffffff"}
 PALE = "#a9cbe5"
-BAND_TITLE = "state, or dose in MME/day"
 THRESHOLDS = (50, 90)  # MME/day, as the display names its columns
 DEFINITIONS = {
     1: "1: per day of supply",
