@@ -16,6 +16,7 @@ from opioid_outcomes.mortality.contrasts import Exposure, Missing
 from opioid_outcomes.mortality.current_use import current_use
 from opioid_outcomes.mortality.gates import name_unknown_use, unobserved_deaths
 from opioid_outcomes.mortality.rates import rates
+from opioid_outcomes.mortality.stopping import stopping
 from opioid_outcomes.mortality.survival_curves import survival_curves
 
 
@@ -33,6 +34,9 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
         rows += current_use(person_time, covariates.baseline, missing, exposure=exposure)
     if "baseline_use" in chosen.analyses:
         rows += baseline_use(person_time, covariates.baseline, missing, exposure=exposure)
+    if "stopping" in chosen.analyses:
+        tables = [io.read_table(inputs[name]) for name in ("opioid_status", "cohort")]
+        rows += stopping(*tables, covariates.baseline, missing, exposure=exposure)
     if exposure == "baseline":
         rows = name_unknown_use(rows, person_time)
     curves = survival_curves(person_time, chosen.horizons_days, exposure=exposure)
