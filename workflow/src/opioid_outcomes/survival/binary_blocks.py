@@ -1,0 +1,267 @@
+"""Passes over the rows of a binary regression, block by block: likelihood, score, information, sandwich.
+
+Products of a block are cut so small that BLAS does not split them over threads, and blocks are added in order: the last
+digit does not depend on the number of cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from opioid_outcomes.survival.risk_sets import Floats, Ints
+
+Link = Literal["logit", "cloglog"]
+Reals = npt.NDArray[np.generic]
+
+# rows held at a time; with 50 columns a block stays in the processor's cache
+BLOCK = 4096
+# rows x columns x columns up to which OpenBLAS uses one thread (interface/gemm.c: 65536 x 4)
+ONE_THREAD = 250_000
+# columns of a panel of the information
+PANEL = 60
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a fit, checked: x (n, p) of any real type, y 0.0/1.0, cluster numbered from 0."""
+
+    x: Reals
+    y: Floats
+    weights: Floats
+    offset: Floats | None
+    cluster: Ints | None
+    intercept: bool
+
+
+@dataclass(frozen=True)
+class Design:
+    """Columns ``active`` of x, centred and scaled as they are read; ``centre`` and ``spread`` are of all columns."""
+
+    rows: Rows
+    centre: Floats
+    spread: Floats
+    active: Ints
+
+    def only(self, active: Ints) -> Design:
+        return replace(self, active=active)
+
+    def blocks(self) -> Iterator[tuple[slice, Floats]]:
+        """Row numbers and their columns, a constant first if the model has one."""
+        first = int(self.rows.intercept)
+        everything = len(self.active) == self.rows.x.shape[1]
+        centre, spread = self.centre[self.active], self.spread[self.active]
+        flat = np.where(spread > 0, spread, 1.0)
+        buffer = np.empty((BLOCK, first + len(self.active)))
+        buffer[:, :first] = 1.0
+        for part in slices(len(self.rows.y)):
+            values = self.rows.x[part] if everything else self.rows.x[part][:, self.active]
+            block = buffer[: len(values)]
+            np.subtract(values, centre, out=block[:, first:])
+            block[:, first:] /= flat
+            yield part, block
+
+    def scaled(self, params: Floats) -> Floats:
+        """Coefficients of the centred, scaled columns that say the same as ``params``."""
+        first = int(self.rows.intercept)
+        slopes = params[first:][self.active]
+        beta = slopes * self.spread[self.active]
+        return np.concatenate([params[:1] + slopes @ self.centre[self.active], beta]) if first else beta
+
+    def back(self) -> Floats:
+        """(all columns, active ones): takes coefficients of the scaled columns to those of x."""
+        first = int(self.rows.intercept)
+        spread = np.where(self.spread > 0, self.spread, 1.0)[self.active]
+        matrix = np.zeros((first + self.rows.x.shape[1], first + len(self.active)))
+        matrix[first + self.active, first + np.arange(len(self.active))] = 1 / spread
+        if first:
+            matrix[0, 0] = 1.0
+            matrix[0, 1:] = -self.centre[self.active] / spread
+        return matrix
+
+
+@dataclass(frozen=True)
+class Point:
+    """The likelihood at coefficients ``beta`` of the scaled columns, with expected information."""
+
+    beta: Floats
+    eta: Floats
+    loglik: float
+    score: Floats
+    information: Floats
+
+
+def slices(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+
+
+def at(design: Design, beta: Floats, link: Link) -> Point:
+    """One pass over the rows: n x p^2."""
+    rows, size = design.rows, len(beta)
+    eta = np.zeros(len(rows.y)) if rows.offset is None else rows.offset.copy()
+    loglik, score, information = 0.0, np.zeros(size), np.zeros((size, size))
+    for part, block in design.blocks():
+        eta[part] += np.einsum("ij,j->i", block, beta)
+        likelihood, slope, curvature = _terms(eta[part], rows.y[part], link)
+        weights = rows.weights[part]
+        loglik += float((weights * likelihood).sum())
+        score += np.einsum("i,ij->j", weights * slope, block)
+        information += gram(block, weights * curvature)
+    return Point(beta, eta, loglik, score, information)
+
+
+def _terms(eta: Floats, y: Floats, link: Link) -> tuple[Floats, Floats, Floats]:
+    """Per row: log-likelihood, its slope in the linear predictor, and the expected curvature."""
+    if link == "logit":
+        small = np.exp(-np.abs(eta))
+        share = np.where(eta >= 0, 1.0, small) / (1 + small)
+        likelihood = y * eta - np.maximum(eta, 0) - np.log1p(small)
+        return likelihood, y - share, small / (1 + small) ** 2
+    with np.errstate(over="ignore"):
+        hazard = np.exp(np.clip(eta, -700, 700))
+        odds = hazard / np.expm1(hazard)
+    likelihood = np.where(y == 1, np.log(-np.expm1(-hazard)), -hazard)
+    return likelihood, np.where(y == 1, odds, -hazard), hazard * odds
+
+
+def probability(eta: Floats, link: Link) -> Floats:
+    if link == "logit":
+        small = np.exp(-np.abs(eta))
+        return np.asarray(np.where(eta >= 0, 1.0, small) / (1 + small))
+    return np.asarray(-np.expm1(-np.exp(np.minimum(eta, 700))))
+
+
+def gram(block: Floats, weights: Floats) -> Floats:
+    """block' diag(weights) block by products too small for BLAS to split over threads."""
+    rows, size = block.shape
+    weighted = block * weights[:, None]
+    width = min(size, PANEL)
+    depth = max(1, min(ONE_THREAD // width**2, rows))
+    whole = rows // depth * depth
+    result = np.empty((size, size))
+    for i in range(0, size, width):
+        for j in range(i, size, width):
+            left, right = weighted[:, i : i + width], block[:, j : j + width]
+            stacked = left[:whole].reshape(-1, depth, left.shape[1]).transpose(0, 2, 1)
+            product = (stacked @ right[:whole].reshape(-1, depth, right.shape[1])).sum(axis=0)
+            product += left[whole:].T @ right[whole:]
+            result[i : i + width, j : j + width] = product
+            result[j : j + width, i : i + width] = product.T
+    return result
+
+
+def null(design: Design, link: Link) -> Floats:
+    """Coefficients of a model that says the same of everybody, before any offset."""
+    rows = design.rows
+    beta = np.zeros(int(rows.intercept) + len(design.active))
+    if rows.intercept:
+        share = float((rows.weights * rows.y).sum() / rows.weights.sum())
+        beta[0] = np.log(share / (1 - share)) if link == "logit" else np.log(-np.log1p(-share))
+        if rows.offset is not None:
+            beta[0] -= float((rows.weights * rows.offset).sum() / rows.weights.sum())
+    return beta
+
+
+def location_and_spread(rows: Rows) -> tuple[Floats, Floats]:
+    """Weighted mean (0 in a model without a constant) and root mean square about it, per column."""
+    p = rows.x.shape[1]
+    total = rows.weights.sum()
+    centre, square = np.zeros(p), np.zeros(p)
+    if rows.intercept:
+        for part in slices(len(rows.y)):
+            centre += np.einsum("i,ij->j", rows.weights[part], np.asarray(rows.x[part], dtype=np.float64))
+        centre /= total
+    for part in slices(len(rows.y)):
+        square += np.einsum("i,ij->j", rows.weights[part], (np.asarray(rows.x[part], dtype=np.float64) - centre) ** 2)
+    return centre, np.sqrt(square / total)
+
+
+def finite(x: Reals) -> bool:
+    return all(bool(np.isfinite(x[part]).all()) for part in slices(len(x)))
+
+
+def times(x: Reals, params: Floats) -> Floats:
+    """x @ params, (n,), in an order that does not depend on the number of cores."""
+    result = np.empty(len(x))
+    for part in slices(len(x)):
+        result[part] = np.einsum("ij,j->i", np.asarray(x[part], dtype=np.float64), params)
+    return result
+
+
+def residuals(rows: Rows, eta: Floats, link: Link) -> Floats:
+    """Weight times the slope of the log-likelihood in the linear predictor, (n,)."""
+    return rows.weights * _terms(eta, rows.y, link)[1]
+
+
+def with_intercept(rows: Rows) -> Floats:
+    """The design, (n, p), a copy."""
+    return _with_constant(rows.x, constant=rows.intercept)
+
+
+def _with_constant(x: Reals, *, constant: bool) -> Floats:
+    columns = np.asarray(x, dtype=np.float64)
+    return np.column_stack([np.ones(len(columns)), columns]) if constant else columns
+
+
+def meat(rows: Rows, eta: Floats, link: Link) -> Floats:
+    """Sum over clusters of the outer product of their summed scores, (p, p), without holding the scores."""
+    residual = residuals(rows, eta, link)
+    order = np.arange(len(eta)) if rows.cluster is None else np.argsort(rows.cluster, kind="stable")
+    cluster = order if rows.cluster is None else rows.cluster[order]
+    starts = np.flatnonzero(np.r_[True, cluster[1:] != cluster[:-1]])
+    ends = np.r_[starts[1:], len(order)]
+    size = int(rows.intercept) + rows.x.shape[1]
+    total = np.zeros((size, size))
+    begin = 0
+    while begin < len(starts):  # blocks of whole clusters
+        after = max(begin + 1, int(np.searchsorted(ends, starts[begin] + BLOCK, side="right")))
+        taken = order[starts[begin] : ends[after - 1]]
+        block = _with_constant(rows.x[taken], constant=rows.intercept) * residual[taken, None]
+        sums = np.add.reduceat(block, starts[begin:after] - starts[begin], axis=0)
+        total += gram(sums, np.ones(len(sums)))
+        begin = after
+    return total
+
+
+def dependent(information: Floats, tolerance: float) -> dict[int, list[int]]:
+    """Columns of which less than ``tolerance`` is left after those before them -> the columns that say it."""
+    root = np.sqrt(np.diag(information))
+    root = np.where(root > 0, root, 1.0)
+    correlation = information / np.outer(root, root)
+    kept: list[int] = []
+    found: dict[int, list[int]] = {}
+    for j in range(len(root)):
+        if kept:
+            inside = correlation[np.ix_(kept, kept)]
+            part = np.linalg.solve(inside, correlation[kept, j])
+            if correlation[j, j] - correlation[kept, j] @ part < tolerance:
+                found[j] = [k for k, weight in zip(kept, part, strict=True) if abs(weight) > 1e-5]
+                continue
+        kept.append(j)
+    return found
+
+
+def separating(design: Design) -> Ints:
+    """Numbers of active columns whose values with and without the event overlap at one value at most."""
+    edges = np.full((2, 2, len(design.active)), -np.inf)  # outcome, highest of (x, -x)
+    for part in slices(len(design.rows.y)):
+        values = np.asarray(design.rows.x[part][:, design.active], dtype=np.float64)
+        for outcome in (0, 1):
+            chosen = values[(design.rows.y[part] == outcome) & (design.rows.weights[part] > 0)]
+            edges[outcome, 0] = np.maximum(edges[outcome, 0], chosen.max(axis=0, initial=-np.inf))
+            edges[outcome, 1] = np.maximum(edges[outcome, 1], (-chosen).max(axis=0, initial=-np.inf))
+    apart = (edges[1, 0] <= -edges[0, 1]) | (edges[0, 0] <= -edges[1, 1])
+    return design.active[apart]
+
+
+def spans(design: Design) -> Floats:
+    """Range of each active column in its standard deviations."""
+    low, high = np.full(len(design.active), np.inf), np.full(len(design.active), -np.inf)
+    for part in slices(len(design.rows.y)):
+        values = np.asarray(design.rows.x[part][:, design.active], dtype=np.float64)
+        low, high = np.minimum(low, values.min(axis=0)), np.maximum(high, values.max(axis=0))
+    return (high - low) / np.where(design.spread > 0, design.spread, 1.0)[design.active]

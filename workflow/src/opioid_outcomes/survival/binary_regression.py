@@ -1,0 +1,271 @@
+"""Regression of a yes or no: logistic, and complementary log-log (whose coefficients are log hazard ratios by period).
+
+Iteratively reweighted least squares (McCullagh & Nelder (1989) Generalized Linear Models, ch. 4) over blocks of rows,
+so that nothing the size of the design is copied. Agrees with R glm; robust covariance with sandwich::vcovCL (HC0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from opioid_outcomes.survival import binary_blocks as blocks
+from opioid_outcomes.survival.binary_blocks import Design, Link, Point, Rows
+from opioid_outcomes.survival.risk_sets import Floats, Ints
+
+INTERCEPT = "(intercept)"
+MAX_STEPS = 100
+# Newton's decrement per unit of weight at which that step is the last: it doubles the digits for the logit, whose
+# expected information is the observed one, and only adds some for the other link
+DECREMENT = {"logit": 1e-12, "cloglog": 1e-22}
+# a linear predictor that still moves by this much when the likelihood stands still has no limit
+STILL_MOVING = 1e-2
+# steps after which columns are looked at for separation: without it ten are plenty
+PATIENCE = 10
+# share of a column's information that must be left after the columns before it
+COLLINEAR = 1e-10
+
+
+class RegressionFailure(Exception):
+    """A model that has no estimate: why, and through which columns.
+
+    reason: "no events", "everybody" (nobody without the event), "no variation" (a column is the same in everybody),
+    "collinear", "separation" (a column, or several together, tell the outcome for sure in some) or "no convergence".
+    """
+
+    def __init__(self, reason: str, columns: Sequence[str] = ()) -> None:
+        self.reason, self.columns = reason, tuple(columns)
+        super().__init__(f"{reason}: {', '.join(self.columns)}" if self.columns else reason)
+
+
+@dataclass(frozen=True)
+class BinaryFit:
+    """A fitted model. Arrays over coefficients follow ``names``, "(intercept)" first; arrays over rows the input.
+
+    bread: inverse of the (penalised) expected information, (p, p): ``scores() @ bread`` is each row's influence on the
+    coefficients. linear_predictor: of the rows fitted, offset included. dropped: columns left out because they say
+    nothing beyond the others, with the reason; their coefficient and its variance are 0.
+    """
+
+    names: tuple[str, ...]
+    params: Floats
+    bread: Floats
+    covariance: Floats
+    loglik: float
+    n_iter: int
+    link: Link
+    linear_predictor: Floats
+    rows: Rows
+    dropped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def fitted(self) -> Floats:
+        """Probability of each row fitted, (n,)."""
+        return blocks.probability(self.linear_predictor, self.link)
+
+    @cached_property
+    def robust_covariance(self) -> Floats:
+        """Sandwich of the weighted scores summed within clusters (each row its own cluster if none was given)."""
+        return self.bread @ blocks.meat(self.rows, self.linear_predictor, self.link) @ self.bread
+
+    def scores(self) -> Floats:
+        """What each row adds to the score, (n, p), with its weight; they sum to 0 (to the penalty's slope if any)."""
+        residual = blocks.residuals(self.rows, self.linear_predictor, self.link)
+        return blocks.with_intercept(self.rows) * residual[:, None]
+
+    def linear(self, x: npt.ArrayLike, offset: npt.ArrayLike | None = None) -> Floats:
+        """Linear predictor of other rows, (n,), from their columns without a constant, (n, p)."""
+        columns = np.asarray(x)
+        first = int(self.rows.intercept)
+        if columns.ndim != 2 or columns.shape[1] != len(self.names) - first:
+            raise ValueError(f"x must have {len(self.names) - first} columns, has shape {columns.shape}")
+        known = np.zeros(len(columns)) if offset is None else np.asarray(offset, dtype=np.float64)
+        constant = float(self.params[0]) if first else 0.0
+        return blocks.times(columns, self.params[first:]) + constant + known
+
+    def predict(self, x: npt.ArrayLike, offset: npt.ArrayLike | None = None) -> Floats:
+        """Probability of other rows, (n,)."""
+        return blocks.probability(self.linear(x, offset), self.link)
+
+
+def fit(
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    names: Sequence[str],
+    weights: npt.ArrayLike | None = None,
+    cluster: npt.ArrayLike | None = None,
+    offset: npt.ArrayLike | None = None,
+    link: Link = "logit",
+    ridge: float = 0.0,
+    intercept: bool = True,
+    start: npt.ArrayLike | None = None,
+    redundant: Literal["fail", "drop"] = "fail",
+) -> BinaryFit:
+    """Coefficients of P(y = 1) by maximum likelihood.
+
+    x: (n, p) numbers without a constant, p may be 0, of any real type, named by ``names``. y: (n,) 0/1. weights: (n,)
+    >= 0. cluster: (n,) rows of one cluster are dependent (robust covariance only). offset: (n,) known part of the
+    linear predictor. ridge: subtracts ridge / 2 x sum of squared standardised coefficients (weighted standard
+    deviation, divisor n; not the intercept) from the mean log-likelihood, as glmnet's lambda at alpha = 0. start:
+    coefficients, intercept first, where the search begins. redundant: whether a constant column, or one that those before it
+    already say, is a failure or is left out and told in ``dropped``; with a ridge it is neither.
+
+    Raises RegressionFailure when the model has no estimate, ValueError when the arguments make no sense.
+    Cost: five to eight passes over the rows of p^2 each, and no memory beyond a few columns.
+    """
+    rows = _check(x, y, names, weights, cluster, offset, intercept=intercept)
+    if link not in ("logit", "cloglog"):
+        raise ValueError("link must be logit or cloglog")
+    if not ridge >= 0:
+        raise ValueError("ridge must be at least 0")
+    events = rows.y[rows.weights > 0]
+    if not events.any():
+        raise RegressionFailure("no events")
+    if events.all():
+        raise RegressionFailure("everybody")
+    search = _Search(rows, tuple(names), link, ridge, drop=redundant == "drop")
+    return search.run(None if start is None else np.asarray(start, dtype=np.float64))
+
+
+def _check(  # noqa: PLR0917 - the arguments of fit, in its order
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    names: Sequence[str],
+    weights: npt.ArrayLike | None,
+    cluster: npt.ArrayLike | None,
+    offset: npt.ArrayLike | None,
+    *,
+    intercept: bool,
+) -> Rows:
+    outcome = np.asarray(y)
+    n = len(outcome)
+    columns = np.asarray(x)
+    if columns.dtype == object:
+        columns = columns.astype(np.float64)
+    weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+    known = None if offset is None else np.asarray(offset, dtype=np.float64)
+    members = None if cluster is None else np.asarray(cluster)
+    if columns.shape != (n, len(names)) or not (intercept or len(names)):
+        raise ValueError(f"x must be {n} rows x {len(names)} named columns, is {columns.shape}")
+    for name, values in {"y": outcome, "weights": weight, "offset": known, "cluster": members}.items():
+        if values is not None and values.shape != (n,):
+            raise ValueError(f"{name} must have {n} values, has shape {values.shape}")
+    if not np.isin(outcome, (0, 1)).all() or not (weight >= 0).all():
+        raise ValueError("y must be 0 or 1, and weights at least 0")
+    if not np.isfinite(weight).all() or not (known is None or np.isfinite(known).all()) or not blocks.finite(columns):
+        raise ValueError("covariates, weights and offsets must be known and finite")
+    numbered: Ints | None = None
+    if members is not None:
+        numbered = np.unique(members, return_inverse=True)[1].astype(np.int64)
+    return Rows(columns, outcome.astype(np.float64), weight, known, numbered, intercept)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Fisher scoring on centred, scaled columns, with step halving."""
+
+    rows: Rows
+    names: tuple[str, ...]
+    link: Link
+    ridge: float
+    drop: bool
+
+    def run(self, start: Floats | None) -> BinaryFit:
+        centre, spread = blocks.location_and_spread(self.rows)
+        design = Design(self.rows, centre, spread, np.arange(len(self.names)))
+        design, dropped = self._varying(design)
+        beta = design.scaled(start) if start is not None else blocks.null(design, self.link)
+        point = blocks.at(design, beta, self.link)
+        if self.ridge == 0:
+            smaller = self._independent(design, point, dropped)
+            if smaller is not design:
+                design = smaller
+                point = blocks.at(design, blocks.null(design, self.link), self.link)
+        penalty = self._penalty(design)
+        point, n_iter = self._climb(design, point, penalty)
+        return self._result(design, point, penalty, n_iter, tuple(dropped))
+
+    def _penalty(self, design: Design) -> Floats:
+        size = np.full(len(design.active), self.ridge * self.rows.weights.sum())
+        return np.concatenate([[0.0], size]) if self.rows.intercept else size
+
+    def _varying(self, design: Design) -> tuple[Design, list[tuple[str, str]]]:
+        """Without columns that are the same in everybody (which a ridge can bear)."""
+        flat = design.spread <= 1e-12 * np.maximum(1, np.abs(design.centre))
+        if self.ridge > 0 or not flat.any():
+            return design, []
+        named = [self.names[j] for j in np.flatnonzero(flat)]
+        if not self.drop:
+            raise RegressionFailure("no variation", named)
+        return design.only(np.flatnonzero(~flat)), [(name, "no variation") for name in named]
+
+    def _independent(self, design: Design, point: Point, dropped: list[tuple[str, str]]) -> Design:
+        """Without columns that those before them already say."""
+        first = int(self.rows.intercept)
+        found = blocks.dependent(point.information, COLLINEAR)
+        for j, partners in found.items():
+            named = [self.names[design.active[k - first]] for k in (*partners, j) if k >= first]
+            if not self.drop:
+                raise RegressionFailure("collinear", named)
+            dropped.append((named[-1], "collinear"))
+        if not found:
+            return design
+        return design.only(np.delete(design.active, [j - first for j in found]))
+
+    def _climb(self, design: Design, point: Point, penalty: Floats) -> tuple[Point, int]:
+        unit = float(self.rows.weights.sum() / np.count_nonzero(self.rows.weights))
+        counted = self.rows.weights > 0
+        for n_iter in range(1, MAX_STEPS + 1):
+            slope = point.score - penalty * point.beta
+            try:
+                step = np.linalg.solve(point.information + np.diag(penalty), slope).astype(np.float64)
+            except np.linalg.LinAlgError:
+                raise self._failure("separation", design, point.beta) from None
+            before, decrement = point.eta, float(step @ slope)
+            point = self._uphill(design, point, step, penalty)
+            if decrement < DECREMENT[self.link] * unit:
+                if np.abs(point.eta - before)[counted].max() > STILL_MOVING:
+                    raise self._failure("separation", design, step)
+                return point, n_iter
+            if n_iter == PATIENCE and self.ridge == 0 and (alone := blocks.separating(design)).size:
+                raise RegressionFailure("separation", [self.names[j] for j in alone])
+        raise self._failure("no convergence", design, step)
+
+    def _uphill(self, design: Design, point: Point, step: Floats, penalty: Floats) -> Point:
+        """The point after the longest of the step, its half, quarter, ... that does not lower the likelihood."""
+        height = point.loglik - 0.5 * float(penalty @ point.beta**2)
+        slack = 1e-10 * (1 + abs(height))  # rounding
+        for _ in range(30):
+            trial = blocks.at(design, point.beta + step, self.link)
+            reached = trial.loglik - 0.5 * float(penalty @ trial.beta**2)
+            if np.isfinite(trial.information).all() and reached >= height - slack:
+                return trial
+            step = 0.5 * step
+        raise self._failure("no convergence", design, step)
+
+    def _failure(self, reason: str, design: Design, movement: Floats) -> RegressionFailure:
+        """Names the columns that separate by themselves, else those whose part of the predictor moves most."""
+        if reason == "separation" and (alone := blocks.separating(design)).size:
+            return RegressionFailure(reason, [self.names[j] for j in alone])
+        moved = np.abs(movement[int(self.rows.intercept) :]) * blocks.spans(design)
+        most = moved > 0.1 * moved.max(initial=0)
+        return RegressionFailure(reason, [self.names[j] for j in design.active[most]])
+
+    def _result(
+        self, design: Design, point: Point, penalty: Floats, n_iter: int, dropped: tuple[tuple[str, str], ...]
+    ) -> BinaryFit:
+        bread = np.linalg.inv(point.information + np.diag(penalty))
+        covariance = bread @ point.information @ bread if self.ridge > 0 else bread
+        back = design.back()
+        names = (INTERCEPT, *self.names) if self.rows.intercept else self.names
+        return BinaryFit(
+            names=names, params=back @ point.beta, bread=back @ bread @ back.T, covariance=back @ covariance @ back.T,
+            loglik=point.loglik, n_iter=n_iter, link=self.link, linear_predictor=point.eta, rows=self.rows,
+            dropped=dropped,
+        )  # fmt: skip
