@@ -10,6 +10,9 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# Before NumPy is loaded: BLAS splits its sums over its threads, and the last bits would depend on the number of cores.
+os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
 from opioid_outcomes.errors import USER_ERROR_EXIT, report_and_exit_code
 from opioid_outcomes.steps import STAGES
 from opioid_outcomes.workflow_plan import MISTAKES
