@@ -5,7 +5,6 @@ A score test for adding covariate x g(time) to the model, its variance summed ov
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,16 +24,15 @@ def score_test(fitted: CoxFit, transform: Transform) -> pl.DataFrame:
     """One row per column and one for all together ("all"): term, chi_square, degrees, p_value. Model-based variance."""
     from scipy.stats import chi2
 
-    rows, sets = fitted.rows, fitted.sets
-    x, cells = rows.x - fitted.centre, np.arange(fitted.sets.cells)
+    rows, sets, x = fitted.rows, fitted.sets, fitted.x
     moment = _transformed(rows, sets.time, transform)
     moment = moment - np.average(moment, weights=sets.deaths)  # changes no test, only its rounding
-    by_moment, by_square = _times(fitted.terms, moment), _times(fitted.terms, moment**2)
-    at_death = np.zeros(len(rows.stop))
-    at_death[sets.died] = moment[np.repeat(cells, sets.deaths)]
-    gradient = likelihood.score(sets, x, rows.weights * at_death, by_moment)
-    mixed = likelihood.information(sets, x, by_moment)
-    variance = likelihood.information(sets, x, by_square) - mixed.T @ fitted.covariance @ mixed
+    by_moment, by_square = fitted.hazards.times(moment), fitted.hazards.times(moment**2)
+    weights_by_moment = rows.weights[sets.died] * moment[sets.died_in]
+    gradient = likelihood.score(sets, x, weights_by_moment, by_moment, fitted.moments)
+    mixed = likelihood.information(by_moment, likelihood.with_hazards(sets, x, by_moment, fitted.moments))
+    square = likelihood.information(by_square, likelihood.with_hazards(sets, x, by_square, fitted.moments))
+    variance = square - mixed.T @ fitted.covariance @ mixed
     each = gradient**2 / np.diag(variance)
     statistic = np.r_[each, gradient @ np.linalg.solve(variance, gradient)]
     degrees = np.r_[np.ones(len(each), dtype=np.int64), len(each)]
@@ -48,20 +46,12 @@ def score_test(fitted: CoxFit, transform: Transform) -> pl.DataFrame:
     )
 
 
-def _times(at: likelihood.Terms, by: Floats) -> likelihood.Terms:
-    """The terms of each event time, multiplied by a number of its own."""
-    plain, square = at.inverse, at.inverse_square
-    return replace(
-        at, inverse=(plain[0] * by, plain[1] * by), inverse_square=(square[0] * by, square[1] * by, square[2] * by)
-    )
-
-
 def _transformed(rows: Rows, time: Floats, transform: Transform) -> Floats:
     """g(time): time itself, its logarithm, or 1 - Kaplan-Meier just before it (all strata together, unweighted)."""
     if transform == "identity":
         return time
     if transform == "log":
         return np.log(time)
-    pooled = risk_sets.build(rows.start, rows.stop, rows.event, np.zeros(len(rows.stop), dtype=np.int64))
+    pooled = risk_sets.build(rows.start, rows.stop, rows.event, np.broadcast_to(np.int64(0), len(rows.stop)))
     survival = np.cumprod(1 - pooled.deaths / pooled.sums(np.ones(len(rows.stop))))
     return 1 - np.r_[1.0, survival][np.searchsorted(pooled.time, time, side="left")]
