@@ -10,7 +10,7 @@ import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.counts import about
-from opioid_outcomes.survival.aalen_johansen import cumulative_incidence
+from opioid_outcomes.survival import incidence
 from opioid_outcomes.survival.risk_sets import Floats
 from opioid_outcomes.trajectories.odds import Bools, Missing, Regression, regress
 from opioid_outcomes.trajectories.predictors import (
@@ -133,7 +133,7 @@ def new_users(person_time: pl.DataFrame, cohort: pl.DataFrame, long_term: pl.Dat
 
 def _weight(time: Floats, censored: Bools) -> Floats:
     """1 / Kaplan-Meier probability of being uncensored just before ``time``."""
-    curve = cumulative_incidence(time, censored, causes=1)
+    curve = incidence.fit(0.0, time, censored, causes=1)
     return 1 / np.r_[1.0, curve.survival][np.searchsorted(curve.time, time, side="left")]
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.counts import about
 from opioid_outcomes.exposure.stretches import merge_equal
-from opioid_outcomes.survival.aalen_johansen import CumulativeIncidence, cumulative_incidence
+from opioid_outcomes.survival import incidence
 from opioid_outcomes.survival.kaplan_meier import log_log_limits
 
 ANALYSIS = "trajectory.taper"
@@ -53,7 +53,7 @@ def taper(
     found = courses(dose_events, cohort, daily_dose, observation)
     events = np.bincount(found.cause, minlength=len(CAUSES) + 1)
     persons, free = len(found.time), int(events[0])
-    curves = cumulative_incidence(found.time, found.cause, causes=len(CAUSES))
+    curves = incidence.fit(0.0, found.time, found.cause, causes=len(CAUSES))
     refusal = _refusal(found)
     notes = (
         "first taper in follow-up; from the day it is ascertained; each outcome competes with the others",
@@ -88,7 +88,7 @@ def _success(found: Course, row: Estimate) -> Estimate:
     )
     if row.gate != "pass":
         return row
-    failed = _numbers(cumulative_incidence(found.time, cause, causes=2), 0)
+    failed = _numbers(incidence.fit(0.0, found.time, cause, causes=2), 0)
     low, high = (None if failed.get(end) is None else 1 - failed[end] for end in ("ci_high", "ci_low"))
     return replace(row, estimate=1 - failed["estimate"], se=failed.get("se"), ci_low=low, ci_high=high)
 
@@ -191,12 +191,13 @@ def _refusal(found: Course) -> str | None:
     return None
 
 
-def _numbers(curves: CumulativeIncidence, cause: int) -> dict[str, Any]:
+def _numbers(curves: incidence.Incidence, cause: int) -> dict[str, Any]:
     """Incidence at the horizon with log-log limits of its complement; without an event, 0 and no limits."""
-    incidence, se = (float(values[cause]) for values in curves.at(HORIZON_DAYS))
-    if incidence == 0:
+    risk = float(curves.risk(HORIZON_DAYS)[0, cause])
+    if risk == 0:
         return {"estimate": 0.0}
-    left = np.array([1 - incidence])
+    se = float(np.sqrt(curves.covariance(HORIZON_DAYS)[cause, cause]))
+    left = np.array([1 - risk])
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = log_log_limits(left, (se / left) ** 2)
-    return {"estimate": incidence, "se": se, "ci_low": float(1 - high[0]), "ci_high": float(1 - low[0])}
+    return {"estimate": risk, "se": se, "ci_low": float(1 - high[0]), "ci_high": float(1 - low[0])}
