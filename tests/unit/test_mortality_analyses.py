@@ -300,6 +300,18 @@ def test_survival_display() -> None:
     assert last["events"].sum() == WORLD["death"].sum()
 
 
+def _write_people(rows: pl.DataFrame, folder: Path) -> None:
+    """Who is in the person-time: all born in 1950, entering on day 10,000, women and men."""
+    people = rows.select("person_id").unique().sort("person_id")
+    day = pl.lit(10_000, pl.Int32)
+    sex = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.lit("F")).otherwise(pl.lit("M"))
+    ages = {"birth_year": pl.lit(1950, pl.Int64), "age_at_entry": pl.lit(None, pl.Float64)}
+    people.with_columns(sex=sex, **ages).write_parquet(folder / "persons.parquet")
+    people.with_columns(entry=day.cast(pl.Date)).write_parquet(folder / "cohort.parquet")
+    observation = people.with_columns(start=day.cast(pl.Date), end=(day + 5000).cast(pl.Date))
+    observation.write_parquet(folder / "observation.parquet")
+
+
 @pytest.fixture
 def run(tmp_path: Path):
     def step(
@@ -308,10 +320,17 @@ def run(tmp_path: Path):
         io.write_table(rows, tmp_path / "person_time.parquet", PERSON_TIME, calendar=True)
         notes = {"exposure": exposure, "deaths": 95, "deaths_after_observation": after_observation}
         io.write_json(tmp_path / "cohort_notes.json", notes)
-        inputs = {"person_time": tmp_path / "person_time.parquet", "notes": tmp_path / "cohort_notes.json"}
-        outputs = {"estimates": tmp_path / "estimates.parquet", "survival": tmp_path / "survival.parquet"}
-        covariates = {"baseline": ["severity", "sex"], "missing": "indicator"}
-        settings = {"mortality": mortality, "covariates": covariates, "study": "s", "cohort_name": "c"}
+        _write_people(rows, tmp_path)
+        inputs = {name: tmp_path / f"{name}.parquet" for name in ("person_time", "cohort", "persons", "observation")}
+        inputs["notes"] = tmp_path / "cohort_notes.json"
+        written = ("estimates", "survival", "dose_response", "proportional_hazards")
+        outputs = {name: tmp_path / f"{name}.parquet" for name in written}
+        settings = {
+            "mortality": {"analyses": ["rate", "current_use", "baseline_use"], **mortality},
+            "covariates": {"baseline": ["severity", "sex"], "missing": "indicator"},
+            "cohort": {"date_basis": "shifted", "country": "US", "reference_year": 2008},
+            "study": "s", "cohort_name": "c",
+        }  # fmt: skip
         line = estimate_mortality(inputs, outputs, settings)
         return line, pl.read_parquet(outputs["estimates"]), pl.read_parquet(outputs["survival"])
 
@@ -320,7 +339,7 @@ def run(tmp_path: Path):
 
 def test_step_writes_the_contract(run) -> None:
     line, estimates, survival = run(WORLD, "time_varying")
-    assert line == "19 of 20 estimates evaluable"
+    assert line == "22 of 23 estimates evaluable"
     assert dict(estimates.schema) == INTERNAL
     assert estimates.select("study", "cohort", "spec").unique().rows() == [("s", "c", "main")]
     assert survival.height > 100
@@ -363,7 +382,7 @@ def test_order_of_rows_does_not_change_a_bit(run) -> None:
 
 def test_mortality_is_withheld_when_more_than_one_death_in_twenty_is_not_observed(run) -> None:
     _, passing, _ = run(WORLD, "time_varying", after_observation=5)
-    assert (passing["gate"] == "pass").sum() == 19
+    assert (passing["gate"] == "pass").sum() == 22
     _, withheld, survival = run(WORLD, "time_varying", after_observation=6)
     gate = "fail: more than 5 % of deaths fall outside follow-up for want of observation"
     assert (withheld["gate"] == gate).sum() == 19

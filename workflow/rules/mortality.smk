@@ -1,6 +1,6 @@
 rule estimate_mortality:
     input:
-        **canonical("persons"),
+        **canonical("persons", "observation"),
         own=own_files("estimate_mortality", None),
         person_time=f"{COHORT}/person_time.parquet",
         cohort=f"{COHORT}/cohort.parquet",

@@ -80,6 +80,13 @@ class Mortality(Section):
     life_table: str = key(
         "us", "Death rates of the general population: a shipped table, or a CSV with columns age, sex, year, rate."
     )
+    top_coded_age: float = key(
+        90,
+        "Age from which the source has one group only: person-time from it on leaves mortality.smr, and is one band of"
+        " standardised rates.",
+        gt=0,
+        le=90,
+    )
     negative_controls: list[str] = key(
         list,
         "What opioids cannot cause, and drugs that cannot cause death: names of code lists (outcomes) and drug classes"

@@ -6,16 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from opioid_outcomes import io
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.mortality.age import aged
 from opioid_outcomes.mortality.baseline_use import baseline_use
 from opioid_outcomes.mortality.contrasts import Exposure, Missing
 from opioid_outcomes.mortality.current_use import current_use
 from opioid_outcomes.mortality.gates import name_unknown_use, unobserved_deaths
 from opioid_outcomes.mortality.rates import rates
+from opioid_outcomes.mortality.smr import reference, smr
+from opioid_outcomes.mortality.standardised_rates import standardised_rates
 from opioid_outcomes.mortality.stopping import stopping
 from opioid_outcomes.mortality.survival_curves import survival_curves
 
@@ -30,6 +35,8 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
     rows = []
     if "rate" in chosen.analyses:
         rows += rates(person_time, exposure=exposure)
+    if {"rate", "smr"} & {*chosen.analyses}:
+        rows += _by_age(person_time, inputs, chosen, settings["cohort"], exposure)
     if "current_use" in chosen.analyses:
         rows += current_use(person_time, covariates.baseline, missing, exposure=exposure)
     if "baseline_use" in chosen.analyses:
@@ -51,3 +58,21 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
     io.write_frame(DISPLAYS["proportional_hazards"].empty(), outputs["proportional_hazards"])
     evaluable = sum(row.gate == "pass" for row in rows)
     return f"{evaluable} of {len(rows)} estimates evaluable"
+
+
+def _by_age(
+    person_time: pl.DataFrame, inputs: dict[str, Path], chosen: Mortality, cohort: dict[str, Any], exposure: Exposure
+) -> list[estimates.Estimate]:
+    """What needs to know how old people are along follow-up: standardised rates, and SMRs."""
+    people, persons, observation = (io.read_table(inputs[name]) for name in ("cohort", "persons", "observation"))
+    rows = aged(person_time, people, persons, observation, calendar=io.is_calendar(inputs["observation"], "start"))
+    found = []
+    if "rate" in chosen.analyses:
+        found += standardised_rates(rows, exposure=exposure, top_coded_age=chosen.top_coded_age)
+    if "smr" in chosen.analyses:
+        against = reference(
+            chosen.life_table, country=cohort["country"], date_basis=cohort["date_basis"],
+            reference_year=cohort["reference_year"], top_coded_age=chosen.top_coded_age,
+        )  # fmt: skip
+        found += smr(rows, against, exposure=exposure)
+    return found
