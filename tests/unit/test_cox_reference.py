@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import chi2
 
 from opioid_outcomes.survival import cox
 from opioid_outcomes.survival.proportional_hazards import Transform
@@ -18,13 +19,19 @@ EXPECTED = json.loads((REFERENCE / "cox.json").read_text())
 EVERY = 9  # cox.R keeps every ninth residual
 
 
+COLUMNS = {
+    "heart": ["age", "year", "surgery", "transplant"],
+    "pbcseq": ["age", "log_bili", "log_protime", "edema", "albumin"],
+    "plain": ["x", "a", "b"],
+    "everything": ["x", "a", "b"],
+}
+
+
 def fit(name: str) -> cox.CoxFit:
     data, ties = name.split("_")
-    if data == "heart":
-        rows, names, more = pl.read_csv(REFERENCE / "heart.csv"), ["age", "year", "surgery", "transplant"], ["id"]
-    else:
-        rows, names, more = pl.read_csv(REFERENCE / "simulated.csv"), ["x", "a", "b"], []
-    arguments: dict[str, Any] = {"cluster": rows["id"].to_numpy()} if more or data == "everything" else {}
+    names = COLUMNS[data]
+    rows = pl.read_csv(REFERENCE / f"{data if data in ('heart', 'pbcseq') else 'simulated'}.csv")
+    arguments: dict[str, Any] = {} if data == "plain" else {"cluster": rows["id"].to_numpy()}
     if data == "everything":
         arguments |= {
             "weights": rows["weight"].to_numpy(),
@@ -47,7 +54,7 @@ def test_equals_coxph(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(EXPECTED))
-@pytest.mark.parametrize("kind", ["martingale", "score", "dfbeta", "schoenfeld"])
+@pytest.mark.parametrize("kind", ["martingale", "score", "dfbeta", "schoenfeld", "scaled_schoenfeld"])
 def test_residuals_equal_coxph(name: str, kind: cox.Residual) -> None:
     ours = fit(name).residuals(kind)[::EVERY]
     np.testing.assert_allclose(ours, np.squeeze(EXPECTED[name][kind]), rtol=1e-6, atol=1e-9)
@@ -55,11 +62,22 @@ def test_residuals_equal_coxph(name: str, kind: cox.Residual) -> None:
 
 @pytest.mark.parametrize("name", list(EXPECTED))
 def test_cumulative_baseline_hazard_equals_basehaz(name: str) -> None:
-    """R's is at the weighted mean of the offset, ours at 0."""
+    """At every event time. R's is at the weighted mean of the offset, ours at 0."""
     rows = pl.read_csv(REFERENCE / "simulated.csv")
     offset = np.average(rows["offset"], weights=rows["weight"]) if "everything" in name else 0.0
-    last = fit(name).baseline_hazard().group_by("stratum", maintain_order=True).last()["cumulative_hazard"]
-    np.testing.assert_allclose(last * np.exp(offset), EXPECTED[name]["last_hazard"], rtol=1e-7)
+    ours = fit(name).baseline_hazard()
+    assert ours["time"].to_list() == EXPECTED[name]["times"]
+    np.testing.assert_allclose(ours["cumulative_hazard"] * np.exp(offset), EXPECTED[name]["hazard"], rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", list(EXPECTED))
+def test_likelihood_ratio_wald_and_score_tests_equal_coxph(name: str) -> None:
+    fitted = fit(name)
+    ours = fitted.tests()
+    assert ours["test"].to_list() == ["likelihood_ratio", "wald", "wald_robust", "score"]
+    assert set(ours["degrees"]) == {len(fitted.names)}
+    np.testing.assert_allclose(ours["statistic"], EXPECTED[name]["tests"], rtol=1e-8)
+    np.testing.assert_allclose(ours["p_value"], chi2.sf(EXPECTED[name]["tests"], len(fitted.names)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", list(EXPECTED))

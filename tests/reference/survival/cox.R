@@ -1,5 +1,6 @@
-# Reference values for survival/cox.py: R survival::coxph on `heart` and on simulated rows with everything at once.
-# Run in this folder: Rscript cox.R   (writes heart.csv, simulated.csv, cox.json)
+# Reference values for survival/cox.py: R survival::coxph on `heart`, on `pbcseq` (laboratory values that change with each
+# visit) and on simulated rows with everything at once.
+# Run in this folder: Rscript cox.R   (writes heart.csv, pbcseq.csv, simulated.csv, cox.json)
 suppressMessages(library(survival))
 control <- coxph.control(eps = 1e-14, toler.chol = 1e-14, iter.max = 60, timefix = FALSE)
 number <- function(v) paste0("[", paste(formatC(v, digits = 17, format = "g"), collapse = ", "), "]")
@@ -10,6 +11,17 @@ heart_rows <- data.frame(
   year = heart$year, surgery = heart$surgery, transplant = as.integer(heart$transplant == 1)
 )
 write.csv(heart_rows, "heart.csv", row.names = FALSE)
+
+visits <- pbcseq[order(pbcseq$id, pbcseq$day), ]
+following <- c(visits$id[-1], -1) == visits$id
+pbc_rows <- data.frame(
+  id = visits$id, start = visits$day, stop = ifelse(following, c(visits$day[-1], NA), visits$futime),
+  event = as.integer(!following & visits$status == 2), age = visits$age, log_bili = log(visits$bili),
+  log_protime = log(visits$protime), edema = visits$edema, albumin = visits$albumin
+)
+pbc_rows <- pbc_rows[pbc_rows$start < pbc_rows$stop, ]
+write.csv(format(pbc_rows, digits = 15, trim = TRUE), "pbcseq.csv", row.names = FALSE, quote = FALSE)
+pbc_rows <- read.csv("pbcseq.csv")
 
 set.seed(20261120)
 persons <- 400
@@ -40,12 +52,16 @@ describe <- function(name, fit, cluster = NULL) {
   if (!is.null(cluster)) robust <- rowsum(robust, cluster)
   model <- if (is.null(fit$naive.var)) fit$var else fit$naive.var
   hazard <- basehaz(fit, centered = FALSE)
+  stratum <- if (is.null(hazard$strata)) rep(1, nrow(hazard)) else hazard$strata
+  jumps <- unlist(tapply(hazard$hazard, stratum, function(h) diff(c(0, h)) > 0))
+  wald <- function(v) as.numeric(coef(fit) %*% solve(v, coef(fit)))
+  tests <- c(2 * diff(fit$loglik), wald(model), wald(crossprod(robust)), fit$score)
   zph <- lapply(c(km = "km", log = "log", identity = "identity"), function(g) cox.zph(fit, g)$table)
-  sprintf('"%s": {"params": %s, "covariance": %s, "robust": %s, "loglik": %s, "martingale": %s, "score": %s, "dfbeta": %s, "schoenfeld": %s, "last_hazard": %s, "zph": {%s}}',
+  sprintf('"%s": {"params": %s, "covariance": %s, "robust": %s, "loglik": %s, "martingale": %s, "score": %s, "dfbeta": %s, "schoenfeld": %s, "scaled_schoenfeld": %s, "times": %s, "hazard": %s, "tests": %s, "zph": {%s}}',
     name, number(coef(fit)), matrix_json(model), matrix_json(crossprod(robust)), number(fit$loglik),
     number(some(resid(fit, "martingale"))), matrix_json(some(resid(fit, "score"))),
     matrix_json(some(resid(fit, "dfbeta", weighted = TRUE))), matrix_json(some(resid(fit, "schoenfeld"))),
-    number(if (is.null(hazard$strata)) tail(hazard$hazard, 1) else tapply(hazard$hazard, hazard$strata, max)),
+    matrix_json(some(resid(fit, "scaledsch"))), number(hazard$time[jumps]), number(hazard$hazard[jumps]), number(tests),
     paste(sprintf('"%s": %s', names(zph), vapply(zph, matrix_json, "")), collapse = ", "))
 }
 fits <- list()
@@ -53,6 +69,9 @@ for (ties in c("efron", "breslow")) {
   heart_fit <- coxph(Surv(start, stop, event) ~ age + year + surgery + transplant, heart_rows, ties = ties,
                      cluster = id, control = control)
   fits <- c(fits, describe(paste0("heart_", ties), heart_fit, heart_rows$id))
+  pbc_fit <- coxph(Surv(start, stop, event) ~ age + log_bili + log_protime + edema + albumin, pbc_rows, ties = ties,
+                   cluster = id, control = control)
+  fits <- c(fits, describe(paste0("pbcseq_", ties), pbc_fit, pbc_rows$id))
   plain <- coxph(Surv(start, stop, event) ~ x + a + b, rows, ties = ties, control = control)
   fits <- c(fits, describe(paste0("plain_", ties), plain))
   everything <- coxph(Surv(start, stop, event) ~ x + a + b + strata(stratum) + offset(offset), rows, weights = weight,
