@@ -44,9 +44,12 @@ def test_nhefs_crude() -> None:
 def test_hazard_and_odds_ratios_of_common_outcomes() -> None:
     assert float(as_risk_ratio(2.0, "hr", common=False)) == 2
     assert float(as_risk_ratio(2.25, "or", common=True)) == 1.5
-    # EValue::evalues.HR(0.56, 0.46, 0.69, rare = FALSE): 2.30, 1.85 for the limit
-    found = e_value(0.56, 0.46, 0.69, kind="hr", common=True)
-    assert (found.point, found.limit) == pytest.approx((2.30, 1.85), abs=6e-3)
+    by_hand = (1 - 2**-0.5) / (1 - 2**-2.0)  # HR 0.25: sqrt is 0.5, of the inverse 2
+    assert float(as_risk_ratio(0.25, "hr", common=True)) == pytest.approx(by_hand)
+    found = e_value(0.25, 0.16, 0.64, kind="hr", common=True)
+    assert found.point == pytest.approx(1 / by_hand + (1 / by_hand * (1 / by_hand - 1)) ** 0.5)
+    limit = (1 - 2**-1.25) / (1 - 2**-0.8)
+    assert found.limit == pytest.approx(limit + (limit * (limit - 1)) ** 0.5)
 
 
 @pytest.mark.parametrize(
