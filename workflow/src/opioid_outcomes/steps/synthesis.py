@@ -10,6 +10,7 @@ import polars as pl
 from opioid_outcomes import io
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.synthesis import cohorts
+from opioid_outcomes.synthesis.e_values import e_value_rows
 
 KINDS = (
     "trajectories", "mortality", "new_user", "msm", "sustained", "negative_control", "addiction", "hyperalgesia",
@@ -24,7 +25,10 @@ def synthesize_estimates(inputs: dict[str, list[Path]], outputs: dict[str, Path]
     pooled = cohorts.pooled_rows(estimates, settings["study"])
     if not settings["synthesis"]["pool"]:
         pooled = pooled.clear()
-    io.write_frame(pl.concat([estimates, pooled]), outputs["estimates"])
+    everything = pl.concat([estimates, pooled])
+    if "e_value" in settings["mortality"]["analyses"]:
+        everything = pl.concat([everything, e_value_rows(everything)])
+    io.write_frame(everything, outputs["estimates"])
     withheld = estimates.filter(pl.col("gate") != "pass").height
     cohort_count = estimates["cohort"].n_unique()
     return (

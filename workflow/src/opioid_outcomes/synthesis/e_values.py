@@ -1,0 +1,60 @@
+"""``mortality.e_value``: how strong unmeasured confounding would have to be to explain a mortality ratio away."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import polars as pl
+
+from opioid_outcomes.causal.bias import COMMON, e_value
+from opioid_outcomes.contracts.estimates import INTERNAL
+
+ANALYSIS = "mortality.e_value"
+OF = ("mortality.new_user", "mortality.msm", "mortality.current_use")
+MEANS = {
+    "log_hr": "hazard ratio", "risk_ratio": "risk ratio",
+}  # fmt: skip
+# What nobody would call unconfounded needs no such measure, and complete cases stand beside a row that has one.
+WITHOUT = pl.col("method").str.starts_with("crude") | pl.col("method").str.ends_with("complete_case")
+
+
+def e_value_rows(estimates: pl.DataFrame) -> pl.DataFrame:
+    """One row for each hazard or risk ratio of death that passed its gate in the main specification, pooled ones too.
+
+    estimates: rows of ``estimates.csv`` with what disclosure judges them by, which the new rows keep: an E-value is a
+    function of the ratio, so it may leave where the ratio may. ``estimate`` is the E-value of the ratio and ``ci_low``
+    that of its limit nearest to 1. Cost O(rows), dozens per cohort.
+    """
+    rows = estimates.filter(
+        pl.col("analysis").is_in(OF)
+        & pl.col("scale").is_in(list(MEANS))
+        & (pl.col("gate") == "pass")
+        & (pl.col("spec") == "main")
+        & ~WITHOUT
+        & pl.all_horizontal(pl.col(name).is_finite() for name in ("estimate", "ci_low", "ci_high"))
+    )
+    return pl.DataFrame([made for row in rows.to_dicts() if (made := _of(row))], schema=INTERNAL)
+
+
+def _of(row: dict[str, Any]) -> dict[str, Any] | None:
+    """The row of an estimate's E-value; None where the ratio is none (a risk of 0)."""
+    on_log = row["scale"] == "log_hr"
+    ratio, low, high = (math.exp(row[name]) if on_log else row[name] for name in ("estimate", "ci_low", "ci_high"))
+    if min(ratio, low) <= 0 or not math.isfinite(high) or not low <= ratio <= high:
+        return None
+    common = bool(on_log and row["persons"] and (row["events"] or 0) > COMMON * row["persons"])
+    found = e_value(ratio, low, high, kind="hr" if on_log else "rr", common=common)
+    notes = [
+        f"of the {MEANS[row['scale']]} of {row['analysis']}: the risk ratio with exposure and with death that an"
+        " unmeasured confounder would need to explain it away; the lower limit is that of its limit nearest to 1, and"
+        " is 1 where the interval holds 1"
+    ]
+    if on_log:
+        notes.append(
+            "as a risk ratio by the formula of common outcomes" if common else "death is rare: taken as a risk ratio"
+        )
+    return row | {
+        "analysis": ANALYSIS, "scale": "risk_ratio", "estimate": found.point, "ci_low": found.limit, "ci_high": None,
+        "se": None, "p_value": None, "note": "; ".join(notes),
+    }  # fmt: skip
