@@ -8,6 +8,7 @@ so that adjusting for these two suffices.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,7 @@ STEPS = 40  # dose changes remembered per person; whoever has had so many change
 CAP_DAYS = 30.0  # stockpile cap, CONTRACT 7
 DAY_EPSILON = 1e-6
 STABLE_DAYS = 90
+WASHOUT_DAYS = 180
 CEILING_MME = 150.0
 LEAST_RISE = 0.2  # a smaller one would not count as an escalation
 DOSE_CAUTION = 0.3  # fall of the log odds of escalating per 20 MME already taken
@@ -68,6 +70,7 @@ class Draws:
     refill_days: np.ndarray
     admission: np.ndarray  # day of a stay in hospital between this visit and the next, ``NEVER`` without one
     stay_days: np.ndarray
+    illness: np.ndarray  # by person: points by which pain is higher from entry on
 
     def rows(self, index: np.ndarray) -> Draws:
         return Draws(**{name: value[index] for name, value in vars(self).items()})
@@ -107,15 +110,17 @@ def draw(people: People, rng: np.random.Generator) -> Draws:
         # between what one visit decides, dispensed within 3 days, and the next visit, 26 days or more after it
         admission=np.where(rng.random(shape) < STAY, day + rng.integers(5, 11, shape), NEVER),
         stay_days=rng.integers(2, 15, shape),
+        illness=np.zeros(n),
     )
 
 
 @dataclass(frozen=True)
 class Forced:
-    """For each person one visit at which the decision to escalate is set."""
+    """For each person one visit at which the decision, to escalate or to start, is set."""
 
     visit: np.ndarray
-    escalate: bool
+    taken: bool
+    decision: Literal["escalate", "start"] = "escalate"
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,8 @@ class Care:
     probability: np.ndarray  # of escalating, given score and dose; 0 where it could not happen
     escalated: np.ndarray
     eligible: np.ndarray  # long-term, dose unchanged for 90 days, no long gap
+    start_probability: np.ndarray  # of starting opioids
+    may_start: np.ndarray  # after entry, with ``WASHOUT_DAYS`` without supply
     fills: Fills
     admission: np.ndarray  # as in ``Draws``
     stay_days: np.ndarray
@@ -186,6 +193,8 @@ class _Clinic:
         self.probability = np.zeros(shape)
         self.escalated = np.zeros(shape, dtype=bool)
         self.eligible = np.zeros(shape, dtype=bool)
+        self.start_probability = np.zeros(shape)
+        self.may_start = np.zeros(shape, dtype=bool)
         self.fills: list[tuple[np.ndarray, ...]] = []
         self.dispensed = 0
         self.held: list[tuple[np.ndarray, np.ndarray]] = []  # fills, and days for which they are held
@@ -210,8 +219,8 @@ class _Clinic:
                 self._fill(filling, today)
         draws = self.draws
         return Care(
-            draws.day, self.score, self.probability, self.escalated, self.eligible, self._all_fills(),
-            draws.admission, draws.stay_days,
+            draws.day, self.score, self.probability, self.escalated, self.eligible, self.start_probability,
+            self.may_start, self._all_fills(), draws.admission, draws.stay_days,
         )  # fmt: skip
 
     def _at(self, name: str, who: np.ndarray) -> np.ndarray:
@@ -227,14 +236,28 @@ class _Clinic:
         visit = self.visit[who]
         months = (today - self.step_day[who]) / MONTH
         effect = (self.step_size[who] / 20 * blip(months, self.world)).sum(axis=1)
-        pain = self.people.mean_pain[who] + self._at("flare", who) + effect
+        ill = self.draws.illness[who] * (today >= self.people.entry[who])
+        pain = self.people.mean_pain[who] + self._at("flare", who) + effect + ill
         score = np.clip(np.rint(pain + self.world.noise * self._at("noise", who)), 0, 10)
         self.score[who, visit] = score
         on = self.prescribed[who] > 0
         self._decide_dose(who[on], visit[on], score[on], today)
         off = ~on & (self.end[who] <= today) & (self.due[who] == NEVER) & (self.steps[who] < STEPS - 2)
-        starts = off & (self._at("start", who) < expit(self.risk[who] + self.world.initiation + 0.25 * (score - 5)))
+        self._decide_start(who[off], visit[off], score[off], today)
+
+    def _decide_start(self, who: np.ndarray, visit: np.ndarray, score: np.ndarray, today: int) -> None:
+        world = self.world
+        chance = expit(self.risk[who] + world.initiation + world.initiation_pain * (score - 5))
+        self.start_probability[who, visit] = chance
+        free = (self.last_fill[who] < 0) | (today - self.end[who] >= WASHOUT_DAYS)
+        self.may_start[who, visit] = free & (today >= self.people.entry[who])
+        starts = self._unless_forced("start", who, visit, self._at("start", who) < chance)
         self._start(who[starts], today)
+
+    def _unless_forced(self, decision: str, who: np.ndarray, visit: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        if self.forced is None or self.forced.decision != decision:
+            return taken
+        return np.where(self.forced.visit[who] == visit, self.forced.taken, taken)
 
     def _start(self, who: np.ndarray, today: int) -> None:
         long_term = self._at("long_term", who) < LONG_TERM_SHARE
@@ -263,10 +286,7 @@ class _Clinic:
         self.eligible[who, visit] = (
             (chance > 0) & (today - self.changed[who] >= STABLE_DAYS) & (today >= self.people.entry[who])
         )
-        up = self._at("escalate", who) < chance
-        if self.forced is not None:
-            now = self.forced.visit[who] == visit
-            up = np.where(now, self.forced.escalate, up)
+        up = self._unless_forced("escalate", who, visit, self._at("escalate", who) < chance)
         self.escalated[who, visit] = up
         raised = who[up]
         self.prescribed[raised] += STEP[self.product[raised]]

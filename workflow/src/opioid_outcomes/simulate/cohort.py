@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Cohort:
     people: people.People
     draws: care.Draws
     care: care.Care
+    hazards: deaths.Hazards
     deaths: deaths.Deaths
     records: records.Records
 
@@ -31,7 +32,11 @@ def generator(seed: int, part: int) -> np.random.Generator:
 def simulate(world: World, persons: int, seed: int) -> Cohort:
     everybody = people.draw(persons, generator(seed, 0))
     draws = care.draw(everybody, generator(seed, 1))
+    fate = generator(seed, 2)
+    patience = fate.exponential(size=persons)
+    draws = replace(draws, illness=world.illness * deaths.nearness(patience))
     cared = care.run(everybody, draws, world)
-    dead = deaths.draw(everybody, cared, world, generator(seed, 2))
-    recorded = records.build(everybody, cared, dead, world, generator(seed, 3))
-    return Cohort(world, seed, everybody, draws, cared, dead, recorded)
+    risk, use = deaths.hazards(everybody, cared, world, patience, generator(seed, 6))
+    dead = deaths.draw(everybody, world, risk, use, fate)
+    recorded = records.build(everybody, cared, dead, world, generator(seed, 3), generator(seed, 5))
+    return Cohort(world, seed, everybody, draws, cared, risk, dead, recorded)

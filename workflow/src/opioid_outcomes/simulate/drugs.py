@@ -81,7 +81,16 @@ OTHERS: tuple[Product, ...] = (
     Product("", "", 0, code="99999000101", start=2, days=30),
     Product("", "", 0, code="99999000202", start=1, days=30),
 )  # fmt: skip
-PRODUCTS = (*OPIOIDS, *OTHERS)
-BENZODIAZEPINE, IBUPROFEN, GABAPENTIN, SERTRALINE, SYRUP, INJECTION, TREATMENT, *UNLISTED = range(
-    len(OPIOIDS), len(PRODUCTS)
+# Started at visits, whatever becomes of opioids: other analgesics, with which new users are compared, and one drug that
+# bears on nothing
+LATER: tuple[Product, ...] = (
+    Product("naproxen 500 MG Oral Tablet", "naproxen", 500, start=2, days=30, listed=True),
+    Product("pregabalin 75 MG Oral Capsule", "pregabalin", 75, start=2, days=30, listed=True),
+    Product("duloxetine 60 MG Delayed Release Oral Capsule", "duloxetine", 60, start=1, days=30),
+    Product("atorvastatin 20 MG Oral Tablet", "atorvastatin", 20, start=1, days=30, listed=True),
 )
+PRODUCTS = (*OPIOIDS, *OTHERS, *LATER)
+BENZODIAZEPINE, IBUPROFEN, GABAPENTIN, SERTRALINE, SYRUP, INJECTION, TREATMENT, *UNLISTED = range(
+    len(OPIOIDS), len(OPIOIDS) + len(OTHERS)
+)
+NAPROXEN, PREGABALIN, DULOXETINE, ATORVASTATIN = range(len(OPIOIDS) + len(OTHERS), len(PRODUCTS))

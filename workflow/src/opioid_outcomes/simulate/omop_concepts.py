@@ -10,6 +10,7 @@ import polars as pl
 
 from opioid_outcomes.simulate.deaths import OTHER_CAUSES, OVERDOSE
 from opioid_outcomes.simulate.drugs import PRODUCTS
+from opioid_outcomes.simulate.morbidity import NEW_PER_YEAR, OUD
 from opioid_outcomes.simulate.people import CHRONIC_PAIN, CONDITIONS, EXCLUDING
 
 LOCAL = 2_000_000_000
@@ -30,14 +31,23 @@ CONDITION_NAMES = {
     "E11.9": "Type 2 diabetes mellitus without complications",
     "C50.919": "Malignant neoplasm of unspecified site of unspecified female breast",
     "Z51.5": "Encounter for palliative care",
+    "I10": "Essential (primary) hypertension",
+    "N18.3": "Chronic kidney disease, stage 3 (moderate)",
+    "F41.9": "Anxiety disorder, unspecified",
+    "J18.9": "Pneumonia, unspecified organism",
+    "S82.90XA": "Unspecified fracture of unspecified lower leg, initial encounter for closed fracture",
+    "H25.9": "Unspecified age-related cataract",
+    "L60.0": "Ingrowing nail",
+    "F11.20": "Opioid dependence, uncomplicated",
 }
 INGREDIENTS = {
     "oxycodone": 1124957, "morphine": 1110410, "hydrocodone": 1174888, "tramadol": 1103314, "fentanyl": 1154029,
     "codeine": 1201620, "methadone": 1103640, "hydromorphone": 1126658, "tapentadol": 19026459,
     "buprenorphine": 1133201, "diazepam": 723013, "ibuprofen": 1177480, "gabapentin": 797399, "sertraline": 739138,
+    "naproxen": 1115008, "pregabalin": 734354, "duloxetine": 715259, "atorvastatin": 1545958,
 }  # fmt: skip
 CAUSES = sorted({*OTHER_CAUSES, OVERDOSE} - {""})
-CONDITIONS_USED = [*CHRONIC_PAIN, *CONDITIONS.values(), *EXCLUDING.values()]
+CONDITIONS_USED = [*CHRONIC_PAIN, *CONDITIONS.values(), *EXCLUDING.values(), *NEW_PER_YEAR, OUD]
 CONDITION_ID = {code: LOCAL + 1 + number for number, code in enumerate(CONDITIONS_USED)}
 CAUSE_ID = {code: LOCAL + 101 + number for number, code in enumerate(CAUSES)}
 PRODUCT_ID = [UNMAPPED if product.code else LOCAL + 201 + number for number, product in enumerate(PRODUCTS)]

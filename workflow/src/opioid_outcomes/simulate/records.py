@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.simulate import mess
+from opioid_outcomes.simulate import comedication, mess, morbidity
 from opioid_outcomes.simulate.care import NEVER, Care
 from opioid_outcomes.simulate.deaths import Deaths
 from opioid_outcomes.simulate.drugs import (
@@ -42,12 +42,17 @@ class Records:
     deaths: pl.DataFrame  # person_id, date, cause, contributing
 
 
-def build(people: People, care: Care, deaths: Deaths, world: World, rng: np.random.Generator) -> Records:
-    """Everything up to death or the last observed day, with the few errors that real files have."""
+def build(  # noqa: PLR0917
+    people: People, care: Care, deaths: Deaths, world: World, rng: np.random.Generator, later: np.random.Generator
+) -> Records:
+    """Everything up to death or the last observed day, with the few errors that real files have.
+
+    ``later``: the stream of other medicines and diagnoses as care goes on; the rest does not depend on it.
+    """
     until = np.where(deaths.day >= 0, np.minimum(deaths.day, people.length - 1), people.length - 1)
     observation = _observation(people, until, rng)
-    dispensings = _dispensings(people, care, until, rng)
-    diagnoses = _diagnoses(people, until, rng)
+    dispensings = _dispensings(people, care, until, rng, later)
+    diagnoses = _diagnoses(people, care, until, rng, later)
     pain = _pain(people, care, until, rng)
     return Records(
         pl.DataFrame(
@@ -81,10 +86,13 @@ def _observation(people: People, until: np.ndarray, rng: np.random.Generator) ->
     ).sort("person_id", "start")
 
 
-def _dispensings(people: People, care: Care, until: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
+def _dispensings(
+    people: People, care: Care, until: np.ndarray, rng: np.random.Generator, later: np.random.Generator
+) -> pl.DataFrame:
     opioids = mess.recorded(care.fills, rng)
     others = _other_drugs(people, care, rng)
-    frame = _alive(pl.concat([opioids, others], how="diagonal"), until)
+    given = _whole_supply(comedication.draw(people, care, later))
+    frame = _alive(pl.concat([opioids, others, given], how="diagonal"), until)
     frame = _named(frame, people)
     strangers = frame.head(3).with_columns(person_id=pl.lit(UNKNOWN_PERSON, dtype=pl.Int64))
     return pl.concat([frame, strangers]).sort("person_id", "date", "product", maintain_order=True)
@@ -133,6 +141,20 @@ def _other_drugs(people: People, care: Care, rng: np.random.Generator) -> pl.Dat
     return pl.concat(parts)
 
 
+def _whole_supply(given: comedication.Given) -> pl.DataFrame:
+    days = np.array([float(product.days) for product in PRODUCTS])[given.product]
+    units = np.array([product.start for product in PRODUCTS])[given.product]
+    return pl.DataFrame(
+        {
+            "person": given.person,
+            "day": given.day,
+            "product": given.product,
+            "quantity": days * units,
+            "days_supply": days,
+        }
+    )
+
+
 def _stays(people: People, care: Care, until: np.ndarray) -> pl.DataFrame:
     """In hospital up to the last recorded day at most."""
     person, visit = np.nonzero(care.admission < NEVER)
@@ -142,7 +164,9 @@ def _stays(people: People, care: Care, until: np.ndarray) -> pl.DataFrame:
     return frame.select("person_id", start="date", end=pl.col("date") + pl.col("days")).sort("person_id", "start")
 
 
-def _diagnoses(people: People, until: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
+def _diagnoses(
+    people: People, care: Care, until: np.ndarray, rng: np.random.Generator, later: np.random.Generator
+) -> pl.DataFrame:
     everybody = np.arange(people.n)
     pain_code = np.array(CHRONIC_PAIN)[people.pain_code]
     parts = [
@@ -158,6 +182,7 @@ def _diagnoses(people: People, until: np.ndarray, rng: np.random.Generator) -> p
     for name, code in EXCLUDING.items():
         who = everybody[people.excluded[name] == 1]
         parts.append((who, people.entry[who] - 20, np.full(len(who), code)))
+    parts.append(morbidity.draw(people, care, later))
     names = ("person", "day", "code")
     frame = pl.DataFrame(
         {name: np.concatenate(part) for name, part in zip(names, zip(*parts, strict=True), strict=True)}

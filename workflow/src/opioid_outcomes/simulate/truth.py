@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from opioid_outcomes.simulate import care
+from opioid_outcomes.simulate import care, truth_mortality
 from opioid_outcomes.simulate.cohort import Cohort, generator
 
 WINDOWS = ((1, 30), (31, 90), (91, 180), (181, 365))
@@ -17,22 +17,21 @@ TWINS = 2  # eligible visits drawn per person
 
 
 def of(cohort: Cohort) -> list[dict[str, Any]]:
-    """The planted hazard ratio and the effect on pain of escalating now, per window."""
-    return [_hazard_ratio(cohort), *_escalation(cohort)]
+    """The planted hazard ratio, the effect on pain of escalating now, per window, and what bears on death."""
+    return [*_hazard_ratio(cohort), *_escalation(cohort), *truth_mortality.of(cohort)]
 
 
-def _hazard_ratio(cohort: Cohort) -> dict[str, Any]:
-    return {
-        "analysis": "mortality.current_use",
-        "method": "adjusted_full",
-        "outcome": "death",
-        "contrast": "on vs off",
-        "window": "",
-        "scale": "log_hr",
-        "truth": float(np.log(cohort.world.hazard_ratio)),
-        "se": 0.0,
-        "description": "hazard of death on against off opioids, planted; conditional on the baseline covariates",
-    }
+def _hazard_ratio(cohort: Cohort) -> list[dict[str, Any]]:
+    """Where baseline covariates suffice to find it."""
+    world = cohort.world
+    if world.illness or not world.proportional:
+        return []
+    return [
+        truth_mortality.row(
+            "mortality.current_use", "adjusted_full", "on vs off", "log_hr", np.log(world.hazard_ratio),
+            "hazard of death on against off opioids, planted; conditional on the baseline covariates",
+        )
+    ]  # fmt: skip
 
 
 def _escalation(cohort: Cohort) -> list[dict[str, Any]]:
@@ -48,7 +47,7 @@ def _escalation(cohort: Cohort) -> list[dict[str, Any]]:
         return [_row(f"{first}-{last}", scale, 0.0, 0.0) for first, last in WINDOWS for scale in SCALES]
     rows, visit, weight = _eligible_visits(cohort)
     people, draws = cohort.people.rows(rows), cohort.draws.rows(rows)
-    raised, kept = (care.run(people, draws, cohort.world, care.Forced(visit, up)) for up in (True, False))
+    raised, kept = (care.run(people, draws, cohort.world, care.Forced(visit, taken)) for taken in (True, False))
     decided = draws.day[np.arange(len(rows)), visit]
     doses = [daily_mme(lived.fills, len(rows), int(people.length.max())) for lived in (raised, kept)]
     known = []
