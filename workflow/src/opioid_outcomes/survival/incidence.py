@@ -40,7 +40,7 @@ def rows_of(start: npt.ArrayLike, stop: npt.ArrayLike, cause: npt.ArrayLike, *, 
     last = np.searchsorted(time, end, side="right")
     delayed = len(time) > 0 and len(begin) > 0 and begin.max() >= time[0]
     first = np.searchsorted(time, begin, side="right") if delayed else np.zeros(len(end), np.int64)
-    return Rows(time, first, last, kind, causes, end)
+    return Rows(time, first, last, kind, causes, begin, end)
 
 
 @dataclass(frozen=True)
@@ -61,24 +61,29 @@ class Incidence:
         """(T,) the times of the curves."""
         return self.rows.time
 
-    def risk(self, horizons: npt.ArrayLike) -> Floats:
-        """Cumulative incidence by each horizon, (H, K): 0 before the first event, NaN beyond follow-up."""
+    def risk(self, horizons: npt.ArrayLike, *, carry: bool = False) -> Floats:
+        """Cumulative incidence by each horizon, (H, K): 0 before the first event.
+
+        Beyond follow-up it is NaN, or with ``carry`` the last one.
+        """
         at, place = self._places(horizons)
         found = np.vstack([np.zeros((1, self.rows.causes)), self.incidence])[place]
-        return np.where((at > self.followed_until)[:, None], np.nan, found)
+        return found if carry else np.where((at > self.followed_until)[:, None], np.nan, found)
 
     def survival_at(self, horizons: npt.ArrayLike) -> Floats:
         """Probability of no event by each horizon, (H,): 1 before the first event, NaN beyond follow-up."""
         at, place = self._places(horizons)
         return np.where(at > self.followed_until, np.nan, np.r_[1.0, self.survival][place])
 
-    def rmst(self, horizons: npt.ArrayLike) -> Floats:
-        """Restricted mean time without any event, from time 0 to each horizon, (H,); NaN beyond follow-up."""
+    def rmst(self, horizons: npt.ArrayLike, *, carry: bool = False) -> Floats:
+        """Restricted mean time without any event, from time 0 to each horizon, (H,).
+
+        Beyond follow-up it is NaN, or with ``carry`` as if survival stayed level.
+        """
         at, place = self._places(horizons)
-        mean = np.r_[0.0, self._steps.mean_time][place] + np.r_[1.0, self.survival][place] * (
-            at - np.r_[0.0, self.time][place]
-        )
-        return np.where(at > self.followed_until, np.nan, mean)
+        survival, time = np.r_[1.0, self.survival], np.r_[0.0, self.time]
+        mean = np.cumsum(np.r_[0.0, survival[:-1] * np.diff(time)])[place] + survival[place] * (at - time[place])
+        return mean if carry else np.where(at > self.followed_until, np.nan, mean)
 
     def influence(self, horizons: npt.ArrayLike) -> Floats:
         """Of each cluster on the incidence by each horizon, (clusters, H, K), clusters in the order of ``clusters``.

@@ -27,6 +27,7 @@ class Rows:
     last: Ints  # (n,)
     cause: Ints  # (n,) 0 none, else the event is at ``last`` - 1
     causes: int
+    start: Floats  # (n,)
     until: Floats  # (n,) stop
 
 
@@ -90,7 +91,7 @@ class Steps:
         size = len(self.slope)
 
         def gone(values: Floats) -> Floats:
-            return np.cumsum(np.bincount(last, squares * values, size))[1:]
+            return np.cumsum(np.bincount(last, squares * values, size), dtype=np.float64)[1:]
 
         def still(values: Floats) -> Floats:
             # after m times: those with first < m < last

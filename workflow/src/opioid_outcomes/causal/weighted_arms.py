@@ -1,0 +1,109 @@
+"""Follow-up of two arms, their weighted curves, and everybody's influence on them, the estimated score included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from opioid_outcomes.survival import incidence
+from opioid_outcomes.survival.binary_regression import BinaryFit
+from opioid_outcomes.survival.incidence import Incidence
+from opioid_outcomes.survival.incidence_influence import Rows
+from opioid_outcomes.survival.person_bootstrap import Persons
+from opioid_outcomes.survival.products import column_sums, sums_by
+from opioid_outcomes.survival.risk_sets import Floats, Ints
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Time at risk of index dates, (m,) each: one row of (0, time], or several where a weight changes over time.
+
+    place: number of the index date. factor: what its weight is multiplied by over this row.
+    """
+
+    start: Floats
+    stop: Floats
+    cause: Ints
+    place: Ints
+    factor: Floats
+
+
+@dataclass(frozen=True)
+class Score:
+    """A propensity score as the sandwich needs it. slopes: (n,) derivative of the weights by the linear predictor."""
+
+    x: npt.NDArray
+    fit: BinaryFit
+    slopes: Floats
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Rows of the comparators [0] and the treated [1], with event times found once for any weights."""
+
+    rows: tuple[Rows, Rows]
+    place: tuple[Ints, Ints]
+    factor: tuple[Floats, Floats]
+
+    def curves(self, weights: Floats, persons: Persons | None = None) -> tuple[Incidence, Incidence]:
+        """At weights of the index dates, (n,); of clusters ``persons`` if errors are wanted."""
+        comparator, treated = (
+            incidence.weighted(
+                rows, weights[place] * factor, None if persons is None else persons.distinct[persons.codes[place]]
+            )
+            for rows, place, factor in zip(self.rows, self.place, self.factor, strict=True)
+        )
+        return comparator, treated
+
+
+def arms_of(follow_up: FollowUp, treated: npt.NDArray[np.bool_], causes: int) -> Arms:
+    """Split the rows by the arm of their index date, (n,)."""
+    of_row = treated[follow_up.place]
+    rows, places, factors = [], [], []
+    for arm in (False, True):
+        chosen = np.flatnonzero(of_row == arm)
+        start, stop, cause = follow_up.start[chosen], follow_up.stop[chosen], follow_up.cause[chosen]
+        rows.append(incidence.rows_of(start, stop, cause, causes=causes))
+        places.append(follow_up.place[chosen])
+        factors.append(follow_up.factor[chosen])
+    return Arms((rows[0], rows[1]), (places[0], places[1]), (factors[0], factors[1]))
+
+
+def values(curves: Sequence[Incidence], horizons: Floats, *, carry: bool = False) -> Floats:
+    """Of each arm by each horizon: incidence of each cause, then the restricted mean time, (2, H, K + 1)."""
+    return np.stack([np.column_stack([c.risk(horizons, carry=carry), c.rmst(horizons, carry=carry)]) for c in curves])
+
+
+def influence(
+    arms: Arms, curves: Sequence[Incidence], weights: Floats, horizons: Floats, *, persons: Persons, score: Score | None
+) -> Floats:
+    """Of each person on each of ``values``, (people, 2, H, K + 1): the variance is the sum of squares.
+
+    With theta(w) a value at weights w(gamma), and gamma the score's coefficients, a person's influence is the sum over
+    its rows of d theta / d w_i w_i, plus d theta / d gamma times its influence on gamma (Stefanski & Boos 2002 Am Stat
+    56:29), d theta / d gamma = sum of d theta / d w_i d w_i / d gamma over all rows. Cost: a pass over the rows and
+    the columns of the score for each value; memory: people x values.
+    """
+    n, causes = len(weights), arms.rows[0].causes
+    out = np.zeros((persons.count, 2, len(horizons), causes + 1))
+    coefficients = None if score is None else on_coefficients(score.fit, persons)
+    for arm, curve in enumerate(curves):
+        for h, horizon in enumerate(horizons):
+            unit = np.column_stack([curve.unit_influence(horizon)[:, 0], curve.unit_rmst_influence(horizon)])
+            for j in range(causes + 1):
+                slope = np.bincount(arms.place[arm], unit[:, j] * arms.factor[arm], n)
+                out[:, arm, h, j] = np.bincount(persons.codes, slope * weights, persons.count)
+                if score is not None and coefficients is not None:
+                    moved = slope * score.slopes
+                    out[:, arm, h, j] += coefficients @ np.r_[moved.sum(), column_sums(score.x, moved)]
+    return out
+
+
+def on_coefficients(fit: BinaryFit, persons: Persons) -> Floats:
+    """Influence of each person on the coefficients of the score, (people, p): scores less their mean, times bread."""
+    scores = fit.scores()
+    centred = scores - scores.mean(axis=0)  # with a penalty they do not sum to 0, but to its slope
+    return sums_by(persons.codes, centred) @ fit.bread
