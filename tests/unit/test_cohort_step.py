@@ -236,6 +236,21 @@ def test_deaths_and_time_after_the_period_of_entry_are_told(tmp_path: Path) -> N
     assert any(warning.endswith("not counted: about 20.") for warning in notes["warnings"])
 
 
+def test_deaths_are_told_by_use_on_the_last_observed_day(tmp_path: Path) -> None:
+    """The even ones are on opioids until the end of observation, person 2 only until day 900; the odd ones never."""
+    tables = people(40)
+    for row in tables["opioid_status"]:
+        row["stop"] = START + 1000
+    tables["opioid_status"][1]["stop"] = START + 900
+    tables["opioid_status"].append({"person_id": 2, "start": START + 900, "stop": START + 1000, "state": "former"})
+    died = {0: 310, 1: 400, 3: 500, 2: 1200, 4: 1200, 6: 1200, 5: 1500}
+    tables["deaths"] = [{"person_id": i, "date": START + day} for i, day in died.items()]
+    _, outputs = run(tmp_path, tables)
+    assert io.read_json(outputs["notes"])["deaths_by_arm"] == {
+        "1": {"followed": 1, "after_observation": 2}, "0": {"followed": 2, "after_observation": 2},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("settings", "lost"), [({}, 3), ({"max_followup_days": 700}, 0), ({"study_end": "2013-12-31"}, 0)]
 )

@@ -25,7 +25,8 @@ class Rule:
 
 @dataclass
 class Eligible:
-    """Eligible people (entry, exit, death, cause, exit_reason, age, observed_until) and the rules that left them."""
+    """Eligible people (entry, exit, death, cause, exit_reason, age, observed_until, and death_unobserved: 1 where they
+    died after an end of observation that came before the end of follow-up) and the rules that left them."""
 
     people: pl.DataFrame
     rules: list[Rule] = field(default_factory=list)
@@ -135,7 +136,8 @@ def select(
         pl.lit(None if study_end is None else study_end + 1, pl.Int32),
     )
     lost = (pl.col("exit_reason") == "end of observation") & (pl.col("died") < reach.fill_null(pl.col("died") + 1))
-    result.deaths_after_observation = result.people.filter(lost).height
+    result.people = result.people.with_columns(death_unobserved=lost.fill_null(value=False).cast(pl.Int64))
+    result.deaths_after_observation = int(result.people["death_unobserved"].sum())
     return result
 
 

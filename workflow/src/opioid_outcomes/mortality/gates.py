@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.contrasts import BASELINE_USE
 
-MOST_UNOBSERVED = 0.05  # ANALYSES 4, gates
+MOST_UNOBSERVED, MOST_APART = 0.05, 0.02  # ANALYSES 4, gates
 NOT_EVALUABLE = "not evaluable: "
 
 
@@ -24,6 +25,26 @@ def unobserved_deaths(followed: int, after_observation: int) -> str | None:
     if total == 0 or after_observation / total <= MOST_UNOBSERVED:
         return None
     return f"fail: more than {100 * MOST_UNOBSERVED:.0f} % of deaths fall outside follow-up for want of observation"
+
+
+def unobserved_deaths_of(notes: Mapping[str, Any]) -> str | None:
+    """The gate of a cohort by its notes: too many deaths outside follow-up, or not as many in one arm as in the other.
+
+    notes: cohort_notes.json. The arms are on and off opioids on the last observed day (or at the interview). Shares of
+    an arm without deaths are none, and nothing is compared.
+    """
+    overall = unobserved_deaths(notes["deaths"], notes["deaths_after_observation"])
+    arms = list(notes.get("deaths_by_arm", {}).values())
+    totals = [arm["followed"] + arm["after_observation"] for arm in arms]
+    if overall or len(arms) < 2 or not all(totals):
+        return overall
+    shares = [arm["after_observation"] / total for arm, total in zip(arms, totals, strict=True)]
+    if abs(shares[0] - shares[1]) <= MOST_APART:
+        return None
+    return (
+        f"fail: the shares of deaths outside follow-up for want of observation, on and off opioids, differ by more than"
+        f" {100 * MOST_APART:.0f} points"
+    )
 
 
 def name_unknown_use(rows: Sequence[Estimate], person_time: pl.DataFrame) -> list[Estimate]:

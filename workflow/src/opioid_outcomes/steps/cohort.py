@@ -68,7 +68,8 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     io.write_table(months, outputs["panel"], PANEL, calendar=calendar)
     io.write_frame(table_one.build(cohort, time, wanted.baseline, exposure), outputs["table_one"])
     costs = measured.costs + (use_at_time_zero(cohort, tables["opioid_use"]) if exposure == "baseline" else [])
-    io.write_json(outputs["notes"], notes(found, exposure, costs, population))
+    by_arm = deaths_by_arm(cohort, status, exposure, before_first)
+    io.write_json(outputs["notes"], notes(found, exposure, costs, population) | {"deaths_by_arm": by_arm})
     return f"{cohort.height:,} of {tables['persons'].height:,} people eligible, {int(cohort['death'].sum()):,} deaths"
 
 
@@ -77,6 +78,27 @@ def exposure_kind(known_from: Source, opioid_use: pl.DataFrame) -> str:
     if known_from == "reports":
         return "baseline" if opioid_use["person_id"].is_unique().all() else "time_varying"
     return "time_varying" if known_from == "dispensings" else "none"
+
+
+def deaths_by_arm(
+    cohort: pl.DataFrame, status: pl.DataFrame, exposure: str, before_first: str
+) -> dict[str, dict[str, int]]:
+    """Deaths that end follow-up, and deaths after observation had ended, by the arm people were in on their last
+    observed day (at time zero, where use is known at one interview only). Arm: 1 on opioids, 0 off."""
+    if exposure == "baseline":
+        arm = cohort["baseline_user"]
+    else:
+        last = cohort.select("person_id", day=pl.min_horizontal("exit", "observed_until") - 1)
+        state = person_time.state_at(status, last, "day", before_first)
+        arm = state.to_frame("state").select(person_time.on_opioid(pl.col("state"))).to_series()
+    counted = cohort.with_columns(arm.alias("arm"))
+    return {
+        str(value): {
+            "followed": int(people["death"].sum()), "after_observation": int(people["death_unobserved"].sum()),
+        }
+        for value in (1, 0)
+        for people in [counted.filter(pl.col("arm") == value)]
+    }  # fmt: skip
 
 
 def use_at_time_zero(cohort: pl.DataFrame, opioid_use: pl.DataFrame) -> list[str]:
