@@ -24,6 +24,7 @@ from opioid_outcomes.survival.products import cross, sums_by
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 MANY, SAMPLED = 200_000, 16  # rows of a large regression, and every how many-th finds where to begin
+RIDGE = 1e-5  # where the likelihood has no maximum: per row, on standardised coefficients
 FEWEST = 1e-12  # a probability is not taken as smaller: rounding, not data
 
 
@@ -55,6 +56,7 @@ class Weights:
     models: tuple[Model, ...]
     lagged: bool
     notes: tuple[str, ...] = ()
+    separated: tuple[str, ...] = ()  # columns that tell some decisions for sure
 
 
 def treatment_weights(
@@ -76,8 +78,9 @@ def treatment_weights(
     denominator with the time-varying covariates besides. at_risk: (n,) False where nothing is decided (factor 1).
     strata: (n,) models apart within each, such as by treatment in the period before.
 
-    RegressionFailure where a model has no estimate; columns that add nothing are left out, and noted. Cost: two pooled
-    logistic regressions.
+    Columns that add nothing are left out, and noted. Where columns tell some decisions for sure (``separated``), the
+    model is fitted with a slight ridge, whose limit it is: those probabilities are near 0 or 1, for a gate to judge.
+    RegressionFailure where there is no estimate even so. Cost: two pooled logistic regressions.
     """
     index = _sorted(person, period)
     return _weights(
@@ -185,17 +188,26 @@ def _weights(  # noqa: PLR0917 - one path for both kinds
     factors, probability = np.ones(n), np.full(n, np.nan)
     models: list[Model] = []
     notes: list[str] = []
+    separated: list[str] = []
     for group in range(int(groups.max()) + 1 if n else 0):
         rows = np.flatnonzero(decides & (groups == group))
         if not len(rows):
             continue
-        above = _model(1, rows, numerator, outcome, numerator_names, notes)
-        below = _model(-1, rows, denominator, outcome, denominator_names, notes)
+        above = _model(1, rows, numerator, outcome, numerator_names, notes, separated)
+        below = _model(-1, rows, denominator, outcome, denominator_names, notes, separated)
         factors[rows] = _received(above, lagged) / _received(below, lagged)
         probability[rows] = below.probability
         models += [above, below]
     values = _product(index, factors, lagged=lagged)
-    return Weights(values, factors, probability, tuple(models), lagged, tuple(dict.fromkeys(notes)))
+    return Weights(
+        values,
+        factors,
+        probability,
+        tuple(models),
+        lagged,
+        tuple(dict.fromkeys(notes)),
+        tuple(dict.fromkeys(separated)),
+    )
 
 
 def _received(model: Model, lagged: bool) -> Floats:
@@ -205,7 +217,7 @@ def _received(model: Model, lagged: bool) -> Floats:
 
 
 def _model(  # noqa: PLR0917
-    sign: int, rows: Ints, design: Floats, outcome: Floats, names: Sequence[str], notes: list[str]
+    sign: int, rows: Ints, design: Floats, outcome: Floats, names: Sequence[str], notes: list[str], separated: list[str]
 ) -> Model:
     """A pooled logistic model; columns that say nothing beyond the others go, which changes no probability."""
     y = outcome[rows]
@@ -218,7 +230,13 @@ def _model(  # noqa: PLR0917
             start = binary_regression.fit(x[::SAMPLED], y[::SAMPLED], names=names).params
         except RegressionFailure:
             start = None
-    fit = binary_regression.fit(x, y, names=names, redundant="drop", start=start)
+    try:
+        fit = binary_regression.fit(x, y, names=names, redundant="drop", start=start)
+    except RegressionFailure as failure:
+        if failure.reason != "separation":
+            raise
+        separated += failure.columns
+        fit = binary_regression.fit(x, y, names=names, ridge=RIDGE)
     notes += [f"no further information in {name}" for name, _ in fit.dropped]
     return Model(sign, rows, y, fit.fitted, fit)
 

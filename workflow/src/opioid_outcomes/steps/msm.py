@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from opioid_outcomes import io
+from opioid_outcomes.config.covariates import Covariates
+from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.mortality.gates import unobserved_deaths
+from opioid_outcomes.mortality.msm import Answer, msm
 
 
 def estimate_msm(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """Death on against off opioids by a marginal structural model; returns one line for the terminal, in counts."""
-    table = estimates.frame([], study=settings["study"], cohort=settings["cohort_name"])
+    chosen, covariates = Mortality(**settings["mortality"]), Covariates(**settings["covariates"])
+    notes = io.read_json(inputs["notes"])
+    answer = Answer([])
+    if "msm" in chosen.analyses:
+        answer = msm(
+            io.read_table(inputs["panel"]), io.read_table(inputs["person_time"]), io.read_table(inputs["cohort"]),
+            baseline=covariates.baseline, time_varying=covariates.time_varying,
+            missing="complete" if covariates.missing == "complete" else "indicator",
+            horizons=chosen.horizons_days, truncation=chosen.truncation, exposure=notes["exposure"],
+        )  # fmt: skip
+    rows, truncation = answer.rows, answer.truncation
+    withheld = unobserved_deaths(notes["deaths"], notes["deaths_after_observation"])
+    if withheld:
+        rows = [replace(row, gate=withheld) if row.gate == "pass" else row for row in rows]
+        truncation = None
+    table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
-    io.write_frame(DISPLAYS["msm_weights"].empty(), outputs["msm_weights"])
-    io.write_frame(DISPLAYS["msm_truncation"].empty(), outputs["msm_truncation"])
-    return "nothing estimated"
+    for name, shown in (("msm_weights", answer.weights), ("msm_truncation", truncation)):
+        io.write_frame(_display(name, shown), outputs[name])
+    return f"{sum(row.gate == 'pass' for row in rows)} of {len(rows)} estimates evaluable"
+
+
+def _display(name: str, shown: pl.DataFrame | None) -> pl.DataFrame:
+    empty = DISPLAYS[name].empty()
+    return empty if shown is None else shown.select(empty.columns).cast(empty.schema)

@@ -1,0 +1,150 @@
+"""When a marginal structural model may be read: fixed before outcomes by use are looked at (ANALYSES 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from opioid_outcomes.causal.time_varying_weights import FEWEST, Weights, diagnostics
+from opioid_outcomes.mortality.msm_design import Design, MadeWeights
+from opioid_outcomes.survival.risk_sets import Floats, Ints
+
+MOST_SMD = 0.1
+MOST_OUTSIDE = 0.05
+SUPPORT = (0.01, 0.99)
+MEAN_WEIGHT = (0.9, 1.1)
+FEWEST_PEOPLE = 50
+# effective size n1 n0 / (n1 + n0) of a band of periods: chance alone gives an SMD a standard error of 0.03, so that the
+# largest of some fifty stays under 0.1; periods are joined until they have it
+BAND_SIZE = 1_000
+
+
+def gate(design: Design, made: MadeWeights) -> str:
+    """``pass`` or ``fail: why``, in general words."""
+    periods = diagnostics(design.period, made.values).filter(pl.col("persons") >= FEWEST_PEOPLE)
+    if not periods["mean"].is_between(*MEAN_WEIGHT).all():
+        return f"fail: the mean weight of a period is outside {MEAN_WEIGHT[0]}-{MEAN_WEIGHT[1]}"
+    if min(arm_sizes(design, made.values)) < FEWEST_PEOPLE:
+        return f"fail: the effective sample size of an arm is under {FEWEST_PEOPLE}"
+    if outside_support(made.treatment) >= MOST_OUTSIDE:
+        return (
+            f"fail: {100 * MOST_OUTSIDE:.0f} % or more of decisions have a probability outside"
+            f" {SUPPORT[0]}-{SUPPORT[1]}, relative to that by past use, time and baseline{_named(made.treatment)}"
+        )
+    worst = worst_difference(design, made)
+    if not abs(worst.smd) < MOST_SMD:
+        return f"fail: max |SMD| {abs(worst.smd):.2f} ({worst.covariate}) is not under {MOST_SMD}"
+    return "pass"
+
+
+def _named(treatment: Weights) -> str:
+    names = dict.fromkeys(name.split("=", maxsplit=1)[0] for name in treatment.separated)
+    return f" ({', '.join(names)})" if names else ""
+
+
+def arm_sizes(design: Design, weights: Floats) -> tuple[float, float]:
+    """Effective number of people off and on: of the sums of each person's weights in the arm."""
+    sizes = []
+    for value in (0.0, 1.0):
+        sums = np.bincount(design.person, weights * (design.treated == value), design.persons)
+        squares = float((sums**2).sum())
+        sizes.append(float(sums.sum()) ** 2 / squares if squares > 0 else 0.0)
+    return sizes[0], sizes[1]
+
+
+def outside_support(treatment: Weights) -> float:
+    """Share of decisions whose probability is near 0 or 1 for the sake of time-varying covariates.
+
+    Few people start or stop in any one month, so that a month's probability of it is small whatever the covariates; as
+    in the preference score (Walker et al. 2013 Comp Eff Res 3:11) its log odds are taken relative to those by the
+    numerator, which is what the stabilised weight divides by.
+    """
+    outside = decided = 0
+    for above, below in zip(treatment.models[::2], treatment.models[1::2], strict=True):
+        if below.fit is None:
+            continue
+        preference = _logit(below.probability) - _logit(above.probability)
+        low, high = (float(_logit(np.array([bound]))[0]) for bound in SUPPORT)
+        outside += int(((preference < low) | (preference > high)).sum())
+        decided += len(preference)
+    return outside / decided if decided else 0.0
+
+
+def _logit(p: Floats) -> Floats:
+    inside = np.clip(p, FEWEST, 1 - FEWEST)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+@dataclass(frozen=True)
+class Worst:
+    smd: float
+    covariate: str
+
+
+def worst_difference(design: Design, made: MadeWeights) -> Worst:
+    """The largest weighted SMD of a covariate between those on and off, before the decision of a band of periods.
+
+    Within past use and band, weighted by the weight up to the decision times 1 / probability of what was decided: so
+    that baseline is balanced too, which stabilised weights leave to the outcome model (Jackson (2016) Epidemiology
+    27:e41). SMDs of past users and non-users are averaged by their effective size; denominator: standard deviation of
+    the unweighted arms (Austin 2009).
+    """
+    d = design
+    received = np.where(d.treated == 1, made.treatment.probability, 1 - made.treatment.probability)
+    decided = np.isfinite(received)
+    weights = np.where(decided, made.values / made.treatment.factors / np.maximum(received, FEWEST), 0.0)
+    cell = ((d.period * 2 + d.past.astype(np.int64)) * 2 + d.treated.astype(np.int64)).astype(np.int64)
+    cells = 4 * (int(d.period.max()) + 1)
+    size = _cells(np.bincount(cell, decided, cells))
+    total, squares = (_cells(np.bincount(cell, w, cells)) for w in (weights, weights**2))
+    band = _bands(total, squares)
+    worst = Worst(0.0, "nothing")
+    everything = [(name, d.people[:, j][d.person]) for j, name in enumerate(d.people_names)]
+    everything += [(name, d.varying[:, j]) for j, name in enumerate(d.varying_names)]
+    for name, x in everything:
+        sums, plain, plain2 = (_cells(np.bincount(cell, v, cells)) for v in (weights * x, decided * x, decided * x * x))
+        by_band = [np.add.reduceat(v, band) for v in (total, squares, sums, size, plain, plain2)]
+        found = _differences(*by_band)
+        largest = float(found[np.argmax(np.abs(found))])
+        if abs(largest) > abs(worst.smd):
+            worst = Worst(largest, name.split("=", maxsplit=1)[0])
+    return worst
+
+
+def _cells(values: np.ndarray) -> Floats:
+    """(periods, past use, use)"""
+    return values.reshape(-1, 2, 2).astype(float)
+
+
+def _effective(total: Floats, squares: Floats) -> Floats:
+    """n1 n0 / (n1 + n0) of effective sizes, by band and past use."""
+    ess = np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
+    both = ess.sum(axis=-1)
+    return np.divide(ess.prod(axis=-1), both, out=np.zeros_like(both), where=both > 0)
+
+
+def _bands(total: Floats, squares: Floats) -> Ints:
+    """First periods of bands, joined from the beginning until each is of ``BAND_SIZE``; the rest joins the last."""
+    starts, begin = [0], 0
+    for k in range(1, len(total)):
+        enough = _effective(total[begin:k].sum(axis=0), squares[begin:k].sum(axis=0)).sum() >= BAND_SIZE
+        rest = _effective(total[k:].sum(axis=0), squares[k:].sum(axis=0)).sum() >= BAND_SIZE
+        if enough and rest:
+            starts.append(k)
+            begin = k
+    return np.array(starts, dtype=np.int64)
+
+
+def _differences(  # noqa: PLR0917 - sums of one covariate
+    total: Floats, squares: Floats, sums: Floats, size: Floats, plain: Floats, plain2: Floats
+) -> Floats:
+    """SMD per band."""
+    mean = np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
+    share = _effective(total, squares)
+    difference = ((mean[..., 1] - mean[..., 0]) * share).sum(axis=1) / np.maximum(share.sum(axis=1), FEWEST)
+    n, first, second = size.sum(axis=1), plain.sum(axis=1), plain2.sum(axis=1)  # (bands, use)
+    variance = np.maximum(second / np.maximum(n, 1) - (first / np.maximum(n, 1)) ** 2, 0)
+    spread = np.sqrt(variance.mean(axis=1))
+    return np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)
