@@ -113,8 +113,8 @@ def fit(
     >= 0. cluster: (n,) rows of one cluster are dependent (robust covariance only). offset: (n,) known part of the
     linear predictor. ridge: subtracts ridge / 2 x sum of squared standardised coefficients (weighted standard
     deviation, divisor n; not the intercept) from the mean log-likelihood, as glmnet's lambda at alpha = 0. start:
-    coefficients, intercept first, where the search begins. redundant: whether a constant column, or one that those before it
-    already say, is a failure or is left out and told in ``dropped``; with a ridge it is neither.
+    coefficients, intercept first, where the search begins. redundant: whether a constant column, or one that those
+    before it already say, is a failure or is left out and told in ``dropped``; with a ridge it is neither.
 
     Raises RegressionFailure when the model has no estimate, ValueError when the arguments make no sense.
     Cost: five to eight passes over the rows of p^2 each, and no memory beyond a few columns.
@@ -130,7 +130,15 @@ def fit(
     if events.all():
         raise RegressionFailure("everybody")
     search = _Search(rows, tuple(names), link, ridge, drop=redundant == "drop")
-    return search.run(None if start is None else np.asarray(start, dtype=np.float64))
+    if start is not None:
+        begin = np.asarray(start, dtype=np.float64)
+        if begin.shape != (len(names) + intercept,) or not np.isfinite(begin).all():
+            raise ValueError(f"start must be {len(names) + intercept} finite numbers")
+        try:
+            return search.run(begin)
+        except RegressionFailure:  # perhaps of so far a start only
+            pass
+    return search.run(None)
 
 
 def _check(  # noqa: PLR0917 - the arguments of fit, in its order
