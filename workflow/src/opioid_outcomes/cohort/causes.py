@@ -41,5 +41,22 @@ def group(cause: pl.Expr, contributing: pl.Expr) -> pl.Expr:
     return result.otherwise(pl.lit("other"))
 
 
+UNKNOWN_CAUSE = "unknown cause"
+OVERDOSES = ("opioid overdose", "other overdose", "overdose, drug not recorded")
+
+
+def groups_in(causes: pl.Series) -> dict[str, str | None]:
+    """The cause groups of some deaths (null is unknown), and for one that cannot be told apart, why; null else.
+
+    Opioid overdose is always among them: without contributing causes no overdose can be told to be one.
+    """
+    found = sorted(causes.fill_null(UNKNOWN_CAUSE).unique())
+    groups: dict[str, str | None] = dict.fromkeys(found)
+    told_apart = bool(set(found) & set(OVERDOSES[:2]))
+    if not told_apart and OVERDOSES[2] in found:
+        groups = {OVERDOSES[0]: "the drugs of overdoses are not among the recorded causes", **groups}
+    return groups
+
+
 def _plain(code: pl.Expr) -> pl.Expr:
     return code.str.strip_chars().str.replace_all(".", "", literal=True).str.to_uppercase()

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
+from opioid_outcomes.mortality import cox_model
 from opioid_outcomes.mortality.contrasts import Contrast, Missing
 from opioid_outcomes.mortality.person_years import Amount, amount
-from opioid_outcomes.survival import cox, design_matrix, survey
-from opioid_outcomes.survival.risk_sets import Floats
+from opioid_outcomes.survival import cox, design_matrix
 
 Z = 1.959963984540054
 FEWEST_DEATHS = 10  # ANALYSES 4, gates
 DEATHS_PER_COVARIATE = 5  # fewer is said in the note: Vittinghoff & McCulloch 2007 Am J Epidemiol 165:710
 EXPOSURE = "exposure"
 BASIC = ("age", "sex")
-
-
-@dataclass(frozen=True)
-class Fitted:
-    log_hr: float
-    se: float
-    notes: tuple[str, ...]
 
 
 def adjusted_ratios(
@@ -76,18 +68,18 @@ def hazard_ratio(
     refusal = _refusal(contrast, total, arms)
     if refusal is None:
         try:
-            fitted = _fit(rows, design, weighted)
+            model = cox_model.fit(rows, rows.select(EXPOSURE).to_numpy(), [EXPOSURE], design, weighted=weighted)
         except cox.CoxFailure as failure:
             refusal = _reason(failure, contrast)
     if refusal is not None:
         return replace(row, gate=f"not evaluable: {refusal}", note="; ".join(notes))
     if total.events < DEATHS_PER_COVARIATE * len(design.names):
         notes = (*notes, "fewer than five deaths per covariate")
-    half = Z * fitted.se
+    log_hr, se = float(model.params[0]), math.sqrt(model.covariance[0, 0])
     return replace(
-        row, estimate=fitted.log_hr, se=fitted.se, ci_low=fitted.log_hr - half, ci_high=fitted.log_hr + half,
-        p_value=math.erfc(abs(fitted.log_hr / fitted.se) / math.sqrt(2)), gate="pass",
-        note="; ".join(dict.fromkeys((*notes, *fitted.notes))),
+        row, estimate=log_hr, se=se, ci_low=log_hr - Z * se, ci_high=log_hr + Z * se,
+        p_value=math.erfc(abs(log_hr / se) / math.sqrt(2)), gate="pass",
+        note="; ".join(dict.fromkeys((*notes, *model.notes))),
     )  # fmt: skip
 
 
@@ -121,90 +113,11 @@ def _refusal(contrast: Contrast, total: Amount, arms: Sequence[Amount]) -> str |
 
 
 def _reason(failure: cox.CoxFailure, contrast: Contrast) -> str:
-    columns = dict.fromkeys(contrast.label if name == EXPOSURE else _covariate(name) for name in failure.columns)
+    columns = dict.fromkeys(
+        contrast.label if name == EXPOSURE else cox_model.covariate(name) for name in failure.columns
+    )
     named = ", ".join(columns)
     return f"{failure.reason} ({named})" if named else failure.reason
-
-
-def _fit(rows: pl.DataFrame, design: design_matrix.Design, weighted: bool) -> Fitted:
-    """Fit, leaving out covariate columns that say nothing: that changes no hazard ratio, only makes it computable."""
-    exposure = rows[EXPOSURE].to_numpy()
-    died = rows["death"].to_numpy() == 1
-    weights = rows["survey_weight"].to_numpy().astype(float) if weighted else np.ones(rows.height)
-    silent, x, names, notes = _without_deathless_levels(design.x, design.names, died & (weights > 0))
-    weights = np.where(silent, 0.0, weights)
-    told = amount(rows.filter(pl.Series(weights > 0)))
-    if told.persons == told.events:  # what is left tells of nobody who lived
-        raise cox.CoxFailure("separation", [_covariate(name) for name in design.names if name not in names])
-    start, stop = rows["start"].to_numpy(), rows["stop"].to_numpy()
-    person = rows["person_id"].rank("dense").to_numpy()
-    while True:
-        try:
-            fitted = cox.fit(
-                start, stop, died, np.column_stack([exposure, x]), names=[EXPOSURE, *names], weights=weights,
-                cluster=person,
-            )  # fmt: skip
-            break
-        except cox.CoxFailure as failure:
-            redundant = _redundant(failure)
-            notes += [f"no further information in a term of {_covariate(name)}" for name in redundant]
-            x = x[:, [name not in redundant for name in names]]
-            names = [name for name in names if name not in redundant]
-    covariance, about = _covariance(fitted, rows)
-    return Fitted(float(fitted.params[0]), math.sqrt(covariance[0, 0]), (*design.notes, *notes, about))
-
-
-def _without_deathless_levels(
-    x: Floats, names: Sequence[str], died: np.ndarray
-) -> tuple[np.ndarray, Floats, list[str], list[str]]:
-    """Rows of a category in which nobody dies, and the columns without those categories.
-
-    Their coefficient runs to minus infinity, where their risk is 0: leaving them out is that limit, exactly.
-    """
-    silent = np.zeros(len(x), dtype=bool)
-    kept, notes = [], []
-    for j, name in enumerate(names):
-        level = x[:, j] == x[:, j].max()
-        two_valued = bool((level | (x[:, j] == x[:, j].min())).all())
-        if two_valued and not level[died].any():
-            silent |= level
-            notes.append(f"no deaths in a category of {_covariate(name)}")
-        elif two_valued and level[died].all():
-            silent |= ~level
-            notes.append(f"deaths in one category of {_covariate(name)} only")
-        else:
-            kept.append(j)
-    return silent, x[:, kept], [names[j] for j in kept], notes
-
-
-def _covariate(term: str) -> str:
-    """The covariate of a term of the design, without its level: a level may be one person's."""
-    return term.split("=", maxsplit=1)[0]
-
-
-def _redundant(failure: cox.CoxFailure) -> tuple[str, ...]:
-    """Covariate columns that can go; what concerns the exposure, or is no redundancy, stays a failure."""
-    if EXPOSURE in failure.columns or failure.reason not in ("collinear", "no variation"):
-        raise failure
-    return failure.columns if failure.reason == "no variation" else failure.columns[-1:]
-
-
-def _covariance(fitted: cox.CoxFit, rows: pl.DataFrame) -> tuple[Floats, str]:
-    """The covariance of the sampling design if the cohort has one, else clustered by person; and what it is."""
-    strata = None if rows["stratum"].is_null().all() else rows["stratum"].fill_null("")
-    alone = pl.format("person {}", "person_id")  # who is in no sampling unit is one
-    units = None if rows["cluster"].is_null().all() else rows.select(pl.coalesce("cluster", alone)).to_series()
-    if strata is None and units is None:
-        return fitted.robust_covariance, "SE clustered by person"
-    members = rows["person_id"].rank("dense") if units is None else units.rank("dense")
-    result = survey.design_covariance(
-        fitted.residuals("dfbeta"), strata=None if strata is None else strata.rank("dense").to_numpy(),
-        units=members.to_numpy(),
-    )  # fmt: skip
-    if result.degrees < 1:
-        raise cox.CoxFailure("too few sampling units for a standard error")
-    lonely = f", {result.lonely} strata with one sampling unit" if result.lonely else ""
-    return result.covariance, f"SE of the sampling design, {result.degrees} degrees of freedom{lonely}"
 
 
 def _definition(rows: pl.DataFrame, adjust: Sequence[str], missing: Missing) -> tuple[str, ...]:

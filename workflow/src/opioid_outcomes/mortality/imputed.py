@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -39,6 +39,12 @@ def copies_of_person_time(person_time: pl.DataFrame, baseline: Sequence[str], *,
     ]
 
 
+def with_values(cohort: pl.DataFrame, copy: pl.DataFrame, baseline: Sequence[str]) -> pl.DataFrame:
+    """COHORT with the covariates of a copy of its person-time."""
+    values = copy.unique("person_id", maintain_order=True).select("person_id", *baseline)
+    return cohort.drop(baseline).join(values, on="person_id", how="left", maintain_order="left").select(cohort.columns)
+
+
 def copies_of_trials(trials: pl.DataFrame, baseline: Sequence[str], *, seed: int) -> list[pl.DataFrame]:
     """Copies of TRIALS with the missing covariates of each index date drawn; models hold arm, death, hazard."""
     renamed = trials.with_columns(pl.col("event").alias("death"), pl.col("follow_up").alias("stop"))
@@ -50,6 +56,26 @@ def _completed(people: pl.DataFrame, baseline: Sequence[str], known: Sequence[st
     stop, death = people["stop"].to_numpy(), people["death"].to_numpy()
     hazard = imputation.cumulative_hazard(0 * stop, stop, death)
     return imputation.completed(people.with_columns(hazard=pl.Series(hazard)), baseline, known=known, seed=seed)
+
+
+def with_copies(
+    analyse: Callable[[pl.DataFrame], list[Estimate]], frame: pl.DataFrame, copies: Sequence[pl.DataFrame]
+) -> list[Estimate]:
+    """The rows of ``analyse(frame)``, those that imputation changes replaced by what the copies say together.
+
+    Complete cases, which no copy has, stay as they are beside the imputed ones.
+    """
+    rows = analyse(frame)
+    of_copies: dict[tuple[str, ...], list[Estimate]] = {}
+    for copy in copies:
+        for row in analyse(copy):
+            of_copies.setdefault(_estimand(row), []).append(row)
+    alike = {key: found for key, found in of_copies.items() if len(found) == len(copies)}
+    return [_combined(alike[_estimand(row)]) if _estimand(row) in alike else row for row in rows]
+
+
+def _estimand(row: Estimate) -> tuple[str, ...]:
+    return (row.analysis, row.method, row.population, row.outcome, row.contrast, row.window, row.scale)
 
 
 def combined(copies: Sequence[Sequence[Estimate]]) -> list[Estimate]:
@@ -64,6 +90,8 @@ def _combined(rows: Sequence[Estimate]) -> Estimate:
     refused = next((row for row in rows if row.estimate is None or not row.se), None)
     if len(rows) == 1 or refused is not None:
         return refused or rows[0]
+    if all((row.estimate, row.se) == (rows[0].estimate, rows[0].se) for row in rows):
+        return rows[0]  # nothing imputed is in it
     first, logs = rows[0], rows[0].scale in RATIOS
     values = [math.log(row.estimate) if logs else row.estimate for row in rows if row.estimate is not None]
     errors = [row.se / row.estimate if logs else row.se for row in rows if row.se and row.estimate]
