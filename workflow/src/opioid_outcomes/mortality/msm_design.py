@@ -107,15 +107,24 @@ def build(rows: pl.DataFrame, baseline: Sequence[str], time_varying: Sequence[st
     first = rows.filter(pl.col("period") == pl.col("period").min().over("person_id"))
     people = design_matrix.build(first, [*at_entry, "used_before"], missing="indicator")
     changing = ["pain", "pain_observed", *(n for n in time_varying if n not in PANEL.names), "last_mme"]
-    varying = design_matrix.build(carried(rows, changing, at_entry), changing, missing="indicator")
+    varying = _varying(carried(rows, changing, at_entry), changing)
     period = rows["period"].to_numpy().astype(np.int64)
     number = {name: rows[name].cast(pl.Float64).to_numpy() for name in ("stop", "death", "censored", "on_opioid")}
     return Design(
         person=_numbered(rows), period=period, stop=number["stop"], died=number["death"],
         censored=number["censored"], treated=number["on_opioid"], past=rows["past"].to_numpy(),
-        recent=rows["recent"].to_numpy(), people=people.x, people_names=people.names, varying=varying.x,
-        varying_names=varying.names, time=_time(period), notes=people.notes,
+        recent=rows["recent"].to_numpy(), people=people.x, people_names=people.names, varying=varying[0],
+        varying_names=varying[1], time=_time(period), notes=people.notes,
     )  # fmt: skip
+
+
+def _varying(values: pl.DataFrame, names: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:
+    """Their design; dose on a log scale, and pain with a slope of its own where it was just recorded."""
+    made = design_matrix.build(values.with_columns(pl.col("last_mme").log1p()), names, missing="indicator")
+    if not {"pain", "pain_observed"} <= set(made.names):
+        return made.x, made.names
+    now = made.x[:, made.names.index("pain")] * (made.x[:, made.names.index("pain_observed")] > 0)
+    return np.column_stack([made.x, now]), (*made.names, "pain just recorded")
 
 
 def carried(rows: pl.DataFrame, names: Sequence[str], at_entry: Sequence[str]) -> pl.DataFrame:

@@ -19,6 +19,7 @@ FEWEST_PEOPLE = 50
 # effective size n1 n0 / (n1 + n0) of a band of periods: chance alone gives an SMD a standard error of 0.03, so that the
 # largest of some fifty stays under 0.1; periods are joined until they have it
 BAND_SIZE = 1_000
+STRATA = 20  # of past use and the numerator's probability
 
 
 def gate(design: Design, made: MadeWeights) -> str:
@@ -84,42 +85,54 @@ class Worst:
 
 
 def worst_difference(design: Design, made: MadeWeights) -> Worst:
-    """The largest weighted SMD of a covariate between those on and off, before the decision of a band of periods.
+    """The largest weighted SMD of a time-varying covariate between those on and off, before the decisions of a band.
 
-    Within past use and band, weighted by the weight up to the decision times 1 / probability of what was decided: so
-    that baseline is balanced too, which stabilised weights leave to the outcome model (Jackson (2016) Epidemiology
-    27:e41). SMDs of past users and non-users are averaged by their effective size; denominator: standard deviation of
-    the unweighted arms (Austin 2009).
+    In the population of stabilised weights a decision depends on past treatment, time and baseline through the
+    numerator's probability alone, and on no covariate besides: so the arms are compared within past use and within
+    strata of that probability (Jackson (2016) Epidemiology 27:e41, diagnostic 3, with a score for V). SMDs are averaged
+    over strata by their effective size; denominator: standard deviation in the unweighted arms (Austin 2009).
+    Covariates at entry are not looked at: the numerator leaves them to the outcome model.
     """
     d = design
-    received = np.where(d.treated == 1, made.treatment.probability, 1 - made.treatment.probability)
-    decided = np.isfinite(received)
-    weights = np.where(decided, made.values / made.treatment.factors / np.maximum(received, FEWEST), 0.0)
-    cell = ((d.period * 2 + d.past.astype(np.int64)) * 2 + d.treated.astype(np.int64)).astype(np.int64)
-    cells = 4 * (int(d.period.max()) + 1)
-    size = _cells(np.bincount(cell, decided, cells))
-    total, squares = (_cells(np.bincount(cell, w, cells)) for w in (weights, weights**2))
+    weights, stratum, decided = _decisions(d, made)
+    shape = (int(d.period.max()) + 1, STRATA, 2)
+    cell = (d.period * STRATA + stratum) * 2 + d.treated.astype(np.int64)
+
+    def sums(values: Floats) -> Floats:
+        return np.asarray(np.bincount(cell, values, int(np.prod(shape))).reshape(shape), dtype=np.float64)
+
+    total, squares, size = sums(weights), sums(weights**2), sums(decided)
     band = _bands(total, squares)
     worst = Worst(0.0, "nothing")
-    everything = [(name, d.people[:, j][d.person]) for j, name in enumerate(d.people_names)]
-    everything += [(name, d.varying[:, j]) for j, name in enumerate(d.varying_names)]
-    for name, x in everything:
-        sums, plain, plain2 = (_cells(np.bincount(cell, v, cells)) for v in (weights * x, decided * x, decided * x * x))
-        by_band = [np.add.reduceat(v, band) for v in (total, squares, sums, size, plain, plain2)]
-        found = _differences(*by_band)
+    for j, name in enumerate(d.varying_names):
+        x = d.varying[:, j]
+        parts = (total, squares, sums(weights * x), size, sums(decided * x), sums(decided * x * x))
+        found = _differences(*(np.add.reduceat(part, band) for part in parts))
         largest = float(found[np.argmax(np.abs(found))])
         if abs(largest) > abs(worst.smd):
             worst = Worst(largest, name.split("=", maxsplit=1)[0])
     return worst
 
 
-def _cells(values: np.ndarray) -> Floats:
-    """(periods, past use, use)"""
-    return values.reshape(-1, 2, 2).astype(float)
+def _decisions(d: Design, made: MadeWeights) -> tuple[Floats, Ints, Floats]:
+    """Stabilised weights of decisions (0 elsewhere), the stratum of their numerator's probability, and 0/1."""
+    stratum = np.zeros(len(d.person), dtype=np.int64)
+    decided = np.zeros(len(d.person))
+    half = STRATA // 2
+    for above in made.treatment.models[::2]:
+        decided[above.rows] = 1
+        past = d.past[above.rows]
+        for value in (0, 1):
+            mine = past == value
+            changes = above.probability[mine & (d.treated[above.rows] != value)]
+            if len(changes):
+                bounds = np.unique(np.quantile(changes, np.arange(1, half) / half))
+                stratum[above.rows[mine]] = value * half + np.searchsorted(bounds, above.probability[mine])
+    return made.values * decided, stratum, decided
 
 
 def _effective(total: Floats, squares: Floats) -> Floats:
-    """n1 n0 / (n1 + n0) of effective sizes, by band and past use."""
+    """n1 n0 / (n1 + n0) of effective sizes, arms in the last dimension."""
     ess = np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
     both = ess.sum(axis=-1)
     return np.divide(ess.prod(axis=-1), both, out=np.zeros_like(both), where=both > 0)
@@ -140,11 +153,11 @@ def _bands(total: Floats, squares: Floats) -> Ints:
 def _differences(  # noqa: PLR0917 - sums of one covariate
     total: Floats, squares: Floats, sums: Floats, size: Floats, plain: Floats, plain2: Floats
 ) -> Floats:
-    """SMD per band."""
+    """SMD per band, from (bands, strata, arms)."""
     mean = np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
     share = _effective(total, squares)
     difference = ((mean[..., 1] - mean[..., 0]) * share).sum(axis=1) / np.maximum(share.sum(axis=1), FEWEST)
-    n, first, second = size.sum(axis=1), plain.sum(axis=1), plain2.sum(axis=1)  # (bands, use)
+    n, first, second = size.sum(axis=1), plain.sum(axis=1), plain2.sum(axis=1)  # (bands, arms)
     variance = np.maximum(second / np.maximum(n, 1) - (first / np.maximum(n, 1)) ** 2, 0)
     spread = np.sqrt(variance.mean(axis=1))
     return np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)
