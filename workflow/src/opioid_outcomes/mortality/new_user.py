@@ -1,0 +1,175 @@
+"""``mortality.new_user`` (primary): death in new users of opioids against a comparator, by sequential trials.
+
+ANALYSES 4.3. First the arms are made comparable and the gates are read, from a table without outcomes but for the
+number of deaths in all (``trial_arms``, ``trial_gates``); only then is an outcome looked at by arm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+
+from opioid_outcomes.causal.weighted_risk import RiskFailure
+from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.mortality import trial_arms, trial_displays, trial_gates
+from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, POPULATIONS, Arms, NotComparable
+from opioid_outcomes.mortality.trial_estimates import (
+    SCALES,
+    Choices,
+    Outcomes,
+    amounts,
+    groups,
+    hazard_row,
+    risk_rows,
+    template,
+    weighted_risks,
+)
+from opioid_outcomes.survival.risk_sets import Floats
+
+ERRORS = {
+    "sandwich": "SE clustered by person, with the estimated score (sandwich)",
+    "bootstrap": "SE by bootstrap of persons, score and weights redone in each replicate",
+}
+
+
+@dataclass
+class Compared:
+    """``rows``: estimates; ``displays``: by name. ``arms`` and ``outcomes`` of what passed the gates, else None."""
+
+    rows: list[Estimate]
+    displays: dict[str, pl.DataFrame] = field(default_factory=dict)
+    trials: pl.DataFrame | None = None
+    arms: Arms | None = None
+    outcomes: Outcomes | None = None
+
+
+def new_user(
+    comparator: str, trials: pl.DataFrame, choices: Choices, *, left_out: Sequence[str] = (), nobody: str = ""
+) -> Compared:
+    """Risks by intention to treat, and crude ones beside them, of one comparator.
+
+    trials: TRIALS of the comparator with the baseline covariates, the ``left_out`` covariates that the score does not
+    hold, survey_weight and cluster. nobody: why there are no index dates, where that is known. What cannot be
+    estimated, or may not be read, is a row whose gate says why. Cost: as ``trial_arms.compare`` and ``causal.risks``.
+    """
+    displays = {name: DISPLAYS[name].empty() for name in trial_displays.NAMES}
+    row = template(comparator, choices.weighting, population(choices, trials), _note(comparator, choices))
+    refused = nobody or _empty_group(comparator, trials)
+    if refused:
+        return Compared(by_horizon(replace(row, gate=f"not evaluable: {refused}"), choices), displays)
+    if weighted(trials):
+        trials = trials.filter(pl.col("survey_weight").fill_null(0) > 0)
+    base = trials["survey_weight"].to_numpy() if weighted(trials) else np.ones(trials.height)
+    displays["missing_by_arm"] = trial_displays.missing_by_arm(comparator, trials, choices.baseline)
+    try:
+        arms = trial_arms.compare(
+            trials.drop(BEFORE_OUTCOMES), choices.baseline, left_out=left_out, weighting=choices.weighting,
+            missing=choices.missing, base=base, trim=choices.trim, ridge=choices.ridge,
+        )  # fmt: skip
+    except NotComparable as failure:
+        return Compared(by_horizon(replace(row, gate=f"not evaluable: {failure.reason}"), choices), displays)
+    kept = trials.filter(pl.Series(arms.keep))
+    deaths = kept.filter(pl.col("event") == 1)["person_id"].n_unique()
+    judged = trial_gates.judge(arms, deaths, choices.weighting, active=comparator != "non_user")
+    displays["new_user_balance"] = trial_displays.balance(comparator, arms)
+
+    outcomes = outcomes_of(kept)
+    displays["new_user_diagnostics"] = trial_displays.diagnostics(comparator, outcomes, arms, judged)
+    crude = _crude(comparator, outcomes_of(trials), base, choices, trials)
+    if judged.gate != "pass":
+        withheld = replace(row, gate=judged.gate, **amounts(outcomes, np.inf, arms.final > 0))
+        return Compared(by_horizon(withheld, choices) + crude, displays)
+    row = replace(row, note="; ".join((row.note, *arms.notes)))
+    rows = itt(row, outcomes, arms, choices)
+    displays["new_user_survival"] = trial_displays.survival(comparator, outcomes, arms.final, choices.horizons)
+    return Compared(rows + crude, displays, kept, arms, outcomes)
+
+
+def itt(row: Estimate, outcomes: Outcomes, arms: Arms, choices: Choices) -> list[Estimate]:
+    """Risks and hazard ratio by intention to treat."""
+    matched = choices.weighting == "match"  # pairs are taken as they are
+    x, names = (None, ()) if matched else (arms.design.x, arms.design.names)
+    base = arms.final if matched else arms.base
+    try:
+        found = weighted_risks(
+            outcomes, x, names, base, "given" if choices.weighting == "match" else choices.weighting, choices
+        )
+    except RiskFailure as failure:
+        return by_horizon(replace(row, gate=f"not evaluable: {failure.reason}"), choices)
+    return [
+        *risk_rows(row, found, outcomes, choices.horizons, arms.final > 0),
+        hazard_row(row, outcomes, arms.final, max(choices.horizons)),
+    ]
+
+
+def _crude(
+    comparator: str, outcomes: Outcomes, base: Floats, choices: Choices, trials: pl.DataFrame
+) -> list[Estimate]:  # fmt: skip
+    row = template(comparator, "crude", f"eligible index dates{_sampled(trials)}", "unadjusted; SE clustered by person")
+    simple = replace(choices, standard_error="sandwich")
+    try:
+        found = weighted_risks(outcomes, None, (), base, "given", simple)
+    except RiskFailure as failure:
+        return [replace(row, gate=f"not evaluable: {failure.reason}")]
+    return [
+        *risk_rows(row, found, outcomes, choices.horizons, base > 0),
+        hazard_row(row, outcomes, base, max(choices.horizons)),
+    ]
+
+
+def by_horizon(row: Estimate, choices: Choices) -> list[Estimate]:
+    """The rows that would stand there, all withheld for one reason."""
+    return [replace(row, scale=scale, window=f"0-{horizon}") for horizon in choices.horizons for scale in SCALES]
+
+
+def outcomes_of(trials: pl.DataFrame) -> Outcomes:
+    """Follow-up of the rows; errors are clustered by person, or by sampling unit where the cohort names these."""
+    person = trials["person_id"].rank("dense").to_numpy()
+    unit = person
+    if trials["cluster"].null_count() < trials.height:
+        unit = (
+            trials.select(pl.coalesce("cluster", pl.format("person {}", "person_id")))
+            .to_series()
+            .rank("dense")
+            .to_numpy()
+        )
+    return Outcomes(
+        person, unit, trials["arm"].to_numpy().astype(float), trials["follow_up"].to_numpy().astype(float),
+        trials["event"].to_numpy().astype(np.int64),
+    )  # fmt: skip
+
+
+def weighted(trials: pl.DataFrame) -> bool:
+    """Whether the cohort is a sample with weights."""
+    return trials["survey_weight"].null_count() < trials.height
+
+
+def population(choices: Choices, trials: pl.DataFrame) -> str:
+    """Whom an estimate speaks of."""
+    return f"eligible index dates, {POPULATIONS[choices.weighting]}{_sampled(trials)}"
+
+
+def _sampled(trials: pl.DataFrame) -> str:
+    return ", weighted to the sampled population" if weighted(trials) else ""
+
+
+def _note(comparator: str, choices: Choices) -> str:
+    other, treated = groups(comparator)
+    what = f"{treated} against {other}"
+    if comparator == "non_user":
+        what = "starting an opioid against not starting one that day"
+    errors = ERRORS[choices.standard_error]
+    if choices.weighting == "match":
+        errors = "SE clustered by person, matches taken as given"
+    return f"{what}, whatever was taken later (intention to treat); person-years count once per index date; {errors}"
+
+
+def _empty_group(comparator: str, trials: pl.DataFrame) -> str:
+    for arm, name in enumerate(groups(comparator)):
+        if not (trials["arm"] == arm).any():
+            return f"nobody in group '{name}'"
+    return ""

@@ -1,0 +1,116 @@
+"""Displays of the sequential trials: balance, curves, diagnostics and missing covariates by arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.mortality.trial_arms import Arms
+from opioid_outcomes.mortality.trial_estimates import Outcomes, amounts, groups
+from opioid_outcomes.mortality.trial_gates import Judged
+from opioid_outcomes.survival import incidence
+from opioid_outcomes.survival.kaplan_meier import log_log_limits
+from opioid_outcomes.survival.risk_sets import Floats
+
+NAMES = ("new_user_balance", "new_user_survival", "new_user_diagnostics", "missing_by_arm")
+COUNTS = ("at_risk", "entered", "events", "left")
+
+
+def shaped(name: str, columns: dict[str, object]) -> pl.DataFrame:
+    """A frame with the columns and types of the display; single values stand in every row."""
+    schema = DISPLAYS[name].schema
+    return pl.DataFrame(columns).select(pl.col(key).cast(kind) for key, kind in schema.items())
+
+
+def balance(comparator: str, arms: Arms) -> pl.DataFrame:
+    """Standardised differences; persons are not told by covariate, index dates of either arm are."""
+    ones, others = int(arms.of(1).sum()), int(arms.of(0).sum())
+    columns = arms.balance.to_dict(as_series=True)
+    return shaped(
+        "new_user_balance", {"comparator": comparator, "new_users": ones, "comparators": others, **columns}
+    )  # fmt: skip
+
+
+def missing_by_arm(comparator: str, trials: pl.DataFrame, baseline: Sequence[str]) -> pl.DataFrame:
+    """How many index dates of each arm lack each baseline covariate."""
+    parts = [DISPLAYS["missing_by_arm"].empty()]
+    for arm, group in enumerate(groups(comparator)):
+        rows = trials.filter(pl.col("arm") == arm)
+        missing = [rows[name].null_count() for name in baseline]
+        share = [count / rows.height for count in missing]
+        parts.append(
+            shaped(
+                "missing_by_arm",
+                {
+                    "comparator": comparator, "covariate": list(baseline), "arm": group, "missing": missing,
+                    "index_dates": rows.height, "share": share,
+                },
+            )
+        )  # fmt: skip
+    return pl.concat(parts)
+
+
+def diagnostics(comparator: str, outcomes: Outcomes, arms: Arms, judged: Judged) -> pl.DataFrame:
+    """What the gates read, and how much each arm holds."""
+    parts = []
+    for arm, group in enumerate(groups(comparator)):
+        rows = (outcomes.arm == arm) & (arms.final > 0)
+        told = amounts(outcomes, np.inf, rows)
+        parts.append(
+            shaped(
+                "new_user_diagnostics",
+                {
+                    "comparator": comparator, "arm": [group], "persons": told["persons"],
+                    "index_dates": int(rows.sum()), "events": told["events"], "person_years": told["person_years"],
+                    "ess": judged.ess[arm], "outside": judged.outside, "equipoise": judged.equipoise,
+                    "mdrr": judged.mdrr if np.isfinite(judged.mdrr) else None, "largest_smd": judged.largest_smd,
+                },
+            )
+        )  # fmt: skip
+    return pl.concat(parts)
+
+
+def survival(comparator: str, outcomes: Outcomes, weights: Floats, horizons: Sequence[int]) -> pl.DataFrame:
+    """Weighted survival by arm at its steps and the horizons, as far as anybody is followed, to the longest horizon.
+
+    Counts are of people, as an index date is no person: they leave with the last of their index dates, or die when
+    their death first counts. Limits on the log-log scale, from the infinitesimal jackknife by person.
+    """
+    parts = [DISPLAYS["new_user_survival"].empty()]
+    for arm, group in enumerate(groups(comparator)):
+        rows = (outcomes.arm == arm) & (weights > 0)
+        time, died = outcomes.until(max(horizons))
+        time, died, person = time[rows], died[rows], outcomes.person[rows]
+        curve = incidence.fit(
+            0.0, time, died.astype(int), causes=1, weights=weights[rows], cluster=outcomes.unit[rows]
+        )  # fmt: skip
+        last = float(time.max())
+        days = np.union1d(curve.time, [0.0, *(float(day) for day in horizons if day <= last)])
+        step = np.searchsorted(curve.time, days, side="right")
+        alive = np.r_[1.0, curve.survival][step]
+        error = np.r_[0.0, curve.survival_se][step]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = log_log_limits(alive, (error / alive) ** 2)
+        columns: dict[str, object] = {
+            "comparator": comparator, "arm": group, "day": days, **_people(person, time, died, days),
+            "survival": alive, "ci_low": low, "ci_high": high, "weighted": 1.0,
+        }  # fmt: skip
+        parts.append(shaped("new_user_survival", columns).fill_nan(None))
+    return pl.concat(parts)
+
+
+def _people(person: np.ndarray, time: Floats, died: np.ndarray, days: Floats) -> dict[str, np.ndarray]:
+    """Cumulative counts of people up to the end of each day."""
+    _, code = np.unique(person, return_inverse=True)
+    count = int(code.max()) + 1
+    last, first_death = np.zeros(count), np.full(count, np.inf)
+    np.maximum.at(last, code, time)
+    np.minimum.at(first_death, code[died], time[died])
+    dead = np.isfinite(first_death)
+    events = np.searchsorted(np.sort(first_death[dead]), days, side="right")
+    left = np.searchsorted(np.sort(last[~dead]), days, side="right")
+    entered = np.full(len(days), count)
+    return {"at_risk": entered - events - left, "entered": entered, "events": events, "left": left}
