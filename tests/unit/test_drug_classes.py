@@ -33,5 +33,6 @@ def test_drug_classes_come_from_ingredient_name_or_atc_code() -> None:
 
 def test_shipped_drug_classes() -> None:
     assert shipped.drug_classes() == (
-        "antidepressant", "benzodiazepine", "gabapentinoid", "hypnotic", "muscle_relaxant", "nsaid",
+        "antidepressant", "benzodiazepine", "gabapentinoid", "glaucoma_drops", "hypnotic", "muscle_relaxant", "nsaid",
+        "proton_pump_inhibitor", "statin", "thyroid_hormone",
     )  # fmt: skip

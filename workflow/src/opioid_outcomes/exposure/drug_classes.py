@@ -12,14 +12,15 @@ from opioid_outcomes.config import shipped
 KEY = ["ingredient", "product_name", "code", "vocabulary"]
 
 
-def fills_of_classes(dispensings: pl.DataFrame) -> pl.DataFrame:
-    """The rows of ``dispensings`` that belong to a shipped drug class, with ``class``.
+def fills_of_classes(dispensings: pl.DataFrame, classes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The rows of ``dispensings`` that belong to a drug class, with ``class``.
 
-    A fill belongs to a class by its ingredient, or, where none is recorded, by an ingredient that stands as a whole
-    word in the product's name, or by its ATC code. Worked out on distinct products; a fixed combination can belong to
-    two classes.
+    classes: columns by (ingredient, in lower case, or ATC), value, class; default: the shipped ones. A fill belongs to
+    a class by its ingredient, or, where none is recorded, by an ingredient that stands as a whole word in the product's
+    name, or by its ATC code. Worked out on distinct products; a fixed combination can belong to two classes.
     """
-    classes = io.read_text_table(shipped.DATA / "drug_classes.csv")
+    if classes is None:
+        classes = io.read_text_table(shipped.DATA / "drug_classes.csv")
     products = dispensings.select(KEY).unique()
     by_ingredient = classes.filter(pl.col("by") == "ingredient")
     words = "|".join(re.escape(name) for name in by_ingredient["value"])
