@@ -132,11 +132,11 @@ SLICES: dict[str, tuple[str, ...]] = {
         "population.lookback_days",
     ),
     "estimate_addiction": (
+        "study_seed",
         "addiction",
         "covariates.baseline",
         "covariates.missing",
         "exposure.dose_bands",
-        "population.lookback_days",
     ),
     "describe_target_trials": ("mortality", "population", "covariates", "exposure", "cohorts"),
     "estimate_hyperalgesia": ("hyperalgesia", "covariates.baseline", "covariates.missing"),
