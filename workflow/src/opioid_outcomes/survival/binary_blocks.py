@@ -1,7 +1,6 @@
 """Passes over the rows of a binary regression, block by block: likelihood, score, information, sandwich.
 
-Products of a block are cut so small that BLAS does not split them over threads, and blocks are added in order: the last
-digit does not depend on the number of cores.
+Blocks are added in order, so that the last digit does not depend on the number of cores.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from opioid_outcomes.survival.products import column_sums, cross, linear
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 Link = Literal["logit", "cloglog"]
@@ -20,10 +20,6 @@ Reals = npt.NDArray[np.generic]
 
 # rows held at a time; with 50 columns a block stays in the processor's cache
 BLOCK = 4096
-# rows x columns x columns up to which OpenBLAS uses one thread (interface/gemm.c: 65536 x 4)
-ONE_THREAD = 250_000
-# columns of a panel of the information
-PANEL = 60
 
 
 @dataclass(frozen=True)
@@ -50,19 +46,19 @@ class Design:
     def only(self, active: Ints) -> Design:
         return replace(self, active=active)
 
-    def blocks(self) -> Iterator[tuple[slice, Floats]]:
-        """Row numbers and their columns, a constant first if the model has one."""
+    def blocks(self, every: int = 1) -> Iterator[tuple[slice, Floats]]:
+        """Row numbers and columns of every so-many-th block, a constant first if the model has one."""
         first = int(self.rows.intercept)
         everything = len(self.active) == self.rows.x.shape[1]
         centre, spread = self.centre[self.active], self.spread[self.active]
-        flat = np.where(spread > 0, spread, 1.0)
+        scale = 1 / np.where(spread > 0, spread, 1.0)
         buffer = np.empty((BLOCK, first + len(self.active)))
         buffer[:, :first] = 1.0
-        for part in slices(len(self.rows.y)):
+        for part in slices(len(self.rows.y), every):
             values = self.rows.x[part] if everything else self.rows.x[part][:, self.active]
             block = buffer[: len(values)]
             np.subtract(values, centre, out=block[:, first:])
-            block[:, first:] /= flat
+            block[:, first:] *= scale
             yield part, block
 
     def scaled(self, params: Floats) -> Floats:
@@ -95,22 +91,22 @@ class Point:
     information: Floats
 
 
-def slices(n: int) -> Iterator[slice]:
-    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+def slices(n: int, every: int = 1) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, every * BLOCK))
 
 
-def at(design: Design, beta: Floats, link: Link) -> Point:
-    """One pass over the rows: n x p^2."""
+def at(design: Design, beta: Floats, link: Link, every: int = 1) -> Point:
+    """One pass over the rows, or over every so-many-th block of them: n x p^2."""
     rows, size = design.rows, len(beta)
     eta = np.zeros(len(rows.y)) if rows.offset is None else rows.offset.copy()
     loglik, score, information = 0.0, np.zeros(size), np.zeros((size, size))
-    for part, block in design.blocks():
-        eta[part] += np.einsum("ij,j->i", block, beta)
+    for part, block in design.blocks(every):
+        eta[part] += linear(block, beta)
         likelihood, slope, curvature = _terms(eta[part], rows.y[part], link)
         weights = rows.weights[part]
         loglik += float((weights * likelihood).sum())
-        score += np.einsum("i,ij->j", weights * slope, block)
-        information += gram(block, weights * curvature)
+        score += column_sums(block, weights * slope)
+        information += cross(block, block, weights * curvature)
     return Point(beta, eta, loglik, score, information)
 
 
@@ -135,25 +131,6 @@ def probability(eta: Floats, link: Link) -> Floats:
     return np.asarray(-np.expm1(-np.exp(np.minimum(eta, 700))))
 
 
-def gram(block: Floats, weights: Floats) -> Floats:
-    """block' diag(weights) block by products too small for BLAS to split over threads."""
-    rows, size = block.shape
-    weighted = block * weights[:, None]
-    width = min(size, PANEL)
-    depth = max(1, min(ONE_THREAD // width**2, rows))
-    whole = rows // depth * depth
-    result = np.empty((size, size))
-    for i in range(0, size, width):
-        for j in range(i, size, width):
-            left, right = weighted[:, i : i + width], block[:, j : j + width]
-            stacked = left[:whole].reshape(-1, depth, left.shape[1]).transpose(0, 2, 1)
-            product = (stacked @ right[:whole].reshape(-1, depth, right.shape[1])).sum(axis=0)
-            product += left[whole:].T @ right[whole:]
-            result[i : i + width, j : j + width] = product
-            result[j : j + width, i : i + width] = product.T
-    return result
-
-
 def null(design: Design, link: Link) -> Floats:
     """Coefficients of a model that says the same of everybody, before any offset."""
     rows = design.rows
@@ -173,10 +150,10 @@ def location_and_spread(rows: Rows) -> tuple[Floats, Floats]:
     centre, square = np.zeros(p), np.zeros(p)
     if rows.intercept:
         for part in slices(len(rows.y)):
-            centre += np.einsum("i,ij->j", rows.weights[part], np.asarray(rows.x[part], dtype=np.float64))
+            centre += column_sums(np.asarray(rows.x[part], dtype=np.float64), rows.weights[part])
         centre /= total
     for part in slices(len(rows.y)):
-        square += np.einsum("i,ij->j", rows.weights[part], (np.asarray(rows.x[part], dtype=np.float64) - centre) ** 2)
+        square += column_sums((np.asarray(rows.x[part], dtype=np.float64) - centre) ** 2, rows.weights[part])
     return centre, np.sqrt(square / total)
 
 
@@ -188,7 +165,7 @@ def times(x: Reals, params: Floats) -> Floats:
     """x @ params, (n,), in an order that does not depend on the number of cores."""
     result = np.empty(len(x))
     for part in slices(len(x)):
-        result[part] = np.einsum("ij,j->i", np.asarray(x[part], dtype=np.float64), params)
+        result[part] = linear(np.asarray(x[part], dtype=np.float64), params)
     return result
 
 
@@ -222,7 +199,7 @@ def meat(rows: Rows, eta: Floats, link: Link) -> Floats:
         taken = order[starts[begin] : ends[after - 1]]
         block = _with_constant(rows.x[taken], constant=rows.intercept) * residual[taken, None]
         sums = np.add.reduceat(block, starts[begin:after] - starts[begin], axis=0)
-        total += gram(sums, np.ones(len(sums)))
+        total += cross(sums, sums)
         begin = after
     return total
 

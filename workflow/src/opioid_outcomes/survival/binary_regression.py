@@ -23,10 +23,14 @@ MAX_STEPS = 100
 # Newton's decrement per unit of weight at which that step is the last: it doubles the digits for the logit, whose
 # expected information is the observed one, and only adds some for the other link
 DECREMENT = {"logit": 1e-12, "cloglog": 1e-22}
+NEXT = 1e-18  # and the decrement to be expected after it: quadratic convergence makes it d_k (d_k / d_k-1)^2
+ROUGHLY = 0.01  # and in a share of the rows
 # a linear predictor that still moves by this much when the likelihood stands still has no limit
 STILL_MOVING = 1e-2
 # steps after which columns are looked at for separation: without it ten are plenty
 PATIENCE = 10
+# a share of the rows gives a start if it has so many of the rarer outcome per coefficient, and so many blocks
+ROUGH_EVENTS, ROUGH_BLOCKS = 20, 12
 # share of a column's information that must be left after the columns before it
 COLLINEAR = 1e-10
 
@@ -134,10 +138,7 @@ def fit(
         begin = np.asarray(start, dtype=np.float64)
         if begin.shape != (len(names) + intercept,) or not np.isfinite(begin).all():
             raise ValueError(f"start must be {len(names) + intercept} finite numbers")
-        try:
-            return search.run(begin)
-        except RegressionFailure:  # perhaps of so far a start only
-            pass
+        return search.run(begin)
     return search.run(None)
 
 
@@ -188,16 +189,41 @@ class _Search:
         centre, spread = blocks.location_and_spread(self.rows)
         design = Design(self.rows, centre, spread, np.arange(len(self.names)))
         design, dropped = self._varying(design)
-        beta = design.scaled(start) if start is not None else blocks.null(design, self.link)
+        beta = self._rough(design) if start is None else design.scaled(start)
+        if beta is not None:
+            try:
+                return self._from(design, beta, dropped)
+            except RegressionFailure:  # perhaps of so bad a start only
+                pass
+        return self._from(design, blocks.null(design, self.link), dropped)
+
+    def _from(self, design: Design, beta: Floats, dropped: list[tuple[str, str]]) -> BinaryFit:
         point = blocks.at(design, beta, self.link)
+        dependent: list[tuple[str, str]] = []
         if self.ridge == 0:
-            smaller = self._independent(design, point, dropped)
+            smaller = self._independent(design, point, dependent)
             if smaller is not design:
                 design = smaller
                 point = blocks.at(design, blocks.null(design, self.link), self.link)
         penalty = self._penalty(design)
         point, n_iter = self._climb(design, point, penalty)
-        return self._result(design, point, penalty, n_iter, tuple(dropped))
+        return self._result(design, point, penalty, n_iter, (*dropped, *dependent))
+
+    def _rough(self, design: Design) -> Floats | None:
+        """Coefficients in a share of very many rows, which save most passes over all; None if it is too small."""
+        rows, size = self.rows, int(self.rows.intercept) + len(design.active)
+        counted = rows.weights > 0
+        rarer = min(int((counted & (rows.y == outcome)).sum()) for outcome in (0, 1))
+        every = min(rarer // (ROUGH_EVENTS * size), len(rows.y) // (ROUGH_BLOCKS * blocks.BLOCK))
+        if every < 2:
+            return None
+        point = blocks.at(design, blocks.null(design, self.link), self.link, every)
+        if self.ridge == 0 and blocks.dependent(point.information, COLLINEAR):
+            return None
+        try:
+            return self._climb(design, point, self._penalty(design) / every, every)[0].beta
+        except RegressionFailure:
+            return None
 
     def _penalty(self, design: Design) -> Floats:
         size = np.full(len(design.active), self.ridge * self.rows.weights.sum())
@@ -226,18 +252,21 @@ class _Search:
             return design
         return design.only(np.delete(design.active, [j - first for j in found]))
 
-    def _climb(self, design: Design, point: Point, penalty: Floats) -> tuple[Point, int]:
+    def _climb(self, design: Design, point: Point, penalty: Floats, every: int = 1) -> tuple[Point, int]:
         unit = float(self.rows.weights.sum() / np.count_nonzero(self.rows.weights))
         counted = self.rows.weights > 0
+        decrement = np.inf
         for n_iter in range(1, MAX_STEPS + 1):
             slope = point.score - penalty * point.beta
             try:
                 step = np.linalg.solve(point.information + np.diag(penalty), slope).astype(np.float64)
             except np.linalg.LinAlgError:
                 raise self._failure("separation", design, point.beta) from None
-            before, decrement = point.eta, float(step @ slope)
-            point = self._uphill(design, point, step, penalty)
-            if decrement < DECREMENT[self.link] * unit:
+            before, previous, decrement = point.eta, decrement, float(step @ slope)
+            point = self._uphill(design, point, step, penalty, every)
+            if every > 1 and (decrement < ROUGHLY * unit or n_iter == PATIENCE):
+                return point, n_iter
+            if self._last(decrement / unit, previous / unit):
                 if np.abs(point.eta - before)[counted].max() > STILL_MOVING:
                     raise self._failure("separation", design, step)
                 return point, n_iter
@@ -245,12 +274,19 @@ class _Search:
                 raise RegressionFailure("separation", [self.names[j] for j in alone])
         raise self._failure("no convergence", design, step)
 
-    def _uphill(self, design: Design, point: Point, step: Floats, penalty: Floats) -> Point:
+    def _last(self, decrement: float, previous: float) -> bool:
+        """Whether the step just taken leaves nothing to gain: by its size, or by how fast Newton's steps shrink."""
+        if decrement < DECREMENT[self.link]:
+            return True
+        shrinks = decrement < 1e-3 * previous < np.inf
+        return self.link == "logit" and shrinks and decrement * (decrement / previous) ** 2 < NEXT
+
+    def _uphill(self, design: Design, point: Point, step: Floats, penalty: Floats, every: int) -> Point:
         """The point after the longest of the step, its half, quarter, ... that does not lower the likelihood."""
         height = point.loglik - 0.5 * float(penalty @ point.beta**2)
         slack = 1e-10 * (1 + abs(height))  # rounding
         for _ in range(30):
-            trial = blocks.at(design, point.beta + step, self.link)
+            trial = blocks.at(design, point.beta + step, self.link, every)
             reached = trial.loglik - 0.5 * float(penalty @ trial.beta**2)
             if np.isfinite(trial.information).all() and reached >= height - slack:
                 return trial
