@@ -67,7 +67,7 @@ def _benzodiazepines(people: People, rng: np.random.Generator) -> tuple[np.ndarr
     return _refilled(who, first, -(-(people.length[who] - first) // between), between - 5, BENZODIAZEPINE, rng)
 
 
-def _refilled(
+def _refilled(  # noqa: PLR0917
     who: np.ndarray, first: np.ndarray, fills: np.ndarray, between: int, product: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     fills = np.maximum(fills, 0)

@@ -106,7 +106,7 @@ class Use:
         return daily
 
 
-def cumulative(
+def cumulative(  # noqa: PLR0917
     world: World, use: Use, base: np.ndarray, entry: np.ndarray, susceptible: np.ndarray | int, rows: slice
 ) -> np.ndarray:
     """Cumulative hazard at the end of each day, 0 before entry, (rows, days)."""

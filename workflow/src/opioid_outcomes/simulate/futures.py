@@ -90,11 +90,9 @@ def _both_lives(
                     continue
                 borne = deaths.cumulative(world, use, risk.base[who], people.entry, kind, rows)
                 borne = np.take_along_axis(borne, window, axis=1)
-                if world.illness:  # use depends on how much the person can bear
-                    left = (borne < risk.patience[who][rows, None]).astype(np.float64)
-                else:
-                    left = np.exp(-borne)
-                left *= share[rows, None]
+                # where use depends on how much the person can bear, that has to be the same in both lives
+                counted = (borne < risk.patience[who][rows, None]).astype(np.float64) if world.illness else None
+                left = share[rows, None] * (np.exp(-borne) if counted is None else counted)
                 alive[life, rows] += left
                 died_on[life, rows, 1:] += np.cumsum(-np.diff(left, axis=1) * on, axis=1)
     return alive, died_on

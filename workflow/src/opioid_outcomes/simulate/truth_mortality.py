@@ -15,7 +15,9 @@ HORIZONS = (180, 365)
 Row = dict[str, Any]
 
 
-def row(analysis: str, method: str, contrast: str, scale: str, truth: float, description: str, **more: Any) -> Row:
+def row(  # noqa: PLR0917
+    analysis: str, method: str, contrast: str, scale: str, truth: float, description: str, **more: Any
+) -> Row:
     """One number to find; the order of its keys is that of ``truth.json``."""
     return {
         "analysis": analysis,
@@ -37,6 +39,7 @@ def of(cohort: Cohort) -> list[Row]:
         *_current_use(cohort),
         *([] if lived is None else _new_user(cohort, lived)),
         *_msm(cohort),
+        *_causes(cohort),
         *([] if lived is None else _shares(cohort, lived)),
         *_stopping(cohort),
         *_addiction(),
@@ -136,7 +139,7 @@ def _current_use(cohort: Cohort) -> Iterator[Row]:
         return
     days = int(people.length.max())
     use = deaths.Use.of(cohort.care.fills, world, people.n, days)
-    windows = ((0, 30), (31, 180), (181, days))
+    windows = {"0-30": (0, 29), "31-180": (30, 179), "181-": (180, days)}
     dead, expected = np.zeros((2, len(windows) + 1, people.n))
     for first in range(0, people.n, deaths.CHUNK):
         rows = slice(first, first + deaths.CHUNK)
@@ -148,19 +151,17 @@ def _current_use(cohort: Cohort) -> Iterator[Row]:
             hazard = use.hazard(world, risk.base, kind, rows)
             borne = deaths.cumulative(world, use, risk.base, people.entry, kind, rows)
             here = followed * chance[:, None] * np.exp(-borne)
-            for place, (low, high) in enumerate(((-1, -1), *windows)):
+            for place, (low, high) in enumerate(((-1, -1), *windows.values())):
                 inside = here * ((since >= low) & (since <= high))
                 expected[place, rows] += inside.sum(axis=1) * risk.base[rows]
                 dead[place, rows] += (inside * hazard).sum(axis=1)
-    for place, (low, high) in enumerate(windows, start=1):
+    for place, window in enumerate(windows, start=1):
         rates = [dead[k].sum() / expected[k].sum() for k in (place, 0)]
-        influence = [
-            (dead[k] - rate * expected[k]) / dead[k].sum() for k, rate in zip((place, 0), rates, strict=True)
-        ]
+        influence = [(dead[k] - rate * expected[k]) / dead[k].sum() for k, rate in zip((place, 0), rates, strict=True)]
         yield row(
-            "mortality.current_use", "adjusted", "on vs off", "log_hr", np.log(rates[0] / rates[1]),
+            "mortality.current_use", "adjusted_full", "on vs off", "log_hr", np.log(rates[0] / rates[1]),
             "deaths over those expected from baseline covariates, in these days since start against off opioids",
-            window=f"{low}-{high}" if high < days else f">{low - 1}",
+            window=window,
             se=np.sqrt(((influence[0] - influence[1]) ** 2).sum()),
         )  # fmt: skip
 
@@ -172,19 +173,32 @@ def _days_since_start(on: np.ndarray) -> np.ndarray:
     return np.where(on == 1, day - np.maximum.accumulate(off, axis=1) - 1, -1)
 
 
+def _causes(cohort: Cohort) -> Iterator[Row]:
+    world = cohort.world
+    if world.illness or not world.proportional:
+        return
+    off, on = deaths.cause_shares(world)
+    for group in on:
+        yield row(
+            "mortality.cause", "adjusted_full", "on vs off", "log_hr",
+            np.log(world.hazard_ratio * on[group] / off[group]),
+            "cause-specific hazard of death on against off opioids, planted; conditional on the baseline covariates",
+            outcome=f"death:{group}",
+        )  # fmt: skip
+
+
 def _stopping(cohort: Cohort) -> Iterator[Row]:
     """Days since the end of supply against current supply, where nothing else sets the two apart."""
     world = cohort.world
-    if world.susceptible:
+    if world.susceptible or world.illness:
         return
-    for window in ("0-30", "31-90", "91-180"):
-        if world.hazard_ratio != 1.0 and window == "0-30":
+    for days in ("0-30", "31-90", "91-180"):
+        if world.hazard_ratio != 1.0 and days == "0-30":
             continue  # carry-over, which counts as on, ends a day earlier
-        ratio = (world.stopping if window != "91-180" else 1.0) / world.hazard_ratio
+        ratio = (world.stopping if days != "91-180" else 1.0) / world.hazard_ratio
         yield row(
-            "mortality.stopping", "adjusted", "stopped vs current supply", "log_hr", np.log(ratio),
-            "hazard of death in these days since the end of supply against during supply, planted",
-            window=window,
+            "mortality.stopping", "adjusted_full", f"{days} days since stopping vs current supply", "log_hr",
+            np.log(ratio), "hazard of death in these days since the end of supply against during supply, planted",
         )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ CAUSES = (
     Cause("cancer", ("C34.9",), 0.16, 1.0),
     Cause("suicide or other injury", ("W19", "X70"), 0.05, 2.0),
     Cause("other", ("E11.9", "K74.6", "N18.5"), 0.17, 1.0),
-    Cause("unknown", (), 0.06, 1.6),
+    Cause("unknown cause", (), 0.06, 1.6),
 )
 
 WORLDS: dict[str, World] = {
@@ -105,6 +105,6 @@ WORLDS: dict[str, World] = {
     "depletion": World(
         "Opioids kill the few who are susceptible, soon after they start: those who are still on them seem protected.",
         hazard_ratio=1.0,
-        susceptible=Susceptible(share=0.03, off=0.4, on=4.5),
+        susceptible=Susceptible(share=0.06, off=0.3, on=8.0),
     ),
 }
