@@ -11,7 +11,7 @@ from pooled logistic regressions. What the numerator is given (V) must be in the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,11 @@ import numpy.typing as npt
 import polars as pl
 
 from opioid_outcomes.survival import binary_regression
-from opioid_outcomes.survival.binary_regression import BinaryFit, RegressionFailure
+from opioid_outcomes.survival.binary_regression import RegressionFailure
 from opioid_outcomes.survival.products import cross, sums_by
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
+BLOCK = 65_536  # rows held at a time
 MANY, SAMPLED = 200_000, 16  # rows of a large regression, and every how many-th finds where to begin
 RIDGE = 1e-5  # where the likelihood has no maximum: per row, on standardised coefficients
 FEWEST = 1e-12  # a probability is not taken as smaller: rounding, not data
@@ -32,14 +33,29 @@ FEWEST = 1e-12  # a probability is not taken as smaller: rounding, not data
 class Model:
     """One fitted model of what happened, of the rows with these places; ``probability`` of a 1 in each.
 
-    ``sign``: 1 in the numerator, -1 in the denominator. ``fit`` None: everybody did the same, nothing to be fitted.
+    ``sign``: 1 in the numerator, -1 in the denominator. ``design``: of all rows, the caller's own array. ``params`` and
+    ``bread``: constant first; empty where everybody did the same, and there was nothing to be fitted.
     """
 
     sign: int
     rows: Ints
+    design: Floats
     outcome: Floats
     probability: Floats
-    fit: BinaryFit | None
+    params: Floats
+    bread: Floats
+
+    @property
+    def fitted(self) -> bool:
+        return len(self.params) > 0
+
+    def scores(self) -> Iterator[tuple[Ints, Floats]]:
+        """Blocks of rows, and the derivative of their log likelihoods in the coefficients."""
+        for begin in range(0, len(self.rows), BLOCK):
+            part = slice(begin, begin + BLOCK)
+            rows = self.rows[part]
+            residual = (self.outcome[part] - self.probability[part])[:, None]
+            yield rows, np.column_stack([residual, self.design[rows] * residual])
 
 
 @dataclass(frozen=True)
@@ -155,13 +171,16 @@ def estimation_influence(weights: Weights, person: npt.ArrayLike, scores: Floats
         ahead = ahead - scores
     result = np.zeros((int(ids.max()) + 1, scores.shape[1]))
     for model in weights.models:
-        if model.fit is None:
+        if not model.fitted:
             continue
-        u = model.fit.scores()
-        people = np.zeros((len(result), u.shape[1]))
-        sums = sums_by(ids[model.rows], u)
-        people[: len(sums)] = sums
-        result += model.sign * (people @ (cross(ahead[model.rows], u) @ model.fit.bread).T)
+        slope = np.zeros((scores.shape[1], len(model.params)))
+        people = np.zeros((len(result), len(model.params)))
+        for rows, own in model.scores():
+            slope += cross(ahead[rows], own)
+            low = ids[rows[0]]
+            sums = sums_by(ids[rows] - low, own)
+            people[low : low + len(sums)] += sums
+        result += model.sign * (people @ (slope @ model.bread).T)
     return result
 
 
@@ -193,8 +212,13 @@ def _weights(  # noqa: PLR0917 - one path for both kinds
         rows = np.flatnonzero(decides & (groups == group))
         if not len(rows):
             continue
-        above = _model(1, rows, numerator, outcome, numerator_names, notes, separated)
-        below = _model(-1, rows, denominator, outcome, denominator_names, notes, separated)
+        below_x = denominator if len(rows) == n else denominator[rows]
+        nested = _leading(numerator, denominator)
+        above_x = below_x[:, : numerator.shape[1]] if nested else numerator if len(rows) == n else numerator[rows]
+        y = outcome[rows]
+        search = _Search(notes, separated)
+        above = Model(1, rows, numerator, y, *search.fit(above_x, y, numerator_names))
+        below = Model(-1, rows, denominator, y, *search.fit(below_x, y, denominator_names))
         factors[rows] = _received(above, lagged) / _received(below, lagged)
         probability[rows] = below.probability
         models += [above, below]
@@ -216,29 +240,44 @@ def _received(model: Model, lagged: bool) -> Floats:
     return np.maximum(np.where(gone == 1, model.probability, 1 - model.probability), FEWEST)
 
 
-def _model(  # noqa: PLR0917
-    sign: int, rows: Ints, design: Floats, outcome: Floats, names: Sequence[str], notes: list[str], separated: list[str]
-) -> Model:
-    """A pooled logistic model; columns that say nothing beyond the others go, which changes no probability."""
-    y = outcome[rows]
-    if y.min() == y.max():
-        return Model(sign, rows, y, y, None)
-    x = design if len(rows) == len(outcome) else design[rows]
-    start = None
-    if len(rows) > MANY:  # a sample shows where to begin: fewer passes over everybody
+def _leading(numerator: Floats, denominator: Floats) -> bool:
+    """Whether the numerator is the denominator's first columns, the same memory: what is copied is copied once."""
+    return (
+        numerator.strides == denominator.strides
+        and numerator.__array_interface__["data"] == denominator.__array_interface__["data"]
+    )
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Pooled logistic models; ``notes`` and ``separated`` collect what had to be done."""
+
+    notes: list[str]
+    separated: list[str]
+
+    def fit(self, x: Floats, y: Floats, names: Sequence[str]) -> tuple[Floats, Floats, Floats]:
+        """Probabilities, coefficients and bread. Columns that say nothing beyond the others change no probability."""
+        if y.min() == y.max():
+            return y, np.zeros(0), np.zeros((0, 0))
         try:
-            start = binary_regression.fit(x[::SAMPLED], y[::SAMPLED], names=names).params
-        except RegressionFailure:
-            start = None
+            fit = binary_regression.fit(x, y, names=names, redundant="drop", start=_beginning(x, y, names))
+        except RegressionFailure as failure:
+            if failure.reason != "separation":
+                raise
+            self.separated.extend(failure.columns)
+            fit = binary_regression.fit(x, y, names=names, ridge=RIDGE)
+        self.notes.extend(f"no further information in {name}" for name, _ in fit.dropped)
+        return fit.fitted, fit.params, fit.bread
+
+
+def _beginning(x: Floats, y: Floats, names: Sequence[str]) -> Floats | None:
+    """Where a sample of many rows says that the search begins: fewer passes over everybody."""
+    if len(y) <= MANY:
+        return None
     try:
-        fit = binary_regression.fit(x, y, names=names, redundant="drop", start=start)
-    except RegressionFailure as failure:
-        if failure.reason != "separation":
-            raise
-        separated += failure.columns
-        fit = binary_regression.fit(x, y, names=names, ridge=RIDGE)
-    notes += [f"no further information in {name}" for name, _ in fit.dropped]
-    return Model(sign, rows, y, fit.fitted, fit)
+        return binary_regression.fit(x[::SAMPLED], y[::SAMPLED], names=names).params
+    except RegressionFailure:
+        return None
 
 
 def _sorted(person: npt.ArrayLike, period: npt.ArrayLike) -> Ints:

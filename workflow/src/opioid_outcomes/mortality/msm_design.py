@@ -181,7 +181,7 @@ def weigh(design: Design) -> MadeWeights:
         strata=d.past if apart else None, at_risk=(d.period > 0) | (d.past == 0),
     )  # fmt: skip
     censoring = censoring_weights(
-        d.person, d.period, d.censored, x[:, :p], x, numerator_names=of[:p], denominator_names=of, at_risk=d.died == 0
+        d.person, d.period, d.censored, x[:, :p], x, numerator_names=of[:p], denominator_names=of
     )
     how = "starting and stopping" if apart else "use"
     notes = (f"pooled logistic models of {how} and of loss to observation",)

@@ -64,7 +64,7 @@ def outside_support(treatment: Weights) -> float:
     """
     outside = decided = 0
     for above, below in zip(treatment.models[::2], treatment.models[1::2], strict=True):
-        if below.fit is None:
+        if not below.fitted:
             continue
         preference = _logit(below.probability) - _logit(above.probability)
         low, high = (float(_logit(np.array([bound]))[0]) for bound in SUPPORT)
