@@ -23,7 +23,7 @@ MAX_STEPS = 100
 # Newton's decrement per unit of weight at which that step is the last: it doubles the digits for the logit, whose
 # expected information is the observed one, and only adds some for the other link
 DECREMENT = {"logit": 1e-12, "cloglog": 1e-22}
-NEXT = 1e-18  # and the decrement to be expected after it: quadratic convergence makes it d_k (d_k / d_k-1)^2
+NEXT = 1e-18  # of very many rows, the decrement to be expected after it: d_k (d_k / d_k-1)^2, as Newton's are
 ROUGHLY = 0.01  # and in a share of the rows
 # a linear predictor that still moves by this much when the likelihood stands still has no limit
 STILL_MOVING = 1e-2
@@ -278,8 +278,9 @@ class _Search:
         """Whether the step just taken leaves nothing to gain: by its size, or by how fast Newton's steps shrink."""
         if decrement < DECREMENT[self.link]:
             return True
+        many = len(self.rows.y) > ROUGH_BLOCKS * blocks.BLOCK
         shrinks = decrement < 1e-3 * previous < np.inf
-        return self.link == "logit" and shrinks and decrement * (decrement / previous) ** 2 < NEXT
+        return many and self.link == "logit" and shrinks and decrement * (decrement / previous) ** 2 < NEXT
 
     def _uphill(self, design: Design, point: Point, step: Floats, penalty: Floats, every: int) -> Point:
         """The point after the longest of the step, its half, quarter, ... that does not lower the likelihood."""
