@@ -103,7 +103,12 @@ def influence(
 
 
 def on_coefficients(fit: BinaryFit, persons: Persons) -> Floats:
-    """Influence of each person on the coefficients of the score, (people, p): scores less their mean, times bread."""
-    scores = fit.scores()
-    centred = scores - scores.mean(axis=0)  # with a penalty they do not sum to 0, but to its slope
-    return sums_by(persons.codes, centred) @ fit.bread
+    """Influence of each person on the coefficients of the score, (people, p).
+
+    With a penalty the scores sum to its slope, of which each row has a part by its weight (the slope itself is taken as
+    known).
+    """
+    scores, weights = fit.scores(), fit.rows.weights
+    penalty = scores.sum(axis=0) / weights.sum()
+    held = np.bincount(persons.codes, weights, persons.count)
+    return (sums_by(persons.codes, scores) - held[:, None] * penalty) @ fit.bread

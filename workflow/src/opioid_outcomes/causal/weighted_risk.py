@@ -62,10 +62,11 @@ def risks(
 ) -> Risks:  # fmt: skip
     """Risks of the treated and the comparators in the population the estimand names.
 
-    One row per index date: time (n,) > 0 to the event or the end of follow-up; cause (n,) 0 none, else its number in
-    ``causes`` from 1; treated (n,) 0/1; x (n, p) covariates of the score, without a constant, named by ``names``;
-    person (n,): somebody may be in several rows and in both arms. estimand: "overlap", "iptw" or "att" (weights times
-    ``weights`` if given), or "given": ``weights`` as they are, taken as known (matched pairs; if None the crude risks).
+    One row per index date: time (n,) to the event or the end of follow-up (0: none, the row only tells the score);
+    cause (n,) 0 none, else its number in ``causes`` from 1; treated (n,) 0/1; x (n, p) covariates of the score, without
+    a constant, named by ``names``; person (n,): somebody may be in several rows and in both arms. estimand: "overlap",
+    "iptw" or "att" (weights times ``weights`` if given), or "given": ``weights`` as they are, taken as known (matched
+    pairs; if None the crude risks). censoring: follow-up in rows whose weights multiply those of the index date.
 
     RiskFailure where nothing can be estimated: an empty arm, no weight in an arm, or a score without an estimate (its
     reason and columns). ValueError if the arguments make no sense. What cannot be told of a horizon is a Contrast with
@@ -80,7 +81,7 @@ def risks(
     curves = arms.curves(each, persons)
     for curve, name in zip(curves, ARMS, strict=True):
         if not (curve.weights > 0).any():
-            raise RiskFailure(f"no weight in the {name}")
+            raise RiskFailure(f"nobody with a weight is followed among the {name}")
     estimates = weighted_arms.values(curves, at)
     size = estimates.size
     formed, drawn = None, None
@@ -123,6 +124,8 @@ def _check(  # noqa: PLR0917
         raise ValueError("treated must be 0 or 1")
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise ValueError("weights must be known, finite and at least 0")
+    if not np.isfinite(ends).all() or (ends < 0).any() or (kinds[ends == 0] > 0).any():
+        raise ValueError("times must be known, finite and at least 0, above 0 with an event")
     if len(set(causes)) < len(causes):
         raise ValueError("causes must differ")
     one = arm.astype(bool)
@@ -161,8 +164,9 @@ def _score(data: _Data, x: npt.NDArray, found: Propensity, estimand: Estimand) -
 
 def _follow_up(data: _Data, censoring: CensoringRows | None) -> FollowUp:
     if censoring is None:
-        n = len(data.time)
-        return FollowUp(np.zeros(n), data.time, data.cause, np.arange(n), np.ones(n))
+        followed = np.flatnonzero(data.time > 0)
+        none = np.zeros(len(followed))
+        return FollowUp(none, data.time[followed], data.cause[followed], followed, none + 1)
     place = np.asarray(censoring.row, np.int64)
     start, stop, factor = (np.asarray(v, float) for v in (censoring.start, censoring.stop, censoring.weight))
     if (place < 0).any() or (place >= len(data.time)).any() or (stop > data.time[place]).any():
