@@ -97,7 +97,7 @@ def smr(person_time: pl.DataFrame, against: Reference | str, *, exposure: Exposu
         row = _row("all", "smr", amount(person_time), gate=against)
         return [row]
     known, notes = _comparable(person_time, against)
-    groups = {"all": pl.lit(True)}
+    groups = {"all": pl.col("start").is_not_null()}
     if contrast:
         groups |= {name: contrast.exposure == value for name, value in zip(contrast.arms, (1, 0), strict=True)}
     rows: list[Estimate] = []
