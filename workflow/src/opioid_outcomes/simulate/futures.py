@@ -74,7 +74,7 @@ def _both_lives(
     cohort: Cohort, who: np.ndarray, visit: np.ndarray, index: np.ndarray, days: int
 ) -> tuple[np.ndarray, np.ndarray]:
     people = cohort.people.rows(who)
-    people.length[:] = days  # nobody's observation ends within the time compared
+    people.length[:] = index + FOLLOWED + 1  # nobody's observation ends within the time compared
     draws, risk, world = cohort.draws.rows(who), cohort.hazards, cohort.world
     alive = np.zeros((2, len(who), FOLLOWED + 1))
     died_on = np.zeros_like(alive)
