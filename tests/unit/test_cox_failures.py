@@ -95,6 +95,87 @@ def test_single_event_is_fitted() -> None:
     assert np.isfinite(fitted.params).all()
 
 
+def test_deaths_in_one_arm_only() -> None:
+    _, _, died, x = simulated()
+    found = failure(x, ["arm", "b"], event=died * (x[:, 0] == 1))
+    assert (found.reason, found.columns) == ("separation", ("arm",))
+
+
+def test_death_itself_as_a_covariate() -> None:
+    _, _, died, x = simulated()
+    found = failure(np.column_stack([died, x[:, 1]]), ["told", "b"])
+    assert (found.reason, found.columns) == ("separation", ("told",))
+
+
+def test_the_same_column_twice_and_its_complement() -> None:
+    x = simulated()[3]
+    assert failure(x[:, [0, 0]], ["arm", "again"]).columns == ("arm", "again")
+    found = failure(np.column_stack([x, 1 - x[:, 0]]), ["arm", "b", "other arm"])
+    assert (found.reason, found.columns) == ("collinear", ("arm", "other arm"))
+
+
+def test_all_censored_on_the_day_they_enter() -> None:
+    _, _, died, x = simulated()
+    with pytest.raises(ValueError, match="every row must have start < stop"):
+        cox.fit(np.zeros(N), np.zeros(N), died, x, names=["a", "b"])
+
+
+def test_nobody_has_a_weight() -> None:
+    assert failure(simulated()[3], ["a", "b"], weights=np.zeros(N)).reason == "no events"
+
+
+def test_rows_of_no_weight_are_as_if_not_there() -> None:
+    start, stop, died, x = simulated()
+    half = np.arange(N) % 2 == 0
+    one = cox.fit(start, stop, died, x, names=["a", "b"], weights=half.astype(float), cluster=np.arange(N) // 4)
+    other = cox.fit(start[half], stop[half], died[half], x[half], names=["a", "b"], cluster=np.arange(N)[half] // 4)
+    np.testing.assert_array_equal(one.params, other.params)
+    np.testing.assert_array_equal(one.robust_covariance, other.robust_covariance)
+    assert not one.residuals("martingale")[~half].any()
+
+
+@pytest.mark.parametrize("weight", [1e12, 1e40])
+def test_one_row_with_all_the_weight(weight: float) -> None:
+    weights = np.ones(N)
+    weights[3] = weight
+    assert failure(simulated()[3], ["a", "b"], weights=weights).reason == "uneven weights"
+
+
+@pytest.mark.parametrize(("spread", "fits"), [(1, True), (5, True), (20, True), (60, False)])
+def test_weights_that_explode_give_numbers_or_a_reason(spread: float, fits: bool) -> None:
+    start, stop, died, x = simulated()
+    weights = np.exp(spread * np.random.default_rng(4).normal(size=N))
+    if not fits:
+        assert failure(x, ["a", "b"], weights=weights).reason == "uneven weights"
+        return
+    fitted = cox.fit(start, stop, died, x, names=["a", "b"], weights=weights)
+    assert np.isfinite([fitted.params, *fitted.covariance, *fitted.robust_covariance]).all()
+    assert (np.diag(fitted.robust_covariance) > 0).all()
+
+
+@pytest.mark.parametrize("unit", [1e-40, 1e-12, 1e12, 1e40])
+def test_units_of_covariates_and_weights_do_not_matter(unit: float) -> None:
+    start, stop, died, x = simulated()
+    plain = cox.fit(start, stop, died, x, names=["a", "b"])
+    other = cox.fit(start, stop, died, x * [1, unit], names=["a", "b"], weights=np.full(N, unit))
+    np.testing.assert_allclose(other.params * [1, unit], plain.params, rtol=1e-8)
+    np.testing.assert_allclose(
+        other.robust_covariance * np.outer([1, unit], [1, unit]), plain.robust_covariance, rtol=1e-6
+    )
+
+
+def test_offset_that_no_data_support() -> None:
+    offset = 1000 * np.random.default_rng(6).normal(size=N)
+    assert failure(simulated()[3], ["a", "b"], offset=offset).reason == "no convergence"
+
+
+def test_robust_wald_test_needs_more_clusters_than_covariates() -> None:
+    start, stop, died, x = simulated()
+    tests = cox.fit(start, stop, died, x, names=["a", "b"], cluster=np.arange(N) % 2).tests()
+    assert tests.filter(pl.col("test") == "wald_robust")["statistic"].to_list() == [None]
+    assert tests["statistic"].null_count() == tests["p_value"].null_count() == 1
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -102,6 +183,7 @@ def test_single_event_is_fitted() -> None:
         ({"start": np.full(N, 1e6)}, "start < stop"),
         ({"event": np.full(N, 2)}, "0 or 1"),
         ({"weights": np.full(N, -1.0)}, "at least 0"),
+        ({"weights": np.full(N, 1e300)}, "largest weight"),
         ({"weights": np.ones(3)}, "weights must have 400 values"),
         ({"names": ["a"]}, "2 named columns|1 named columns"),
         ({"ties": "exact"}, "efron or breslow"),

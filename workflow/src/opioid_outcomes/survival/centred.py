@@ -69,5 +69,5 @@ def centre(x: Floats, weights: Floats) -> Centred:
         np.square(block, out=block)
         squares += column_sums(block, weights[rows])
     spread = np.sqrt(squares / weights.sum())
-    varies = spread > 1e-12 * np.maximum(1, np.abs(means))
+    varies = np.isfinite(spread) & (spread > 1e-12 * np.maximum(np.abs(low), np.abs(high)))
     return Centred(x, means, low, high, np.where(varies, spread, 1.0))

@@ -15,36 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from opioid_outcomes.survival import cox_likelihood as likelihood
 from opioid_outcomes.survival import cox_residuals, cox_rows, proportional_hazards, risk_sets
 from opioid_outcomes.survival.centred import Centred, centre
 from opioid_outcomes.survival.cox_likelihood import Hazards, Moments
 from opioid_outcomes.survival.cox_rows import Rows
+from opioid_outcomes.survival.cox_search import CoxFailure, Search
 from opioid_outcomes.survival.proportional_hazards import Transform
 from opioid_outcomes.survival.risk_sets import Floats, RiskSets
 
 Residual = Literal["martingale", "score", "dfbeta", "schoenfeld", "scaled_schoenfeld"]
-MAX_STEPS = 60
-# Newton's decrement (step' information step, per unit of weight) at which that step, doubling the digits, is the last
-DECREMENT = 1e-12
-# a covariate whose coefficient still moves by this much over its range when the likelihood stands still has no estimate
-STILL_MOVING = 1e-2
-# log relative hazards that differ by more are supported by no data
-BEYOND = 50.0
-# share of a covariate's information that must be left after the covariates before it
-COLLINEAR = 1e-10
-
-
-class CoxFailure(Exception):
-    """A model that has no estimate: why, and through which columns.
-
-    reason: "no events", "no variation" (a column is the same in everybody at risk at each event), "collinear",
-    "separation" (the likelihood rises for ever: everybody who dies has the same value) or "no convergence".
-    """
-
-    def __init__(self, reason: str, columns: Sequence[str] = ()) -> None:
-        self.reason, self.columns = reason, tuple(columns)
-        super().__init__(f"{reason}: {', '.join(self.columns)}" if self.columns else reason)
+# rows that count (Kish, (sum w)^2 / sum w^2) at the least: with fewer one row says all, and the others are its rounding
+FEWEST_ROWS = 1 + 1e-6
 
 
 @dataclass(frozen=True)
@@ -112,7 +93,7 @@ class CoxFit:
         from scipy.stats import chi2
 
         statistics = {
-            "likelihood_ratio": 2 * (self.loglik - self.loglik_null),
+            "likelihood_ratio": max(0.0, 2 * (self.loglik - self.loglik_null)),
             "wald": _quadratic(self.params, self.covariance),
             "wald_robust": _quadratic(self.params, self.robust_covariance),
             "score": self.null_score,
@@ -164,13 +145,19 @@ def fit(
         raise ValueError("ties must be efron or breslow")
     if not rows.event.any():
         raise CoxFailure("no events")
-    centred = centre(columns, rows.weights)
+    if len(rows.weights) > 1 and _rows_that_count(rows.weights) < FEWEST_ROWS:
+        raise CoxFailure("uneven weights")
     sets = risk_sets.build(rows.start, rows.stop, rows.event, rows.stratum)
-    at, n_iter, loglik_null, null_score = _Search(sets, centred, rows, ties == "efron", tuple(names)).run()
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is no number is seen to
+        centred = centre(columns, rows.weights)
+        at, n_iter, loglik_null, null_score = Search(sets, centred, rows, ties == "efron", tuple(names)).run()
+        covariance = _inverse(at.information, centred.spread)
+    if not (np.isfinite(covariance).all() and (np.diag(covariance) > 0).all()):
+        raise CoxFailure("no convergence", names)
     return CoxFit(
         names=tuple(names),
         params=at.beta,
-        covariance=_inverse(at.information, centred.spread),
+        covariance=covariance,
         loglik=at.hazards.loglik,
         loglik_null=loglik_null,
         n_iter=n_iter,
@@ -184,94 +171,9 @@ def fit(
     )
 
 
-@dataclass(frozen=True)
-class _Point:
-    beta: Floats
-    hazards: Hazards
-    moments: Moments
-    score: Floats
-    information: Floats
-
-    def step(self, scale: Floats) -> Floats:
-        """Newton's step, solved in standard deviations of the covariates: well conditioned whatever their units."""
-        scaled = self.information * np.outer(scale, scale)
-        return scale * np.linalg.solve(scaled, scale * self.score).astype(np.float64)
-
-
-@dataclass(frozen=True)
-class _Search:
-    """Newton-Raphson on centred covariates, with step halving."""
-
-    sets: RiskSets
-    x: Centred
-    rows: Rows
-    efron: bool
-    names: tuple[str, ...]
-
-    def at(self, beta: Floats, least: float = -np.inf) -> _Point | None:
-        """Likelihood and derivatives, or None where the likelihood is under ``least`` (or is no number)."""
-        eta = self.x.linear(beta, self.rows.offset)
-        hazards = likelihood.hazards(self.sets, self.rows.weights, eta, efron=self.efron)
-        if not hazards.loglik >= least:
-            return None
-        moments = likelihood.moments(self.sets, self.x, hazards)
-        score = likelihood.score(self.sets, self.x, self.rows.weights[self.sets.died], hazards, moments)
-        information = likelihood.information(hazards, moments)
-        if not np.isfinite(information).all():
-            return None
-        return _Point(beta, hazards, moments, score, information)
-
-    def run(self) -> tuple[_Point, int, float, float]:
-        """The maximum, the number of steps taken, the log-likelihood without covariates and the score test there."""
-        point = self.at(np.zeros(self.x.columns))
-        if point is None:
-            raise CoxFailure("no convergence", self.names)
-        self._identified(point.information)
-        span, unit = self.x.high - self.x.low, float(self.rows.weights[self.rows.event].mean())
-        loglik_null, null_score = point.hazards.loglik, float(point.step(self.x.spread) @ point.score)
-        for n_iter in range(1, MAX_STEPS + 1):
-            try:
-                step = point.step(self.x.spread)
-            except np.linalg.LinAlgError:
-                raise self._failure("separation", point.beta * span) from None
-            decrement = float(step @ point.score)
-            point = self._uphill(point, step)
-            if decrement < DECREMENT * unit:
-                if (np.abs(step) * span > STILL_MOVING).any():
-                    raise self._failure("separation", step * span)
-                return point, n_iter, loglik_null, null_score
-        raise self._failure("no convergence", step * span)
-
-    def _uphill(self, point: _Point, step: Floats) -> _Point:
-        """The point after the longest of the step, its half, quarter, ... that does not lower the likelihood."""
-        slack = 1e-10 * (1 + abs(point.hazards.loglik))  # rounding
-        for _ in range(30):
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                trial = self.at(point.beta + step, point.hazards.loglik - slack)
-            if trial is not None:
-                return trial
-            step = 0.5 * step
-        reason = "separation" if np.ptp(self.x.linear(point.beta, np.zeros(len(self.x)))) > BEYOND else "no convergence"
-        raise self._failure(reason, point.beta * (self.x.high - self.x.low))
-
-    def _failure(self, reason: str, movement: Floats) -> CoxFailure:
-        moving = np.abs(movement) > 0.1 * np.abs(movement).max()
-        return CoxFailure(reason, [name for name, moves in zip(self.names, moving, strict=True) if moves])
-
-    def _identified(self, information: Floats) -> None:
-        """Refuse columns that do not vary within risk sets, or that the columns before them already say."""
-        information = information * np.outer(self.x.spread, self.x.spread)
-        size = np.diag(information)
-        flat = size <= COLLINEAR * self.rows.weights[self.rows.event].sum()
-        if flat.any():
-            raise CoxFailure("no variation", [name for name, is_flat in zip(self.names, flat, strict=True) if is_flat])
-        root = np.sqrt(size)
-        correlation = information / np.outer(root, root)
-        for j in range(1, len(size)):
-            weights = np.linalg.lstsq(correlation[:j, :j], correlation[:j, j], rcond=None)[0]
-            if 1 - correlation[j, :j] @ weights < COLLINEAR:
-                partners = np.flatnonzero(np.abs(weights) > 1e-5)
-                raise CoxFailure("collinear", [self.names[k] for k in (*partners, j)])
+def _rows_that_count(weights: Floats) -> float:
+    share = weights / weights.max()
+    return float(share.sum() ** 2 / np.square(share).sum())
 
 
 def _quadratic(params: Floats, covariance: Floats) -> float | None:
@@ -281,6 +183,6 @@ def _quadratic(params: Floats, covariance: Floats) -> float | None:
     return float(params @ np.linalg.solve(covariance, params))
 
 
-def _inverse(information: Floats, scale: Floats) -> Floats:
-    units = np.outer(scale, scale)
-    return units * np.linalg.inv(information * units)
+def _inverse(information: Floats, spread: Floats) -> Floats:
+    units = np.outer(spread, spread)
+    return np.linalg.inv(information / units) / units

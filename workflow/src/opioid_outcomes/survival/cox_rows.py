@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
+SMALLEST, LARGEST = 1e-100, 1e100
 UNKNOWN = "times, covariates, weights and offsets must be known and finite"
 
 
@@ -67,6 +68,8 @@ def check(  # noqa: PLR0917 - the arguments of cox.fit, in its order
         raise ValueError("every row must have start < stop (nobody is at risk on a day at whose beginning they leave)")
     if not ((died == 0) | (died == 1)).all() or (weight < 0).any():
         raise ValueError("event must be 0 or 1, and weights at least 0")
+    if n and weight.max() > 0 and not SMALLEST < weight.max() < LARGEST:
+        raise ValueError("the largest weight is beyond what can be squared and summed")
     kept = None if (weight > 0).all() else np.flatnonzero(weight > 0)
     if kept is not None:
         starts, stops, died, columns = starts[kept], stops[kept], died[kept], columns[kept]
