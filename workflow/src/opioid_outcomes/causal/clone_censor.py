@@ -101,7 +101,7 @@ class Clones:
     cause: Ints
     row: Ints  # of the grid
     weight: Floats  # for censoring, times the person's
-    notes: tuple[str, ...]
+    problem: str | None = None  # why the weights cannot be had, in general words
 
 
 @dataclass(frozen=True)
@@ -175,52 +175,63 @@ def _design(
 
 
 def weigh(
-    found: Layout, weights: Floats | None = None, *, ridge: float = RIDGE, truncation: tuple[float, float] = (0, 100)
-) -> Clones:
+    found: Layout, weights: Floats | None = None, *, ridge: float = RIDGE, truncation: tuple[float, float] = (0, 100),
+    modelled: bool = True,
+) -> Clones:  # fmt: skip
     """Clones with their weights; weights: (n,) of persons (sampling, or of a bootstrap), who count so in the models.
 
-    truncation: percentiles at which the weights for censoring are cut. Cost: two regressions on the rows.
+    truncation: percentiles at which the weights for censoring are cut. modelled False: weights are the persons' alone.
+    A model without an estimate is no exception: ``problem`` says so. Cost: two regressions on the rows.
     """
-    who, notes = found.person, []
     mass = np.ones(len(found.grid.time)) if weights is None else np.asarray(weights, float)
-    at_risk = found.risk > 0
-    hazard = np.zeros(len(who))
-    at_risk &= mass[who] > 0
+    if not modelled:
+        return _clones(found, np.ones(len(found.rows)), mass, None)
+    problem, hazard, factor = None, np.zeros(len(found.rows)), np.ones(len(found.grid.time))
     try:
-        hazard[found.length > 0] = _hazard(found, at_risk, mass[who], ridge)
+        hazard = _hazard(found, mass[found.person], ridge)
     except RegressionFailure as failure:
-        notes.append(f"no model of leaving: {failure.reason}")
-    gone = hazard * found.length
-    before = np.cumsum(gone) - gone
-    first = np.searchsorted(who, who)
-    log_weight = before - before[first] + hazard * np.where(found.length > 0, (found.length + 1) / 2, 0.0)
-    factor = np.ones(len(found.grid.time))
-    if len(found.asked):
-        try:
-            factor[who[found.asked]] = _begins(found, mass[who], ridge)
-        except RegressionFailure as failure:
-            notes.append(f"no model of beginning at the end of grace: {failure.reason}")
-    opens = found.grid.opens[found.rows]
-    after = opens >= found.strategy.grace if found.strategy.grace is not None else np.zeros(len(who), bool)
-    weight = np.exp(log_weight) * np.where(after, factor[who], 1.0)
-    return _clones(found, _cut(weight, found.followed, truncation), mass[who], tuple(notes))
+        if failure.reason != "no events":  # if nobody leaves, nobody stands in for others
+            problem = f"no model of leaving ({failure.reason})"
+    try:
+        factor[found.person[found.asked]] = _begins(found, mass[found.person], ridge)
+    except RegressionFailure as failure:
+        if failure.reason == "no events" and len(found.asked):
+            problem = "nobody begins in the last interval of grace, and so nobody stands in for those who do not"
+        elif failure.reason not in ("no events", "everybody"):
+            problem = f"no model of beginning ({failure.reason})"
+    weight = _stays(found, hazard)
+    if found.strategy.grace is not None:
+        weight *= np.where(found.grid.opens[found.rows] >= found.strategy.grace, factor[found.person], 1.0)
+    return _clones(found, _cut(weight, found.followed, truncation), mass, problem)
 
 
-def _hazard(found: Layout, at_risk: Bools, mass: Floats, ridge: float) -> Floats:
-    """Hazard of leaving per unit of time in each interval in which going on is a decision."""
+def _hazard(found: Layout, mass: Floats, ridge: float) -> Floats:
+    """Hazard of leaving per unit of time in each interval, 0 where going on is no decision."""
+    fitted_on = (found.risk > 0) & (mass > 0)
     fitted = binary_regression.fit(
-        found.z[at_risk], found.leaves[at_risk], names=found.names, weights=mass[at_risk],
-        offset=np.log(found.risk[at_risk]), link="cloglog", ridge=ridge,
+        found.z[fitted_on], found.leaves[fitted_on], names=found.names, weights=mass[fitted_on],
+        offset=np.log(found.risk[fitted_on]), link="cloglog", ridge=ridge,
     )  # fmt: skip
-    return np.exp(fitted.linear(found.z[found.length > 0]))
+    return np.where(found.length > 0, np.exp(fitted.linear(found.z)), 0.0)
 
 
 def _begins(found: Layout, mass: Floats, ridge: float) -> Floats:
-    """1 / probability of beginning in the last interval of grace of those asked."""
-    places = found.asked[mass[found.asked] > 0]
-    begun = found.begun[mass[found.asked] > 0]
-    fitted = binary_regression.fit(found.z[places], begun, names=found.names, weights=mass[places], ridge=ridge)
+    """1 / probability of beginning in the last interval of grace, of those asked."""
+    counted = mass[found.asked] > 0
+    places = found.asked[counted]
+    fitted = binary_regression.fit(
+        found.z[places], found.begun[counted], names=found.names, weights=mass[places], ridge=ridge
+    )
     return 1 / fitted.predict(found.z[found.asked])
+
+
+def _stays(found: Layout, hazard: Floats) -> Floats:
+    """1 / probability of having stayed, in the middle of each interval: it is one number for all of it."""
+    who = found.person
+    gone = hazard * found.length
+    before = np.cumsum(gone) - gone
+    middle = np.where(found.length > 0, (found.length + 1) / 2, 0.0)
+    return np.exp(before - before[np.searchsorted(who, who)] + hazard * middle)
 
 
 def _cut(weight: Floats, followed: Bools, truncation: tuple[float, float]) -> Floats:
@@ -229,7 +240,7 @@ def _cut(weight: Floats, followed: Bools, truncation: tuple[float, float]) -> Fl
     return np.clip(weight, *np.percentile(weight[followed], truncation))
 
 
-def _clones(found: Layout, weight: Floats, mass: Floats, notes: tuple[str, ...]) -> Clones:
+def _clones(found: Layout, weight: Floats, mass: Floats, problem: str | None) -> Clones:
     kept = np.flatnonzero(found.followed)
     grid, left = found.grid, found.strategy.left
     who, interval = found.person[kept], grid.interval[found.rows[kept]]
@@ -237,7 +248,7 @@ def _clones(found: Layout, weight: Floats, mass: Floats, notes: tuple[str, ...])
     dies = (stop == grid.time[who]) & (grid.cause[who] > 0)
     return Clones(
         found.strategy, who, grid.edges[interval], stop, np.where(dies, grid.cause[who], 0), found.rows[kept],
-        weight[kept] * mass[kept], notes,
+        weight[kept] * mass[who], problem,
     )  # fmt: skip
 
 

@@ -105,15 +105,17 @@ def compare(
     grid: Grid, strategies: tuple[Strategy, Strategy], x: Floats, *, names: Sequence[str], bands: Sequence[float],
     causes: int, horizons: Sequence[float], weights: Floats | None = None, truncation: tuple[float, float] = (0, 100),
     se: Literal["sandwich", "bootstrap"] = "sandwich", replicates: int = 500, seed: int = 0,
+    weigh_leaving: bool = True,
 ) -> Comparison:  # fmt: skip
     """Risks and restricted mean times under two strategies, each on its own clones.
 
     grid, strategies, x, names, bands: as ``clone_censor.layout``; weights: (n,) of persons; horizons within the grid.
-    bootstrap: persons are drawn by weights, and both models of leaving redone in each replicate. Cost: per replicate
-    two to four regressions on the rows; the sandwich costs no more than the estimate.
+    weigh_leaving: False gives the clones as they are, for comparison. bootstrap: persons are drawn by weights, and both
+    models of leaving redone in each replicate. Cost: per replicate two to four regressions on the rows; the sandwich
+    costs no more than the estimate.
     """
     layouts = [layout(grid, strategy, x, names=names, bands=bands) for strategy in strategies]
-    clones = [weigh(found, weights, truncation=truncation) for found in layouts]
+    clones = [weigh(found, weights, truncation=truncation, modelled=weigh_leaving) for found in layouts]
     found = [curves(of, causes) for of in clones]
     values = np.stack([_numbers(curve, horizons) for curve in found])
     if se == "bootstrap":
@@ -124,7 +126,7 @@ def compare(
     else:
         errors = _influences(found, len(grid.time), horizons)
         joint = Joint(np.nan_to_num(values.ravel()), cross(errors, errors))
-    known = np.isfinite(values).all(axis=(0, 2))
+    known: Bools = np.asarray(np.isfinite(values).all(axis=(0, 2)))
     return Comparison(grid, (clones[0], clones[1]), (found[0], found[1]), tuple(horizons), causes, joint, known)
 
 
