@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import NUMBERS, SCHEMA
+from opioid_outcomes.disclosure import standardised
 from opioid_outcomes.disclosure.profile import Profile
 from opioid_outcomes.disclosure.sentences import blurred
 from opioid_outcomes.survival.kaplan_meier import log_log_limits
@@ -29,6 +30,8 @@ PART_OF = {
     "on": "all", "off": "all", "treatment": "all", "unknown": "all", "baseline user": "all", "non user": "all",
 }  # fmt: skip
 ESTIMAND = ["analysis", "method", "outcome", "contrast", "window", "scale", "spec"]
+
+NOTHING_LEFT = "not evaluable: nothing is left of its deaths or person-years when rounded"
 
 Counted = tuple[int, float]  # events, person-years
 Group = tuple[object, ...]
@@ -94,7 +97,7 @@ def _coarse(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _rounded(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Counts as shown, and for shares the exact ones beside them."""
-    frame = frame.with_columns(exact_events="events", exact_persons="persons")
+    frame = frame.with_columns(exact_events="events", exact_persons="persons", exact_person_years="person_years")
     person_years = profile.rounded("person_years").cast(pl.Float64).alias("person_years")
     return frame.with_columns(profile.rounded("persons"), profile.rounded("events"), person_years)
 
@@ -102,12 +105,49 @@ def _rounded(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
 def _rates_of_rounded_counts(frame: pl.DataFrame) -> pl.DataFrame:
     """Rates and ratios of rates again, from the counts that are shown: a dozen rows per cohort, never people."""
     rows = frame.to_dicts()
+    at_one_age = {
+        _group(row, row["contrast"]): standardised.rate_of(row, row["exact_events"], row["exact_person_years"])
+        for row in rows
+        if row["scale"] == RATE and row["method"] == standardised.STANDARDISED and row["estimate"] is not None
+    }
     shown = {
         _group(row, row["contrast"]): (row["events"], row["person_years"])
         for row in rows
         if row["scale"] == RATE and row["person_years"]
     }
-    return pl.DataFrame([row | _recomputed(row, shown) for row in rows], schema=frame.schema)
+    told = [
+        _of_expected(row)
+        if row["scale"] == standardised.SMR or row["method"] == standardised.EXCESS
+        else _at_one_age(row, at_one_age)
+        if row["method"] == standardised.STANDARDISED
+        else _recomputed(row, shown)
+        for row in rows
+    ]
+    return pl.DataFrame([row | numbers for row, numbers in zip(rows, told, strict=True)], schema=frame.schema)
+
+
+def _of_expected(row: dict[str, Any]) -> dict[str, Any]:
+    """An SMR or excess rate from the counts shown; nothing where there is none."""
+    if row["estimate"] is None:
+        return {}
+    if not row["person_years"]:
+        return dict.fromkeys(NUMBERS) | {"gate": NOTHING_LEFT}
+    return standardised.of_expected(row, row["exact_events"], row["exact_person_years"]) | _noted(row)
+
+
+def _at_one_age(row: dict[str, Any], shown: dict[Group, standardised.StandardisedRate]) -> dict[str, Any]:
+    """A standardised rate, or the ratio of two, moved as rounding moves their counts; nothing where there is none."""
+    if row["estimate"] is None or row["cohort"] == "pooled":
+        return {}
+    rates = [shown.get(_group(row, arm)) for arm in row["contrast"].split(" vs ")]
+    known = [rate for rate in rates if rate and (row["scale"] == RATE or rate.rate)]
+    if len(known) < len(rates):
+        return dict.fromkeys(NUMBERS) | {"gate": NOTHING_LEFT}
+    told = _noted(row, "moved by as much as rounding moves its counts")
+    if row["scale"] == RATE:
+        rate = known[0]
+        return {"estimate": rate.rate, "ci_low": rate.ci_low, "ci_high": rate.ci_high, "se": rate.se} | told
+    return standardised.ratio_of(*known) | told
 
 
 def _group(row: dict[str, Any], contrast: str) -> Group:
@@ -123,8 +163,7 @@ def _recomputed(row: dict[str, Any], shown: dict[Group, Counted]) -> dict[str, A
     counted = [shown.get(_group(row, arm)) for arm in row["contrast"].split(" vs ")]
     known = [each for each in counted if each and (row["scale"] == RATE or each[0])]
     if len(known) < len(counted):
-        nothing_left = "not evaluable: nothing is left of its deaths or person-years when rounded"
-        return dict.fromkeys(NUMBERS) | {"gate": nothing_left}
+        return dict.fromkeys(NUMBERS) | {"gate": NOTHING_LEFT}
     events, person_years = zip(*known, strict=True)
     if row["scale"] == RATE:
         rate = per_1000_person_years(events[0], person_years[0])
