@@ -58,9 +58,9 @@ def new_user(
     """
     displays = {name: DISPLAYS[name].empty() for name in trial_displays.NAMES}
     row = template(comparator, choices.weighting, population(choices, trials), _note(comparator, choices))
-    refused = nobody or _empty_group(comparator, trials)
-    if refused:
-        return Compared(by_horizon(replace(row, gate=f"not evaluable: {refused}"), choices), displays)
+    nobody = nobody or _empty_group(comparator, trials)
+    if nobody:
+        return Compared(by_horizon(replace(row, gate=f"not evaluable: {nobody}"), choices), displays)
     if weighted(trials):
         trials = trials.filter(pl.col("survey_weight").fill_null(0) > 0)
     base = trials["survey_weight"].to_numpy() if weighted(trials) else np.ones(trials.height)
@@ -71,7 +71,9 @@ def new_user(
             missing=choices.missing, base=base, trim=choices.trim, ridge=choices.ridge,
         )  # fmt: skip
     except NotComparable as failure:
-        return Compared(by_horizon(replace(row, gate=f"not evaluable: {failure.reason}"), choices), displays)
+        refused = replace(row, gate=f"not evaluable: {failure.reason}")
+        crude = _crude(comparator, outcomes_of(trials), base, choices, trials)
+        return Compared(by_horizon(refused, choices) + crude, displays)
     kept = trials.filter(pl.Series(arms.keep))
     deaths = kept.filter(pl.col("event") == 1)["person_id"].n_unique()
     judged = trial_gates.judge(arms, deaths, choices.weighting, active=comparator != "non_user")

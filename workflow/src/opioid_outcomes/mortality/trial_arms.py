@@ -5,8 +5,8 @@ Nothing here has seen an outcome by arm: the table that comes in has no column o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,14 +28,18 @@ POPULATIONS = {
     "att": "new users (ATT)",
     "match": "new users with a match (ATT)",
 }
+# Rosenbaum & Rubin (1984) JASA 79:516: squares and products that are out of balance enter the score, which is made anew
+ROUNDS = 3
+UNBALANCED = 0.1  # ANALYSES 4, gates
+ROWS_PER_COLUMN = 10  # index dates of the smaller arm for each column of a score that grows so
 BEFORE_OUTCOMES = ("follow_up", "event", "cause", "as_treated_until")  # columns that tell an outcome
 
 
 class NotComparable(Exception):
     """Arms between which nothing can be compared: the reason, in general words."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, columns: Sequence[str] = ()) -> None:
+        self.reason, self.columns = reason, tuple(columns)
         super().__init__(reason)
 
 
@@ -79,22 +83,59 @@ def compare(
         raise ValueError(f"outcomes are not to be seen before the gates: {told}")
     design = score_design(rows, baseline, missing)
     keep, arm, base = design.keep, rows["arm"].to_numpy().astype(float)[design.keep], base[design.keep]
-    notes = list(design.notes)
+    notes, started = list(design.notes), design.names
     score = _score(design.x, arm, base, design.names, ridge)
     if trim != "none" and weighting in ("iptw", "att"):
         inside = overlap.trim(score, arm, trim)
         keep = keep.copy()
         keep[np.flatnonzero(keep)[~inside]] = False
-        design = ScoreDesign(
-            design.x[inside], design.names, design.covariates[inside], design.covariate_names, keep, design.notes
-        )
+        design = replace(design, x=design.x[inside], covariates=design.covariates[inside], keep=keep)
         arm, base = arm[inside], base[inside]
         score = _score(design.x, arm, base, design.names, ridge)
         notes.append(f"index dates outside the score's range left out ({trim})")
-    weights = matching.match(score, arm).weights if weighting == "match" else propensity.weights(score, arm, weighting)
-    kept = rows.filter(pl.Series(keep))
-    found = balance(design, kept.select(left_out), arm, weights * base, base)
+    kept = rows.filter(pl.Series(keep)).select(left_out)
+    weights = _weights(score, arm, weighting)
+    found = balance(design, kept, arm, weights * base, base)
+    refused: set[str] = set()
+    for _ in range(ROUNDS):
+        most = int(min(arm.sum(), (1 - arm).sum()) / ROWS_PER_COLUMN)
+        larger = _with_products(design, found, most=most, refused=refused)
+        if larger is None:
+            break
+        try:
+            score = _score(larger.x, arm, base, larger.names, ridge)
+        except NotComparable as failure:  # what happens in one arm only cannot be balanced, and stays out of balance
+            refused |= {*failure.columns} or {*larger.names}
+            continue
+        design, weights = larger, _weights(score, arm, weighting)
+        found = balance(design, kept, arm, weights * base, base)
+    if any(name not in started for name in design.names):
+        notes.append("squares and products of covariates that were out of balance entered the score")
     return Arms(keep, arm, base, design, score, weights, found, tuple(notes))
+
+
+def _weights(score: Floats, arm: Floats, weighting: Weighting) -> Floats:
+    return matching.match(score, arm).weights if weighting == "match" else propensity.weights(score, arm, weighting)
+
+
+def _with_products(
+    design: ScoreDesign, found: pl.DataFrame, *, most: int, refused: Container[str]
+) -> ScoreDesign | None:  # fmt: skip
+    """The design with the squares and products that are out of balance, the worst first, up to ``most`` columns.
+
+    None where there are none, or none but those refused.
+    """
+    wanted = found.filter(pl.col("in_score") == 0, pl.col("smd_after").abs() >= UNBALANCED).sort(
+        pl.col("smd_after").abs(), "covariate", descending=[True, False]
+    )
+    pairs = products(design.covariate_names, design.two_valued)
+    chosen = [name for name in wanted["covariate"] if name in pairs and name not in refused]
+    chosen = chosen[: max(most - len(design.names), 0)]
+    if not chosen:
+        return None
+    x = np.nan_to_num(design.covariates)
+    columns = [x[:, pairs[name][0]] * x[:, pairs[name][1]] for name in chosen]
+    return replace(design, x=np.column_stack([design.x, *columns]), names=(*design.names, *chosen))
 
 
 def _score(x: Floats, arm: Floats, base: Floats, names: Sequence[str], ridge: float) -> Floats:
@@ -106,30 +147,40 @@ def _score(x: Floats, arm: Floats, base: Floats, names: Sequence[str], ridge: fl
     except RegressionFailure as failure:
         named = ", ".join(dict.fromkeys(name.split("=")[0].split(" (curve")[0] for name in failure.columns))
         what = "a covariate tells for sure who starts" if failure.reason == "separation" else failure.reason
-        raise NotComparable(f"propensity score: {what}{f' ({named})' if named else ''}") from None
+        raise NotComparable(f"propensity score: {what}{f' ({named})' if named else ''}", failure.columns) from None
+
+
+def products(names: Sequence[str], two_valued: Sequence[bool]) -> dict[str, tuple[int, int]]:
+    """Squares (of what has more than two values) and products of covariates: name -> their two columns."""
+    return {
+        f"{names[j]} squared" if j == k else f"{names[j]} x {names[k]}": (j, k)
+        for j in range(len(names))
+        for k in range(j, len(names))
+        if k > j or not two_valued[j]
+    }
 
 
 def balance(design: ScoreDesign, left_out: pl.DataFrame, arm: Floats, weights: Floats, base: Floats) -> pl.DataFrame:
     """covariate, in_score, smd_before, smd_after: of covariates, their squares and products, and those left out."""
     x, names = design.covariates, design.covariate_names
-    parts: list[tuple[Sequence[str], int, Floats]] = [(names, 1, x)]
-    two_valued = np.array([np.isin(column[np.isfinite(column)], (0.0, 1.0)).all() for column in x.T], dtype=bool)
-    for j, name in enumerate(names):  # one covariate at a time: all products at once would be as many tables
-        others = [k for k in range(j, len(names)) if k > j or not two_valued[j]]
-        if others:
-            words = [f"{name} squared" if k == j else f"{name} x {names[k]}" for k in others]
-            parts.append((words, 0, x[:, [j]] * x[:, others]))
+    parts: list[tuple[Sequence[str], Floats]] = [(names, x)]
+    pairs = products(names, design.two_valued)
+    for j in range(len(names)):  # one covariate at a time: all products at once would be as many tables
+        mine = {name: second for name, (first, second) in pairs.items() if first == j}
+        if mine:
+            parts.append((list(mine), x[:, [j]] * x[:, list(mine.values())]))
     numbers = [name for name in left_out.columns if left_out.schema[name].is_numeric()]
     if numbers:
-        parts.append((numbers, 0, left_out.select(pl.col(numbers).cast(pl.Float64).fill_null(np.nan)).to_numpy()))
+        parts.append((numbers, left_out.select(pl.col(numbers).cast(pl.Float64).fill_null(np.nan)).to_numpy()))
+    within = {*names, *design.names}
     frames = [
         pl.DataFrame(
             {
-                "covariate": list(words), "in_score": [float(within)] * len(words),
+                "covariate": list(words), "in_score": [float(word in within) for word in words],
                 "smd_before": standardised_difference(values, arm, base),
                 "smd_after": standardised_difference(values, arm, weights),
             }
         )
-        for words, within, values in parts
+        for words, values in parts
     ]  # fmt: skip
     return pl.concat(frames).with_columns(pl.col("smd_before", "smd_after").fill_nan(None))

@@ -50,13 +50,24 @@ class Choices:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Follow-up of the index dates that are compared: (n,) each. ``unit``: whom errors are clustered by."""
+    """Follow-up of the index dates that are compared: (n,) each. ``unit``: whom errors are clustered by.
+
+    start: (n,) where follow-up is cut into rows; else it begins with the index date.
+    """
 
     person: np.ndarray
     unit: np.ndarray
     arm: Floats
     time: Floats
     event: np.ndarray
+    start: Floats | None = None
+
+    def rows(self, chosen: np.ndarray) -> Outcomes:
+        """Some of the rows."""
+        begun = None if self.start is None else self.start[chosen]
+        return Outcomes(
+            self.person[chosen], self.unit[chosen], self.arm[chosen], self.time[chosen], self.event[chosen], begun
+        )
 
     def until(self, horizon: float) -> tuple[Floats, np.ndarray]:
         """Time and death by the horizon."""
@@ -80,6 +91,7 @@ def template(comparator: str, method: str, population: str, note: str) -> Estima
 def amounts(outcomes: Outcomes, horizon: float, counted: np.ndarray) -> dict[str, Any]:
     """Persons, distinct deaths, person-years (once per index date) and the smallest group of people told of."""
     time, died = outcomes.until(horizon)
+    begun = 0.0 if outcomes.start is None else outcomes.start
     cells: list[int] = []
     for arm in (1, 0):
         rows = counted & (outcomes.arm == arm)
@@ -88,7 +100,7 @@ def amounts(outcomes: Outcomes, horizon: float, counted: np.ndarray) -> dict[str
     return {
         "persons": len(np.unique(outcomes.person[counted])),
         "events": len(np.unique(outcomes.person[counted & died])),
-        "person_years": float(time[counted].sum()) / DAYS_PER_YEAR,
+        "person_years": float((time - begun)[counted].sum()) / DAYS_PER_YEAR,
         "smallest_cell": smallest(*cells),
     }
 
@@ -149,9 +161,10 @@ def hazard_row(row: Estimate, outcomes: Outcomes, weights: Floats, longest: int)
     refused = few_deaths(row.events or 0, outcomes, longest, counted)
     if refused:
         return replace(row, gate=refused)
+    begun = np.zeros(len(time)) if outcomes.start is None else outcomes.start
     try:
         fit = cox.fit(
-            np.zeros(len(time)), time, died, outcomes.arm[:, None], names=["arm"], weights=weights,
+            begun, time, died, outcomes.arm[:, None], names=["arm"], weights=weights,
             cluster=outcomes.unit,
         )  # fmt: skip
     except cox.CoxFailure as failure:

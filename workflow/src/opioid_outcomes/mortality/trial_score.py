@@ -33,6 +33,7 @@ class ScoreDesign:
     covariate_names: tuple[str, ...]
     keep: npt.NDArray[np.bool_]
     notes: tuple[str, ...]
+    two_valued: tuple[bool, ...]  # covariates of 0 and 1
 
 
 def score_design(frame: pl.DataFrame, baseline: Sequence[str], missing: Missing) -> ScoreDesign:
@@ -57,7 +58,8 @@ def score_design(frame: pl.DataFrame, baseline: Sequence[str], missing: Missing)
         parts.append(column[:, None])
         names.append(name)
     x = np.column_stack(parts) if parts else np.zeros((kept.height, 0))
-    return ScoreDesign(x, tuple(names), plain, design.names, design.keep, design.notes)
+    two_valued = tuple(bool(np.isin(column[np.isfinite(column)], (0.0, 1.0)).all()) for column in plain.T)
+    return ScoreDesign(x, tuple(names), plain, design.names, design.keep, design.notes, two_valued)
 
 
 def _spline(column: Floats, known: npt.NDArray[np.bool_]) -> Floats:

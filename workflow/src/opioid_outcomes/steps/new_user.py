@@ -2,21 +2,95 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from opioid_outcomes import io
+from opioid_outcomes.cohort.covariates import Sources, measure
+from opioid_outcomes.config.covariates import Covariates
+from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.mortality import trial_displays
+from opioid_outcomes.mortality.as_treated import as_treated
+from opioid_outcomes.mortality.gates import unobserved_deaths_of
+from opioid_outcomes.mortality.intervals import intervals
+from opioid_outcomes.mortality.new_user import new_user
+from opioid_outcomes.mortality.trial_estimates import Choices
+
+UNSEEN = {
+    "baseline": "opioid use is known at one interview only, not the day on which it began",
+    "none": "no opioid exposure is recorded",
+}
+SOURCES = ("persons", "diagnoses", "dispensings", "pain", "measurements", "stays", "daily_dose")
 
 
 def estimate_new_user(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """Death in new users of opioids against comparators; returns one line for the terminal, in counts."""
-    table = estimates.frame([], study=settings["study"], cohort=settings["cohort_name"])
+    chosen, covariates = Mortality(**settings["mortality"]), Covariates(**settings["covariates"])
+    notes, lookback = io.read_json(inputs["notes"]), settings["population"]["lookback_days"]
+    sources = Sources(**{name: io.read_table(inputs[name]) for name in SOURCES})
+    status = io.read_table(inputs["opioid_status"])
+    trials = _sampled(io.read_table(inputs["trials"]), io.read_table(inputs["cohort"]))
+    left_out = [name for name in covariates.time_varying if name not in (*covariates.baseline, "age", "mme")]
+    choices = choices_of(chosen, covariates, settings["study_seed"])
+    nobody = "" if trials.height else UNSEEN.get(notes["exposure"], _silent(status))
+    withheld = unobserved_deaths_of(notes)
+    rows: list[Estimate] = []
+    displays = {name: [DISPLAYS[name].empty()] for name in trial_displays.NAMES}
+    for comparator in chosen.comparators if "new_user" in chosen.analyses else ():
+        dates = trials.filter(pl.col("comparator") == comparator)
+        dates = _with_left_out(dates, left_out, sources, lookback)
+        compared = new_user(comparator, dates, choices, left_out=left_out, nobody=nobody)
+        over_time = partial(
+            intervals, time_varying=covariates.time_varying, sources=sources, status=status, lookback=lookback
+        )
+        rows += [*compared.rows, *as_treated(comparator, compared, choices, over_time)]
+        for name, frame in compared.displays.items():
+            displays[name].append(frame)
+    if withheld:
+        rows = [replace(row, gate=withheld) if row.gate == "pass" else row for row in rows]
+        displays["new_user_survival"] = displays["new_user_survival"][:1]
+    table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
-    io.write_frame(DISPLAYS["new_user_balance"].empty(), outputs["new_user_balance"])
-    io.write_frame(DISPLAYS["new_user_survival"].empty(), outputs["new_user_survival"])
-    io.write_frame(DISPLAYS["new_user_diagnostics"].empty(), outputs["new_user_diagnostics"])
-    io.write_frame(DISPLAYS["missing_by_arm"].empty(), outputs["missing_by_arm"])
+    for name, frames in displays.items():
+        io.write_frame(pl.concat(frames), outputs[name])
     io.write_frame(DISPLAYS["cause_incidence"].empty(), outputs["cause_incidence"])
-    return "nothing estimated"
+    return f"{sum(row.gate == 'pass' for row in rows)} of {len(rows)} estimates evaluable"
+
+
+def choices_of(chosen: Mortality, covariates: Covariates, seed: int) -> Choices:
+    """What the config says of the estimates."""
+    return Choices(
+        baseline=covariates.baseline, horizons=chosen.horizons_days, weighting=chosen.weights,
+        missing="complete" if covariates.missing == "complete" else "indicator", trim=chosen.trim,
+        ridge=chosen.penalty, standard_error=chosen.standard_error, replicates=chosen.replicates,
+        truncation=(float(chosen.truncation[0]), float(chosen.truncation[1])), seed=seed,
+    )  # fmt: skip
+
+
+def _silent(status: pl.DataFrame) -> str:
+    if status.height and status["naive_days"].null_count() == status.height:
+        return "the day on which use begins is not recorded"
+    return ""
+
+
+def _sampled(trials: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
+    """Index dates with the sampling weight and unit of their person."""
+    design = cohort.select("person_id", "survey_weight", "cluster")
+    return trials.join(design, on="person_id", how="left", maintain_order="left")
+
+
+def _with_left_out(dates: pl.DataFrame, names: list[str], sources: Sources, lookback: int) -> pl.DataFrame:
+    """Index dates with covariates of their eve that the score does not hold, on which balance is judged too."""
+    if not names:
+        return dates
+    known = measure(dates.select("person_id", day="index").unique(), names, sources, lookback).frame
+    return dates.join(
+        known, left_on=["person_id", "index"], right_on=["person_id", "day"], how="left", maintain_order="left"
+    )

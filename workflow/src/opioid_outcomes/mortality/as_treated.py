@@ -1,0 +1,183 @@
+"""As-treated risks of new users and comparators: followed while they keep to their strategy, weighted for leaving it.
+
+ANALYSES 4.3. Who leaves is censored then, and those who were like them and stay stand in for them: inverse probability
+of censoring weights by 30-day intervals, per arm, stabilised by the baseline covariates (METHODS C; Hernan & Robins
+(2020) What If, ch. 17 and 21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from opioid_outcomes.causal import overlap
+from opioid_outcomes.causal.balance import standardised_difference
+from opioid_outcomes.causal.time_varying_weights import censoring_weights, truncate
+from opioid_outcomes.causal.weighted_risk import CensoringRows, Estimand, RiskFailure
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.mortality.intervals import INTERVAL_DAYS
+from opioid_outcomes.mortality.new_user import Compared, by_horizon, population
+from opioid_outcomes.mortality.trial_arms import UNBALANCED
+from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, hazard_row, risk_rows, template, weighted_risks
+from opioid_outcomes.mortality.trial_gates import FEWEST_EFFECTIVE
+from opioid_outcomes.survival.binary_regression import RegressionFailure
+from opioid_outcomes.survival.risk_sets import Floats, Ints
+
+# First intervals of bands within which the chance of leaving is constant: it changes most at the beginning
+BANDS = (0, 1, 2, 3, 4, 6, 12, 24)
+MOST_INTERVALS = 1_500_000  # rows of intervals; of more, one in so many comparators is taken, and counts for all
+KNOWN = ("row", "person_id", "interval", "start", "stop")
+
+Intervals = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Adherence:
+    """Index dates followed while they keep to their strategy: rows of intervals and what they weigh.
+
+    left: (n,) days from index at which the strategy was left, inf never. row, start, stop: of the intervals; weight:
+    of not having left before.
+    """
+
+    left: Floats
+    row: Ints
+    start: Floats
+    stop: Floats
+    weight: Floats
+
+
+def as_treated(comparator: str, compared: Compared, choices: Choices, intervals: Intervals) -> list[Estimate]:
+    """Risks by what was taken, at each horizon; nothing where the arms did not pass.
+
+    intervals: ``mortality.intervals`` of rows (row, person_id, index, until). Cost: two logistic regressions per arm on
+    index dates x intervals, at most ``MOST_INTERVALS``.
+    """
+    if compared.arms is None or compared.trials is None or compared.outcomes is None:
+        return []
+    row = template(
+        comparator, f"{choices.weighting}_as_treated", population(choices, compared.trials),
+        "while new users stay on and comparators off opioids (as treated), weighted for leaving by 30-day intervals;"
+        " SE clustered by person, weights for leaving taken as given",
+    )  # fmt: skip
+    chosen, many = thinned(compared.trials, compared.arms.arm, max(choices.horizons))
+    trials, outcomes, base = compared.trials.filter(pl.Series(chosen)), compared.outcomes.rows(chosen), many[chosen]
+    arms, names = compared.arms, compared.arms.design.names
+    if many.max() > 1:
+        row = replace(row, note=f"{row.note}; one in {many.max():.0f} index dates of comparators")
+    x = arms.design.x[chosen]
+    try:
+        kept = adherence(trials, (x, names), choices, intervals)
+    except RegressionFailure as failure:
+        named = f" ({', '.join(failure.columns)})" if failure.columns else ""
+        return by_horizon(replace(row, gate=f"not evaluable: weights for leaving: {failure.reason}{named}"), choices)
+    final = arms.final[chosen] * base
+    followed = replace(
+        outcomes, time=np.minimum(outcomes.time, kept.left), event=outcomes.event * (kept.left >= outcomes.time)
+    )
+    weighed: tuple[Floats | None, Sequence[str], Floats, Estimand] = (None, (), final, "given")
+    if choices.weighting != "match":  # matched pairs are taken as they are
+        weighed = (x, names, arms.base[chosen] * base, choices.weighting)
+    try:
+        found = weighted_risks(
+            outcomes, *weighed, choices,
+            CensoringRows(kept.start, kept.stop, kept.row, kept.weight),
+        )  # fmt: skip
+    except RiskFailure as failure:
+        return by_horizon(replace(row, gate=f"not evaluable: {failure.reason}"), choices)
+    design = arms.design
+    gates = {
+        f"0-{horizon}": gate_at(horizon, design.covariates[chosen], design.covariate_names, followed, kept, final)
+        for horizon in choices.horizons
+    }
+    rows = [*risk_rows(row, found, followed, choices.horizons, final > 0)]
+    rows.append(hazard_of_intervals(row, followed, kept, final, max(choices.horizons)))
+    return [replace(told, gate=gates[told.window]) if told.gate == "pass" else told for told in rows]
+
+
+def thinned(trials: pl.DataFrame, arm: Floats, longest: int, most: int = MOST_INTERVALS) -> tuple[np.ndarray, Floats]:
+    """Which index dates are taken, and for how many each stands: all, or all new users and one in m comparators.
+
+    Every m-th block of a comparator, from one that hangs on the person's place among all: no chance in it.
+    """
+    length = trials.select(pl.min_horizontal("follow_up", "as_treated_until", pl.lit(longest))).to_series().to_numpy()
+    rows = -(-length // INTERVAL_DAYS)
+    others, mine = int(rows[arm == 0].sum()), int(rows[arm == 1].sum())
+    many = max(1, -(-others // max(most - mine, most // 10)))
+    turn = (trials["trial"] + trials["person_id"].rank("dense").cast(pl.Int64)).to_numpy() % many == 0
+    return (arm == 1) | turn, np.where(arm == 1, 1.0, float(many))
+
+
+def adherence(
+    trials: pl.DataFrame, score: tuple[Floats, Sequence[str]], choices: Choices, intervals: Intervals
+) -> Adherence:
+    """How long the strategies are kept to, and the weights for it; RegressionFailure where they have no estimate.
+
+    score: the baseline columns (n, p) and their names, which stabilise.
+    """
+    (x, names), arm = score, trials["arm"].to_numpy()
+    longest = max(choices.horizons)
+    until = trials.select(pl.min_horizontal("follow_up", "as_treated_until", pl.lit(longest))).to_series()
+    left = trials["as_treated_until"].cast(pl.Float64).fill_null(np.inf).to_numpy()
+    dates = trials.select("person_id", "index", until=until).with_row_index("row")
+    rows = intervals(dates.with_columns(pl.col("row").cast(pl.Int64)))
+    row, interval = rows["row"].to_numpy(), rows["interval"].to_numpy()
+    stop = rows["stop"].to_numpy().astype(float)
+    leaves = (stop == left[row]).astype(float)
+    band = np.searchsorted(BANDS, interval, side="right") - 1
+    cell = band * 2 + arm[row]
+    some = np.bincount(cell, leaves, 2 * len(BANDS)) > 0  # where nobody leaves there is nothing to be weighted for
+    numerator = np.column_stack([x[row], *((band == k).astype(float) for k in range(1, len(BANDS)))])
+    numerator_names = [*names, *(f"interval {k}" for k in BANDS[1:])]
+    more, more_names = _time_varying(rows)
+    found = censoring_weights(
+        row, interval, leaves, numerator, np.column_stack([numerator, more]), numerator_names=numerator_names,
+        denominator_names=[*numerator_names, *more_names], at_risk=some[cell], strata=arm[row],
+    )  # fmt: skip
+    weight = truncate(found.values, *choices.truncation) if choices.truncation != (0.0, 100.0) else found.values
+    return Adherence(left, row, rows["start"].to_numpy().astype(float), stop, weight)
+
+
+def _time_varying(rows: pl.DataFrame) -> tuple[Floats, list[str]]:
+    """What is known at the beginning of each interval as columns; a missing value is 0 and a column of its own."""
+    columns, names = [], []
+    for name in rows.columns:
+        if name in KNOWN or rows[name].null_count() == rows.height or not rows.schema[name].is_numeric():
+            continue
+        values = rows[name].cast(pl.Float64)
+        columns.append(values.fill_null(0.0).to_numpy())
+        names.append(f"{name} over time")
+        if values.null_count():
+            columns.append(values.is_null().cast(pl.Float64).to_numpy())
+            names.append(f"{name} missing over time")
+    return np.column_stack(columns) if columns else np.zeros((rows.height, 0)), names
+
+
+def gate_at(  # noqa: PLR0917
+    horizon: int, covariates: Floats, names: Sequence[str], followed: Outcomes, kept: Adherence, final: Floats
+) -> str:
+    """Balance and effective sample size, by the horizon, of those who have not left: with right weights, everybody."""
+    end = np.minimum(followed.time, horizon)
+    rows = np.flatnonzero((kept.start < end[kept.row]) & (kept.stop >= end[kept.row]))
+    rows = rows[kept.left[kept.row[rows]] > end[kept.row[rows]]]
+    weights, arm = final[kept.row[rows]] * kept.weight[rows], followed.arm[kept.row[rows]]
+    for one in (0, 1):
+        if overlap.effective_sample_size(weights[arm == one]) < FEWEST_EFFECTIVE:
+            return "fail: effective sample size of an arm that keeps to its strategy is under 50"
+    apart = np.nan_to_num(np.abs(standardised_difference(covariates[kept.row[rows]], arm, weights)))
+    if len(apart) and apart.max() >= UNBALANCED:
+        name = names[int(np.argmax(apart))].split("=")[0].replace("_", " ")
+        return f"fail: max |SMD| {apart.max():.2f} ({name}) of those who keep to their strategy is not under 0.1"
+    return "pass"
+
+
+def hazard_of_intervals(row: Estimate, followed: Outcomes, kept: Adherence, final: Floats, longest: int) -> Estimate:
+    """Log hazard ratio with weights that change by interval."""
+    ends = followed.time[kept.row]
+    split = Outcomes(
+        followed.person[kept.row], followed.unit[kept.row], followed.arm[kept.row], kept.stop,
+        followed.event[kept.row] * (kept.stop == ends), kept.start,
+    )  # fmt: skip
+    return hazard_row(row, split, final[kept.row] * kept.weight, longest)
