@@ -11,11 +11,11 @@ from opioid_outcomes.cohort import causes
 @pytest.mark.parametrize(
     ("cause", "contributing", "expected"),
     [
-        ("X42", "T402;F112", "opioid overdose"),
-        ("X420", "F112; T40.4", "opioid overdose"),
-        ("X62", "T40.6", "opioid overdose"),
-        ("X85", "T401", "opioid overdose"),
-        ("Y14", "T400", "opioid overdose"),
+        ("X42", "T402;F112", "opioid overdose: unintentional"),
+        ("X420", "F112; T40.4", "opioid overdose: unintentional"),
+        ("X62", "T40.6", "opioid overdose: self-harm"),
+        ("X85", "T401", "opioid overdose: assault"),
+        ("Y14", "T400", "opioid overdose: undetermined intent"),
         ("X42", "T405", "other overdose"),  # cocaine
         ("X41", "T424", "other overdose"),
         ("X44", None, "overdose, drug not recorded"),
@@ -36,3 +36,11 @@ def test_group(cause: str | None, contributing: str | None, expected: str | None
         {"cause": [cause], "contributing": [contributing]}, schema={"cause": pl.String, "contributing": pl.String}
     )
     assert frame.select(causes.group(pl.col("cause"), pl.col("contributing"))).item() == expected
+
+
+def test_groups_are_told_without_intent_and_opioid_overdose_is_always_among_them() -> None:
+    some = pl.Series(["opioid overdose: self-harm", "opioid overdose: unintentional", "cancer", None])
+    assert causes.groups_in(some) == {"cancer": None, "opioid overdose": None, "unknown cause": None}
+    told = causes.groups_in(pl.Series(["overdose, drug not recorded", "cancer"]))
+    assert told["opioid overdose"] == "the drugs of overdoses are not among the recorded causes"
+    assert causes.groups_in(pl.Series(["cancer"])) == {"cancer": None}

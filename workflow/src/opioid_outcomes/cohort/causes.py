@@ -16,8 +16,17 @@ GROUPS = (
 )
 
 
+INTENTS = (
+    (r"^X4", "unintentional"),
+    (r"^X6", "self-harm"),
+    (r"^X85", "assault"),
+    (r"^Y1", "undetermined intent"),
+)
+OPIOID_OVERDOSE = "opioid overdose"
+
+
 def group(cause: pl.Expr, contributing: pl.Expr) -> pl.Expr:
-    """Cause group of a death; null where the underlying cause is not known.
+    """Cause group of a death, of an opioid overdose with its intent; null where the underlying cause is not known.
 
     A poisoning whose contributing causes are not recorded is neither an opioid overdose nor another one: it stays
     ``overdose, drug not recorded``.
@@ -32,7 +41,7 @@ def group(cause: pl.Expr, contributing: pl.Expr) -> pl.Expr:
             pl.when(with_opioid.is_null())
             .then(pl.lit("overdose, drug not recorded"))
             .when(with_opioid)
-            .then(pl.lit("opioid overdose"))
+            .then(pl.lit(f"{OPIOID_OVERDOSE}: ") + _intent(underlying))
             .otherwise(pl.lit("other overdose"))
         )
     )
@@ -42,15 +51,27 @@ def group(cause: pl.Expr, contributing: pl.Expr) -> pl.Expr:
 
 
 UNKNOWN_CAUSE = "unknown cause"
-OVERDOSES = ("opioid overdose", "other overdose", "overdose, drug not recorded")
+OVERDOSES = (OPIOID_OVERDOSE, "other overdose", "overdose, drug not recorded")
+
+
+def main_group(cause: pl.Expr) -> pl.Expr:
+    """The group of a death without the intent; "unknown cause" where it is not known."""
+    return cause.str.split(": ").list.first().fill_null(UNKNOWN_CAUSE)
+
+
+def _intent(underlying: pl.Expr) -> pl.Expr:
+    result = pl.lit(INTENTS[0][1])
+    for pattern, name in INTENTS[1:]:
+        result = pl.when(underlying.str.contains(pattern)).then(pl.lit(name)).otherwise(result)
+    return result
 
 
 def groups_in(causes: pl.Series) -> dict[str, str | None]:
     """The cause groups of some deaths (null is unknown), and for one that cannot be told apart, why; null else.
 
-    Opioid overdose is always among them: without contributing causes no overdose can be told to be one.
+    Where overdoses are recorded but never their drugs, opioid overdose is among them, with that reason.
     """
-    found = sorted(causes.fill_null(UNKNOWN_CAUSE).unique())
+    found = sorted(causes.to_frame("cause").select(main_group(pl.col("cause"))).to_series().unique())
     groups: dict[str, str | None] = dict.fromkeys(found)
     told_apart = bool(set(found) & set(OVERDOSES[:2]))
     if not told_apart and OVERDOSES[2] in found:

@@ -174,7 +174,7 @@ COHORT = Table(
         day("entry", "time zero"),
         day("exit", "first day no longer followed (half-open)"),
         Column("death", "int", "1 if follow-up ends in death", required=True),
-        Column("cause", "text", "cause group of death; null = alive or unknown cause"),
+        Column("cause", "text", "cause group of death, with the intent of an opioid overdose; null = alive or unknown"),
         Column(
             "exit_reason", "category", "why follow-up ends", required=True,
             values=("death", "end of observation", "max follow-up", "study end"),
@@ -194,7 +194,7 @@ PERSON_TIME = Table(
         Column("start", "int", "days since entry, exclusive: time is (start, stop]", required=True),
         Column("stop", "int", "days since entry, inclusive", required=True),
         Column("death", "int", "1 if the person dies at stop", required=True),
-        Column("cause", "text", "cause group of that death; null where it is not known"),
+        Column("cause", "text", "cause group of that death, as in the cohort; null where it is not known"),
         Column("on_opioid", "int", "1 on, 0 off, null neither (treatment of opioid use disorder) or not known"),
         Column("use_state", "category", "state of use", required=True, values=USE_STATES),
         Column("mme", "float", "MME/day; 0 off; null = on, dose unknown"),

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from opioid_outcomes.cohort.causes import UNKNOWN_CAUSE, groups_in
+from opioid_outcomes.cohort.causes import OPIOID_OVERDOSE, groups_in, main_group
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.contrasts import ON_OFF, Exposure, Missing
 from opioid_outcomes.mortality.current_use import UNKNOWN
@@ -25,25 +25,34 @@ NO_CAUSES = "no cause of any death is recorded"
 def cause_specific(
     person_time: pl.DataFrame, baseline: Sequence[str], missing: Missing, *, exposure: Exposure
 ) -> list[Estimate]:
-    """Per cause group: rates on and off and the hazard ratio, crude and adjusted; unknown causes are a group."""
+    """Per cause group: rates on and off and the hazard ratio, crude and adjusted; unknown causes are a group.
+
+    Opioid overdoses are told together and by intent."""
     if exposure != "time_varying":
         return [not_asked(person_time, ON_OFF, analysis=ANALYSIS, why=UNKNOWN[exposure])]
     if not person_time["cause"].is_not_null().any():
         nothing = NO_CAUSES if person_time["death"].sum() else "no deaths"
         return [not_asked(person_time, ON_OFF, analysis=ANALYSIS, why=nothing)]
     rows: list[Estimate] = []
-    for group, why in groups_in(person_time.filter(pl.col("death") == 1)["cause"]).items():
+    cause, died = pl.col("cause"), pl.col("death") == 1
+    dead = person_time.filter(died)["cause"]
+    for group, why in groups_in(dead).items():
         if why:
             refused = not_asked(person_time, ON_OFF, analysis=ANALYSIS, why=why)
             rows.append(replace(refused, outcome=f"death:{group}"))
-            continue
-        of_group = pl.col("cause").fill_null(UNKNOWN_CAUSE) == group
-        deaths = ((pl.col("death") == 1) & of_group).cast(pl.Int64).alias("death")
-        rows += _of_one_cause(person_time.with_columns(deaths), f"death:{group}", baseline, missing)
+        else:
+            rows += _of_one_cause(person_time, main_group(cause) == group, f"death:{group}", baseline, missing)
+    for intent in sorted(name for name in dead.drop_nulls().unique() if name.startswith(f"{OPIOID_OVERDOSE}: ")):
+        rows += _of_one_cause(
+            person_time, (cause == intent).fill_null(value=False), f"death:{intent}", baseline, missing
+        )
     return rows
 
 
-def _of_one_cause(person_time: pl.DataFrame, outcome: str, baseline: Sequence[str], missing: Missing) -> list[Estimate]:
+def _of_one_cause(
+    person_time: pl.DataFrame, of_cause: pl.Expr, outcome: str, baseline: Sequence[str], missing: Missing
+) -> list[Estimate]:
+    person_time = person_time.with_columns(((pl.col("death") == 1) & of_cause).cast(pl.Int64).alias("death"))
     arms = [
         group_rate(person_time.filter(pl.col("on_opioid") == value), name, analysis=ANALYSIS, outcome=outcome)
         for name, value in (("on", 1), ("off", 0))

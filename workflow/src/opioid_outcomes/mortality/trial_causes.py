@@ -15,7 +15,7 @@ import polars as pl
 from opioid_outcomes.causal import bias
 from opioid_outcomes.causal.risks import Risks
 from opioid_outcomes.causal.weighted_risk import RiskFailure, risks
-from opioid_outcomes.cohort.causes import UNKNOWN_CAUSE, groups_in
+from opioid_outcomes.cohort.causes import OPIOID_OVERDOSE, UNKNOWN_CAUSE, groups_in, main_group
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality import trial_arms, trial_gates
@@ -24,7 +24,6 @@ from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, amounts
 from opioid_outcomes.survival.risk_sets import Floats
 
 CAUSE, SHARE = "mortality.cause", "mortality.overdose_share"
-OVERDOSE = "opioid overdose"
 DISPLAY = DISPLAYS["cause_incidence"]
 NO_CAUSES = "no cause of any death is recorded"
 NOTE = "cumulative incidence by cause, other causes competing; same weights and risk sets for all causes"
@@ -53,7 +52,7 @@ def causes_of(
     except NotComparable as failure:
         return _refused(row, f"not evaluable: {failure.reason}"), DISPLAY.empty()
     kept = trials.filter(pl.Series(arms.keep))
-    followed = _rows(outcomes, arms.keep)
+    followed = outcomes.rows(arms.keep)
     dead = kept.filter(pl.col("event") == 1)
     judged = trial_gates.judge(arms, dead["person_id"].n_unique(), "att", active=comparator != "non_user")
     if judged.gate != "pass":
@@ -76,19 +75,15 @@ def causes_of(
 
 
 def _refused(row: Estimate, gate: str) -> list[Estimate]:
-    share = replace(row, analysis=SHARE, scale="share", outcome=f"death:{OVERDOSE}", gate=gate)
-    return [replace(row, outcome=f"death:{OVERDOSE}", gate=gate), share]
-
-
-def _rows(outcomes: Outcomes, keep: np.ndarray) -> Outcomes:
-    return Outcomes(*(values[keep] for values in vars(outcomes).values()))
+    share = replace(row, analysis=SHARE, scale="share", outcome=f"death:{OPIOID_OVERDOSE}", gate=gate)
+    return [replace(row, outcome=f"death:{OPIOID_OVERDOSE}", gate=gate), share]
 
 
 def _risks(outcomes: Outcomes, trials: pl.DataFrame, causes: Sequence[str], arms: Arms, choices: Choices) -> Risks:
     number = {cause: place for place, cause in enumerate(causes, start=1)}
     kind = trials.select(
         pl.when(pl.col("event") == 1)
-        .then(pl.col("cause").fill_null(UNKNOWN_CAUSE).replace_strict(number, default=None, return_dtype=pl.Int64))
+        .then(main_group(pl.col("cause")).replace_strict(number, default=None, return_dtype=pl.Int64))
         .otherwise(0)
     ).to_series()
     return risks(
@@ -117,7 +112,7 @@ def _at(row: Estimate, found: Risks, outcomes: Outcomes, horizon: int, counted: 
 
 def _bounds(found: Risks, place: int, cause: str) -> str:
     """What the unknown causes could make of the share of opioid overdose, as words."""
-    if cause != OVERDOSE or UNKNOWN_CAUSE not in found.causes:
+    if cause != OPIOID_OVERDOSE or UNKNOWN_CAUSE not in found.causes:
         return ""
     of = found.incidence[:, place, found.causes.index(cause)]
     unknown = found.incidence[:, place, found.causes.index(UNKNOWN_CAUSE)]
