@@ -1,0 +1,93 @@
+"""Balance of squares and products by matrix products, equal to making each of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from opioid_outcomes.causal.balance import standardised_difference
+from opioid_outcomes.causal.balance_table import balance_at_horizons, balance_table, with_squares_and_interactions
+
+NAMES = ["age", "sex", "pain", "smoker"]
+
+
+def people(n: int = 3_000, *, missing: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    x = np.column_stack(
+        [rng.normal(2015, 3, n), rng.integers(0, 2, n), rng.normal(5, 2, n), rng.random(n) < 0.1]
+    ).astype(float)
+    if missing:
+        x[rng.random((n, 4)) < 0.1] = np.nan
+    treated = rng.random(n) < 1 / (1 + np.exp(0.5 - 0.3 * np.nan_to_num(x[:, 2] - 5)))
+    return x, treated, rng.uniform(0, 2, n)
+
+
+def test_names_of_squares_and_products() -> None:
+    x, _, _ = people(50)
+    wide, names = with_squares_and_interactions(x, NAMES)
+    assert names[4:] == (
+        "age squared", "age x sex", "age x pain", "age x smoker", "sex x pain", "sex x smoker", "pain squared",
+        "pain x smoker",
+    )  # fmt: skip
+    np.testing.assert_array_equal(wide[:, :4], x)
+    np.testing.assert_array_equal(wide[:, 4], x[:, 0] ** 2)
+    np.testing.assert_array_equal(wide[:, 9], x[:, 1] * x[:, 3])
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("sampled", [False, True])
+def test_same_as_making_every_product(missing: bool, sampled: bool) -> None:
+    x, treated, weights = people(missing=missing)
+    base = np.random.default_rng(2).uniform(0.5, 3, len(x)) if sampled else None
+    table = balance_table(x, NAMES, treated, weights, before=base)
+    wide, names = with_squares_and_interactions(x, NAMES)
+    assert table["covariate"].to_list() == list(names)
+    np.testing.assert_allclose(table["smd_before"], standardised_difference(wide, treated, base), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(
+        table["smd_after"], standardised_difference(wide, treated, weights), rtol=1e-7, atol=1e-9
+    )
+    plain = balance_table(x, NAMES, treated, weights, before=base, products=False)
+    np.testing.assert_allclose(plain["smd_after"], table["smd_after"][:4], rtol=1e-7)
+
+
+def test_a_product_out_of_balance_that_its_columns_do_not_show() -> None:
+    """Treated where two traits agree: each trait is in balance, their product is far out."""
+    traits = np.array([[a, b] for a in (0, 1) for b in (0, 1)] * 500, dtype=float)
+    treated = np.where(traits[:, 0] == traits[:, 1], 1, 0)
+    table = balance_table(traits, ["a", "b"], treated, np.ones(2000))
+    assert table["smd_after"][:2].abs().max() == 0
+    assert table.filter(covariate="a x b")["smd_after"].item() == pytest.approx(0.5 / np.sqrt(0.25 / 2))
+
+
+def test_what_does_not_exist_is_null_and_no_difference_is_zero() -> None:
+    x = np.array([[2.0, 0.0, np.nan], [2.0, 0.0, np.nan], [2.0, 1.0, 1.0], [2.0, 1.0, 3.0]])
+    table = balance_table(x, ["same", "arm", "unknown"], [1, 1, 0, 0], np.ones(4)).to_dict(as_series=False)
+    found = dict(zip(table["covariate"], table["smd_after"], strict=True))
+    assert (found["same"], found["same squared"]) == (0, 0)
+    assert (found["arm"], found["unknown"], found["unknown squared"]) == (None, None, None)
+    nobody = balance_table(np.ones((3, 1)), ["a"], [1, 1, 1], np.ones(3))
+    assert nobody["smd_after"].to_list() == [None]
+    assert balance_table(np.zeros((4, 0)), [], [1, 0, 1, 0], np.ones(4)).height == 0
+    with pytest.raises(ValueError, match="rows x names"):
+        balance_table(np.ones((3, 1)), ["a"], [1, 0], np.ones(3))
+
+
+def test_at_horizons_among_who_is_still_followed() -> None:
+    """Pain sends the treated away: balance is lost among those who stay unless their weights make up for it."""
+    rng = np.random.default_rng(3)
+    n = 60_000
+    pain, treated = rng.normal(size=n), np.arange(n) % 2 == 1
+    stays = np.where(treated, 1 / (1 + np.exp(-1 + pain)), 0.7)
+    until = np.where(rng.random(n) < stays, 100.0, 50.0)
+    plain = balance_at_horizons(pain[:, None], ["pain"], treated, np.ones(n), until=until, horizons=[30, 90, 200])
+    assert plain["horizon"].to_list() == [30, 90, 200]
+    assert abs(plain["smd"][0]) < 0.02
+    assert abs(plain["smd"][1]) > 0.2
+    assert plain["smd"][2] is None
+    weights = np.column_stack([np.ones(n), 1 / stays, np.ones(n)])
+    mended = balance_at_horizons(pain[:, None], ["pain"], treated, weights, until=until, horizons=[30, 90, 200])
+    assert abs(mended["smd"][1]) < 0.03
+    assert balance_at_horizons(
+        pain[:, None], ["pain"], treated, np.ones(n), until=until, horizons=[]
+    ).schema == pl.Schema({"horizon": pl.Float64, "covariate": pl.String, "smd": pl.Float64})
