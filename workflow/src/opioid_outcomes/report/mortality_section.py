@@ -38,7 +38,7 @@ def mortality(released: Released) -> Section:
 
 
 def _rates(released: Released) -> list[Block]:
-    rows = released.rows(analysis="mortality.rate", scale="rate_per_1000py")
+    rows = released.rows(analysis="mortality.rate", method="crude", scale="rate_per_1000py")
     if not any(present(row["estimate"]) for row in rows):
         return [Notice("No death rate may be shown; the reasons are under “What could not be estimated”.")]
     several = len({row["outcome"] for row in rows}) > 1

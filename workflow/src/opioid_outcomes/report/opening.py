@@ -168,7 +168,9 @@ def _mortality_row(released: Released, cohort: str) -> tuple[tuple[str, ...], st
         (row for method in ADJUSTMENT_ORDER[:2] if (row := _first([r for r in ratios if r["method"] == method]))), None
     )
     crude = _first([row for row in ratios if row["method"] == "crude"])
-    rates = released.rows(cohort=cohort, analysis="mortality.rate", scale="rate_per_1000py", outcome="death")
+    rates = released.rows(
+        cohort=cohort, analysis="mortality.rate", method="crude", scale="rate_per_1000py", outcome="death"
+    )
     on = _first([row for row in rates if row["contrast"] in ("on", "baseline user")])
     off = _first([row for row in rates if row["contrast"] in ("off", "non user")])
     if not any((full, crude, on, off)):
