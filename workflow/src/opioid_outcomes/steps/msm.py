@@ -13,7 +13,7 @@ from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
-from opioid_outcomes.mortality.gates import unobserved_deaths
+from opioid_outcomes.mortality.gates import unobserved_deaths_of
 from opioid_outcomes.mortality.msm import Answer, msm
 
 
@@ -30,7 +30,7 @@ def estimate_msm(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
             horizons=chosen.horizons_days, truncation=chosen.truncation, exposure=notes["exposure"],
         )  # fmt: skip
     rows, truncation = answer.rows, answer.truncation
-    withheld = unobserved_deaths(notes["deaths"], notes["deaths_after_observation"])
+    withheld = unobserved_deaths_of(notes)
     if withheld:
         rows = [replace(row, gate=withheld) if row.gate == "pass" else row for row in rows]
         truncation = None
