@@ -86,13 +86,15 @@ def treatment_weights(
     denominator_names: Sequence[str],
     at_risk: npt.ArrayLike | None = None,
     strata: npt.ArrayLike | None = None,
+    counts: npt.ArrayLike | None = None,
 ) -> Weights:
     """Stabilised weights for the treatment received in each period.
 
     person, period: (n,) sorted. treated: (n,) 0/1, the status ON the period's first day. numerator, denominator:
     (n, p) and (n, q) designs without a constant, known before that day: past treatment, time and baseline; the
     denominator with the time-varying covariates besides. at_risk: (n,) False where nothing is decided (factor 1).
-    strata: (n,) models apart within each, such as by treatment in the period before.
+    strata: (n,) models apart within each, such as by treatment in the period before. counts: (n,) how often each row
+    counts in the models (a bootstrap's replicate of persons); the weights returned do not hold it.
 
     Columns that add nothing are left out, and noted. Where columns tell some decisions for sure (``separated``), the
     model is fitted with a slight ridge, whose limit it is: those probabilities are near 0 or 1, for a gate to judge.
@@ -101,7 +103,7 @@ def treatment_weights(
     index = _sorted(person, period)
     return _weights(
         index, np.asarray(treated, dtype=float), numerator, denominator, numerator_names, denominator_names, at_risk,
-        strata, lagged=False,
+        strata, counts, lagged=False,
     )  # fmt: skip
 
 
@@ -116,6 +118,7 @@ def censoring_weights(
     denominator_names: Sequence[str],
     at_risk: npt.ArrayLike | None = None,
     strata: npt.ArrayLike | None = None,
+    counts: npt.ArrayLike | None = None,
 ) -> Weights:
     """Stabilised weights for being still observed: 1 - probability of leaving, of the periods before the row's.
 
@@ -126,7 +129,7 @@ def censoring_weights(
     index = _sorted(person, period)
     return _weights(
         index, np.asarray(censored, dtype=float), numerator, denominator, numerator_names, denominator_names, at_risk,
-        strata, lagged=True,
+        strata, counts, lagged=True,
     )  # fmt: skip
 
 
@@ -193,6 +196,7 @@ def _weights(  # noqa: PLR0917 - one path for both kinds
     denominator_names: Sequence[str],
     at_risk: npt.ArrayLike | None,
     strata: npt.ArrayLike | None,
+    counts: npt.ArrayLike | None,
     *,
     lagged: bool,
 ) -> Weights:
@@ -215,10 +219,10 @@ def _weights(  # noqa: PLR0917 - one path for both kinds
         below_x = denominator if len(rows) == n else denominator[rows]
         nested = _leading(numerator, denominator)
         above_x = below_x[:, : numerator.shape[1]] if nested else numerator if len(rows) == n else numerator[rows]
-        y = outcome[rows]
+        y, often = outcome[rows], None if counts is None else np.asarray(counts, dtype=float)[rows]
         search = _Search(notes, separated)
-        above = Model(1, rows, numerator, y, *search.fit(above_x, y, numerator_names))
-        below = Model(-1, rows, denominator, y, *search.fit(below_x, y, denominator_names))
+        above = Model(1, rows, numerator, y, *search.fit(above_x, y, numerator_names, often))
+        below = Model(-1, rows, denominator, y, *search.fit(below_x, y, denominator_names, often))
         factors[rows] = _received(above, lagged) / _received(below, lagged)
         probability[rows] = below.probability
         models += [above, below]
@@ -255,17 +259,19 @@ class _Search:
     notes: list[str]
     separated: list[str]
 
-    def fit(self, x: Floats, y: Floats, names: Sequence[str]) -> tuple[Floats, Floats, Floats]:
+    def fit(self, x: Floats, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, Floats, Floats]:
         """Probabilities, coefficients and bread. Columns that say nothing beyond the others change no probability."""
-        if y.min() == y.max():
-            return y, np.zeros(0), np.zeros((0, 0))
+        told = y if counts is None else y[counts > 0]
+        if not len(told) or told.min() == told.max():
+            return np.full(len(y), told[0] if len(told) else 0.0), np.zeros(0), np.zeros((0, 0))
         try:
-            fit = binary_regression.fit(x, y, names=names, redundant="drop", start=_beginning(x, y, names))
+            start = _beginning(x, y, names)
+            fit = binary_regression.fit(x, y, names=names, weights=counts, redundant="drop", start=start)
         except RegressionFailure as failure:
             if failure.reason != "separation":
                 raise
             self.separated.extend(failure.columns)
-            fit = binary_regression.fit(x, y, names=names, ridge=RIDGE)
+            fit = binary_regression.fit(x, y, names=names, weights=counts, ridge=RIDGE)
         self.notes.extend(f"no further information in {name}" for name, _ in fit.dropped)
         return fit.fitted, fit.params, fit.bread
 
