@@ -127,7 +127,10 @@ def test_opioid_use_disorder_follows_dose_and_duration() -> None:
         lagged = np.zeros_like(mme)
         lagged[:, 90:] = mme[:, :-90]
         band = np.where(lagged > 1e-6, 1 + np.searchsorted((20, 50, 90), lagged + 1e-6, side="right"), 0)
-        long = (np.cumsum(lagged > 1e-6, axis=1) > 180) & (band > 0)
+        long = band > 0
+        for back in range(1, 91):  # on on each of the 90 days before as well
+            long[:, back:] &= band[:, :-back] > 0
+            long[:, :back] = False
         for k in range(2):
             inside = followed & (long == bool(k))
             expected[k] += np.bincount(band[inside], minlength=5) * morbidity.OUD_PER_YEAR / 365.25

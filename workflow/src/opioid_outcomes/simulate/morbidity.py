@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from opioid_outcomes.simulate.care import Care, Fills
-from opioid_outcomes.simulate.deaths import CARRY_OVER_DAYS, CHUNK
+from opioid_outcomes.simulate.deaths import CARRY_OVER_DAYS, CHUNK, DAYS_PER_YEAR
 from opioid_outcomes.simulate.people import CONDITIONS, People
 
 AGAIN_DAYS = 80  # days between codes of a chronic condition, and up to 40 more: two in any 240 days
@@ -22,9 +22,10 @@ NEGATIVE_OUTCOMES = ("H25.9", "L60.0")  # cataract, ingrowing nail
 OUD = "F11.20"
 OUD_LAG_DAYS = 90
 OUD_PER_YEAR = 0.002  # off opioids
+ROUNDING = 1e-6
 OUD_BOUNDS = (0.0, 20.0, 50.0, 90.0)  # lower bounds of MME/day on opioids
 OUD_RATIOS = (3.0, 6.0, 12.0, 24.0)  # of the hazard by dose, over that off opioids
-OUD_LONG_DAYS, OUD_LONG_RATIO = 180, 2.0  # after so many days of use in all, times so much
+OUD_LONG_DAYS, OUD_LONG_RATIO = 90, 2.0  # after so many days of uninterrupted use, times so much
 
 
 def draw(people: People, care: Care, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,7 +51,7 @@ def _new(people: People, rng: np.random.Generator) -> list[tuple[np.ndarray, np.
     parts = []
     for code, rate in NEW_PER_YEAR.items():
         by_age = rate * 2 ** ((people.age - 55) / 10)
-        day = people.entry + 1 + np.floor(rng.exponential(size=people.n) / by_age * 365.25).astype(np.int64)
+        day = people.entry + 1 + np.floor(rng.exponential(size=people.n) / by_age * DAYS_PER_YEAR).astype(np.int64)
         who = np.flatnonzero(day < people.length)
         parts.append((who, day[who], np.full(len(who), code)))
     return parts
@@ -65,15 +66,28 @@ def held_mme(fills: Fills, persons: int, days: int) -> np.ndarray:
     return np.cumsum(edges, axis=1)[:, :days]
 
 
-def oud_hazard(mme: np.ndarray) -> np.ndarray:
-    """Hazard a day of a first diagnosis on each day, from MME on each day before (persons, days)."""
-    on = mme > 1e-6
-    level = np.searchsorted(OUD_BOUNDS[1:], mme + 1e-6, side="right")
-    ratio = np.where(on, np.array(OUD_RATIOS)[level], 1.0)
-    ratio = np.where(on & (np.cumsum(on, axis=1) > OUD_LONG_DAYS), OUD_LONG_RATIO * ratio, ratio)
-    lagged = np.ones_like(ratio)
-    lagged[:, OUD_LAG_DAYS:] = ratio[:, :-OUD_LAG_DAYS]
-    return OUD_PER_YEAR / 365.25 * lagged
+def days_since_start(on: np.ndarray) -> np.ndarray:
+    """Days since each day's stretch of use began, -1 off, (persons, days)."""
+    day = np.arange(on.shape[1], dtype=np.int64)
+    return np.where(on, day - np.maximum.accumulate(np.where(on, -1, day), axis=1) - 1, -1)
+
+
+def lagged_use(mme: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From MME on each day: the band of dose (0 off) and days since the start of use, ``OUD_LAG_DAYS`` before."""
+    on = mme > ROUNDING
+    band = np.where(on, 1 + np.searchsorted(OUD_BOUNDS[1:], mme + ROUNDING, side="right"), 0)
+    before = [np.zeros_like(band), np.full_like(band, -1)]
+    for column, value in zip(before, (band, days_since_start(on)), strict=True):
+        column[:, OUD_LAG_DAYS:] = value[:, :-OUD_LAG_DAYS]
+    return before[0], before[1]
+
+
+def oud_hazard(band: np.ndarray, since: np.ndarray) -> np.ndarray:
+    """Hazard a day of a first diagnosis, from what ``lagged_use`` gives."""
+    return (
+        OUD_PER_YEAR / DAYS_PER_YEAR * np.array([1.0, *OUD_RATIOS])[band]
+        * np.where(since >= OUD_LONG_DAYS, OUD_LONG_RATIO, 1.0)
+    )  # fmt: skip
 
 
 def _opioid_use_disorder(
@@ -86,7 +100,7 @@ def _opioid_use_disorder(
     mme = held_mme(care.fills, n, days)
     for begin in range(0, n, CHUNK):
         rows = slice(begin, begin + CHUNK)
-        hazard = oud_hazard(mme[rows])
+        hazard = oud_hazard(*lagged_use(mme[rows]))
         hazard[np.arange(days)[None, :] <= people.entry[rows, None]] = 0.0
         reached = np.cumsum(hazard, axis=1) >= borne[rows, None]
         first[rows] = np.where(reached.any(axis=1), np.argmax(reached, axis=1), days)

@@ -42,7 +42,7 @@ def of(cohort: Cohort) -> list[Row]:
         *_causes(cohort),
         *([] if lived is None else _shares(cohort, lived)),
         *_stopping(cohort),
-        *_addiction(),
+        *_addiction(cohort),
     ]
 
 
@@ -143,7 +143,7 @@ def _current_use(cohort: Cohort) -> Iterator[Row]:
     dead, expected = np.zeros((2, len(windows) + 1, people.n))
     for first in range(0, people.n, deaths.CHUNK):
         rows = slice(first, first + deaths.CHUNK)
-        since = _days_since_start(use.on[rows])
+        since = morbidity.days_since_start(use.on[rows] == 1)
         day = np.arange(days)
         followed = (day >= people.entry[rows, None]) & (day < people.length[rows, None])
         followed &= futures.qualified(cohort)[rows, None]
@@ -156,21 +156,12 @@ def _current_use(cohort: Cohort) -> Iterator[Row]:
                 expected[place, rows] += inside.sum(axis=1) * risk.base[rows]
                 dead[place, rows] += (inside * hazard).sum(axis=1)
     for place, window in enumerate(windows, start=1):
-        rates = [dead[k].sum() / expected[k].sum() for k in (place, 0)]
-        influence = [(dead[k] - rate * expected[k]) / dead[k].sum() for k, rate in zip((place, 0), rates, strict=True)]
+        log, se = _log_ratio(dead[[place, 0]], expected[[place, 0]])
         yield row(
-            "mortality.current_use", "adjusted_full", "on vs off", "log_hr", np.log(rates[0] / rates[1]),
+            "mortality.current_use", "adjusted_full", "on vs off", "log_hr", log,
             "deaths over those expected from baseline covariates, in these days since start against off opioids",
-            window=window,
-            se=np.sqrt(((influence[0] - influence[1]) ** 2).sum()),
+            window=window, se=se,
         )  # fmt: skip
-
-
-def _days_since_start(on: np.ndarray) -> np.ndarray:
-    """Days since each day's stretch on opioids began; -1 off."""
-    day = np.arange(on.shape[1], dtype=np.int64)
-    off = np.where(on == 1, -1, day)
-    return np.where(on == 1, day - np.maximum.accumulate(off, axis=1) - 1, -1)
 
 
 def _causes(cohort: Cohort) -> Iterator[Row]:
@@ -202,11 +193,39 @@ def _stopping(cohort: Cohort) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _addiction() -> Iterator[Row]:
-    low, *higher = zip(("<20", "20-49", "50-89", ">=90"), morbidity.OUD_RATIOS, strict=True)
-    for band, ratio in higher:
-        yield row(
-            "addiction.dose", "adjusted", f"{band} vs {low[0]}", "log_hr", np.log(ratio / low[1]),
-            "hazard of a first diagnosis of opioid use disorder by dose 90 days before, planted; given duration",
-            outcome="opioid use disorder",
-        )  # fmt: skip
+def _addiction(cohort: Cohort) -> Iterator[Row]:
+    """Diagnoses over time at risk, integrals of the planted hazard along the use of everybody until death."""
+    people, days = cohort.people, int(cohort.people.length.max())
+    doses = ("<20 MME", "20-49 MME", "50-89 MME", ">=90 MME")
+    lasting = {"0-90 days on": (0, 89), "91-365 days on": (90, 364), "over 365 days on": (365, days)}
+    diagnosed, at_risk = np.zeros((2, len(doses) + len(lasting), people.n))
+    mme = morbidity.held_mme(cohort.care.fills, people.n, days)
+    end = np.where(cohort.deaths.day >= 0, np.minimum(cohort.deaths.day + 1, people.length), people.length)
+    for first in range(0, people.n, deaths.CHUNK):
+        rows = slice(first, first + deaths.CHUNK)
+        band, since = morbidity.lagged_use(mme[rows])
+        followed = (np.arange(days) > people.entry[rows, None]) & (np.arange(days) < end[rows, None])
+        hazard = morbidity.oud_hazard(band, since) * (followed & futures.qualified(cohort)[rows, None])
+        free = followed * np.exp(-np.cumsum(hazard, axis=1))
+        groups = [band == k + 1 for k in range(len(doses))]
+        groups += [(since >= low) & (since <= high) for low, high in lasting.values()]
+        for place, inside in enumerate(groups):
+            at_risk[place, rows] = (free * inside).sum(axis=1)
+            diagnosed[place, rows] = (free * inside * hazard).sum(axis=1)
+    for analysis, names, start in (("addiction.dose", doses, 0), ("addiction.duration", (*lasting,), len(doses))):
+        for place, name in enumerate(names[1:], start=start + 1):
+            if not at_risk[[start, place]].sum(axis=1).all():
+                continue
+            log, se = _log_ratio(diagnosed[[place, start]], at_risk[[place, start]])
+            yield row(
+                analysis, "adjusted_full", f"{name} vs {names[0]}", "log_hr", log,
+                "hazard of a first diagnosis of opioid use disorder, by use 90 days before",
+                outcome="opioid_use_disorder", se=se,
+            )  # fmt: skip
+
+
+def _log_ratio(events: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
+    """Of two rates, from events and what they are divided by, (2, persons); its error over people."""
+    rate = events.sum(axis=1) / expected.sum(axis=1)
+    influence = (events - rate[:, None] * expected) / events.sum(axis=1)[:, None]
+    return float(np.log(rate[0] / rate[1])), float(np.sqrt(((influence[0] - influence[1]) ** 2).sum()))
