@@ -1,4 +1,4 @@
-"""Risks of death by quitting smoking (NHEFS) against the book, Hernan & Robins (2020) Causal Inference: What If, ch. 17.
+"""Risks of death by quitting smoking (NHEFS) against the book: Hernan & Robins (2020) Causal Inference, ch. 17.
 
 The book smooths the hazards over months (pooled logistic regression); ours are weighted Kaplan-Meier.
 """

@@ -13,7 +13,7 @@ from opioid_outcomes.survival.binary_regression import BinaryFit
 from opioid_outcomes.survival.incidence import Incidence
 from opioid_outcomes.survival.incidence_influence import Rows
 from opioid_outcomes.survival.person_bootstrap import Persons
-from opioid_outcomes.survival.products import column_sums, sums_by
+from opioid_outcomes.survival.products import column_sums, linear
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 
@@ -33,11 +33,24 @@ class FollowUp:
 
 @dataclass(frozen=True)
 class Score:
-    """A propensity score as the sandwich needs it. slopes: (n,) derivative of the weights by the linear predictor."""
+    """A logistic propensity score as the sandwich needs it. slopes: (n,) of the weights by the linear predictor."""
 
     x: npt.NDArray
     fit: BinaryFit
     slopes: Floats
+
+    def influence(self, moved: Floats) -> Floats:
+        """Of each row through the score, (n,), on a value that moves with each row's linear predictor by ``moved``.
+
+        A row's score, residual times columns, times bread, times the value's derivative by the coefficients: in that
+        order nothing as large as the columns is formed. With a penalty the scores sum to its slope, of which each row
+        has a part by its weight (the slope itself is taken as known).
+        """
+        direction = self.fit.bread @ np.r_[moved.sum(), column_sums(self.x, moved)]
+        rows = self.fit.rows
+        residual = rows.weights * (rows.y - self.fit.fitted)
+        scores = residual * (linear(self.x, direction[1:]) + direction[0])
+        return np.asarray(scores - rows.weights * (scores.sum() / rows.weights.sum()))
 
 
 @dataclass(frozen=True)
@@ -89,26 +102,13 @@ def influence(
     """
     n, causes = len(weights), arms.rows[0].causes
     out = np.zeros((persons.count, 2, len(horizons), causes + 1))
-    coefficients = None if score is None else on_coefficients(score.fit, persons)
     for arm, curve in enumerate(curves):
         for h, horizon in enumerate(horizons):
             unit = np.column_stack([curve.unit_influence(horizon)[:, 0], curve.unit_rmst_influence(horizon)])
             for j in range(causes + 1):
                 slope = np.bincount(arms.place[arm], unit[:, j] * arms.factor[arm], n)
-                out[:, arm, h, j] = np.bincount(persons.codes, slope * weights, persons.count)
-                if score is not None and coefficients is not None:
-                    moved = slope * score.slopes
-                    out[:, arm, h, j] += coefficients @ np.r_[moved.sum(), column_sums(score.x, moved)]
+                total = slope * weights
+                if score is not None:
+                    total += score.influence(slope * score.slopes)
+                out[:, arm, h, j] = np.bincount(persons.codes, total, persons.count)
     return out
-
-
-def on_coefficients(fit: BinaryFit, persons: Persons) -> Floats:
-    """Influence of each person on the coefficients of the score, (people, p).
-
-    With a penalty the scores sum to its slope, of which each row has a part by its weight (the slope itself is taken as
-    known).
-    """
-    scores, weights = fit.scores(), fit.rows.weights
-    penalty = scores.sum(axis=0) / weights.sum()
-    held = np.bincount(persons.codes, weights, persons.count)
-    return (sums_by(persons.codes, scores) - held[:, None] * penalty) @ fit.bread

@@ -37,10 +37,21 @@ def rows_of(start: npt.ArrayLike, stop: npt.ArrayLike, cause: npt.ArrayLike, *, 
     if causes < 1 or (kind < 0).any() or (kind > causes).any():
         raise ValueError(f"causes must be 0 (none) to {causes}, of at least one cause")
     time = np.unique(end[kind > 0])
-    last = np.searchsorted(time, end, side="right")
+    last = _up_to(time, end)
     delayed = len(time) > 0 and len(begin) > 0 and begin.max() >= time[0]
-    first = np.searchsorted(time, begin, side="right") if delayed else np.zeros(len(end), np.int64)
+    first = _up_to(time, begin) if delayed else np.zeros(len(end), np.int64)
     return Rows(time, first, last, kind, causes, begin, end)
+
+
+def _up_to(times: Floats, values: Floats) -> Ints:
+    """How many of the sorted times are at or before each value, (n,); whole numbers (days) are looked up in a table."""
+    if len(values) and values.max() < 2 * len(values):
+        whole = values.astype(np.int64)
+        if (whole == values).all():
+            top = int(whole.max())
+            counts = np.bincount(np.ceil(times[times <= top]).astype(np.int64), minlength=top + 1)
+            return np.cumsum(counts)[whole]
+    return np.searchsorted(times, values, side="right")
 
 
 @dataclass(frozen=True)
