@@ -2,13 +2,16 @@
 
 Everybody follows every strategy at time zero, so each person has a clone per strategy, which is censored from the time
 at which the person no longer follows it; those who go on following stand in for the censored who were like them, by the
-inverse probability of not leaving (Hernan 2018 BMJ 360:k182; Cain et al. 2010 Int J Biostat 6:18 for grace periods).
-The assignment uses nothing later than the time it is made at, so nobody must live to belong to an arm.
+inverse probability of what they did (Hernan 2018 BMJ 360:k182; Cain et al. 2010 Int J Biostat 6:18 for grace periods).
+An arm is made of nothing later than the time it is read at, so nobody must live to belong to it.
 
-Leaving has a hazard that is constant within an interval (complementary log-log regression on intervals, the time at
-risk in it as offset). What must begin within a grace period leaves nobody censored before its end: the probability is 1
-until then. Who has not begun when the last interval of grace opens must begin in it, and those who do are weighted by
-the inverse of that probability (logistic) from the end of grace on.
+What must begin within a grace period leaves nobody censored before its end. The strategy is then to begin at a time
+drawn from that at which people begin who do so within grace, whatever their covariates: a clone that has begun weighs
+by the density of that time over the person's own, one that has not by the two probabilities of not having begun yet, 0
+when grace ends. So all who begin stand in for those who do not, not only the last of them.
+
+Hazards, of leaving and of beginning, are constant within an interval: complementary log-log regressions on intervals,
+with the time at risk in each as offset.
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ class Strategy:
     """One strategy, and when each of n persons leaves it.
 
     leaves: (n,) whole times from which the person no longer follows it (inf: never; 0: from time zero on). Where it
-    asks for something to ``begin`` within ``grace``: begins, (n,) time at which the person does (inf: never); leaving
-    before is no leaving, and who has not begun before the time ``grace`` leaves then.
+    asks for something to begin within ``grace``: begins, (n,) whole times at which the person does (inf: never);
+    leaving before is no leaving, and who has not begun before the time ``grace`` leaves then.
     """
 
     name: str
@@ -49,11 +52,6 @@ class Strategy:
         if self.begins is None or self.grace is None:
             return self.leaves
         return np.where(self.begins < self.grace, np.maximum(self.leaves, self.begins), self.grace)
-
-    @cached_property
-    def may_leave_from(self) -> Floats:
-        """(n,) the time from which it takes a decision every day to go on."""
-        return np.zeros(len(self.leaves)) if self.begins is None else self.begins
 
 
 @dataclass(frozen=True)
@@ -105,6 +103,19 @@ class Clones:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """To leave, or to begin, in each of a layout's rows.
+
+    length: time of the interval at which it is a decision; risk: of it, time until the person does it, dies or is no
+    longer followed; does: whether the person does.
+    """
+
+    length: Floats
+    risk: Floats
+    does: Bools
+
+
+@dataclass(frozen=True)
 class Layout:
     """What does not change with people's weights."""
 
@@ -113,12 +124,8 @@ class Layout:
     rows: Ints  # of the grid: the intervals in which the clone is followed or leaves
     z: Floats  # covariates and bands of time of those
     names: tuple[str, ...]
-    length: Floats  # time in each interval at which going on is a decision
-    risk: Floats  # of it, time until the person leaves, dies or is no longer followed
-    leaves: Bools
-    followed: Bools  # rows with time followed
-    asked: Ints  # places in rows: the last interval of grace of those who must begin in it
-    begun: Bools  # whether they do
+    staying: Decision
+    beginning: Decision | None  # None: nothing must begin
 
     @property
     def person(self) -> Ints:
@@ -134,29 +141,28 @@ def layout(grid: Grid, strategy: Strategy, x: Floats, *, names: Sequence[str], b
         raise ValueError(f"x must be {len(grid.person)} rows x {len(names)} named columns, is {x.shape}")
     if strategy.grace is not None and strategy.grace not in grid.edges:
         raise ValueError("the end of grace must be one of the edges")
-    left, begin = strategy.left, strategy.may_leave_from
+    left = strategy.left
     rows = np.flatnonzero(grid.opens <= left[grid.person])
     who, opens, closes = grid.person[rows], grid.opens[rows], grid.edges[grid.interval[rows] + 1]
-    low = np.maximum(opens, begin[who])
-    by_decision = (left < grid.time) & ((strategy.grace is None) | (begin < (strategy.grace or np.inf)))
-    leaves = by_decision[who] & (left[who] < closes)
-    end = np.where(leaves, left[who] + 1, np.minimum(closes, grid.time[who]))
-    asked, begun = _asked(grid, strategy, who, opens)
-    z, columns = _design(x[rows], names, opens, opens - begin[who] if strategy.begins is not None else None, bands)
-    return Layout(
-        grid, strategy, rows, z, columns, np.maximum(closes - low, 0.0), np.maximum(end - low, 0.0), leaves,
-        opens < left[who], asked, begun,
-    )  # fmt: skip
+    since, begins, beginning = None, np.zeros(len(left)), None
+    if strategy.begins is not None and strategy.grace is not None:
+        begins = np.where(strategy.begins < strategy.grace, strategy.begins, np.inf)
+        since = opens - begins[who]
+        within = np.where(opens < strategy.grace, np.minimum(closes, strategy.grace), opens)
+        beginning = _decision(grid, begins, who, opens, within)
+        left = np.where(np.isfinite(begins), left, np.inf)  # the end of grace is no decision
+    staying = _decision(grid, left, who, np.maximum(opens, begins[who]), closes)
+    z, columns = _design(x[rows], names, opens, since, bands)
+    return Layout(grid, strategy, rows, z, columns, staying, beginning)
 
 
-def _asked(grid: Grid, strategy: Strategy, who: Ints, opens: Floats) -> tuple[Ints, Bools]:
-    """Of those followed at the end of grace, who had not begun when its last interval opened; and if they do then."""
-    if strategy.begins is None or strategy.grace is None:
-        return np.zeros(0, np.int64), np.zeros(0, bool)
-    last = grid.edges[np.searchsorted(grid.edges, strategy.grace) - 1]
-    waits = (strategy.begins >= last) & (grid.time > strategy.grace)
-    places = np.flatnonzero((opens == last) & waits[who])
-    return places, strategy.begins[who[places]] < strategy.grace
+def _decision(grid: Grid, does: Floats, who: Ints, low: Floats, high: Floats) -> Decision:
+    """Of something that each person does at a time, in rows of people ``who`` from low to high."""
+    here = (low <= does[who]) & (does[who] < np.minimum(high, grid.time[who]))
+    end = np.where(here, does[who] + 1, np.minimum(high, grid.time[who]))
+    ahead = does[who] >= low
+    length, risk = (np.where(ahead, np.maximum(until - low, 0.0), 0.0) for until in (high, end))
+    return Decision(length, risk, here)
 
 
 def _design(
@@ -185,71 +191,98 @@ def weigh(
     """
     mass = np.ones(len(found.grid.time)) if weights is None else np.asarray(weights, float)
     if not modelled:
-        return _clones(found, np.ones(len(found.rows)), mass, None)
-    problem, hazard, factor = None, np.zeros(len(found.rows)), np.ones(len(found.grid.time))
+        alike = np.ones(len(found.rows))
+        return _clones(found, (alike, alike), mass, truncation, None)
+    waits, stays, problem = np.ones(len(found.rows)), np.ones(len(found.rows)), None
     try:
-        hazard = _hazard(found, mass[found.person], ridge)
+        hazard = _hazard(found, found.staying, mass[found.person], ridge)
+        stays = np.exp(_in_the_middle(found, hazard, found.staying))
     except RegressionFailure as failure:
         if failure.reason != "no events":  # if nobody leaves, nobody stands in for others
             problem = f"no model of leaving ({failure.reason})"
-    try:
-        factor[found.person[found.asked]] = _begins(found, mass[found.person], ridge)
-    except RegressionFailure as failure:
-        if failure.reason == "no events" and len(found.asked):
-            problem = "nobody begins in the last interval of grace, and so nobody stands in for those who do not"
-        elif failure.reason not in ("no events", "everybody"):
-            problem = f"no model of beginning ({failure.reason})"
-    weight = _stays(found, hazard)
-    if found.strategy.grace is not None:
-        weight *= np.where(found.grid.opens[found.rows] >= found.strategy.grace, factor[found.person], 1.0)
-    return _clones(found, _cut(weight, found.followed, truncation), mass, problem)
+    if found.beginning is not None:
+        try:
+            waits, begun = _grace(found, found.beginning, mass[found.person], ridge)
+            stays = stays * begun[found.person]
+        except RegressionFailure as failure:
+            problem = "nobody begins within grace" if failure.reason == "no events" else None
+            problem = problem or f"no model of beginning ({failure.reason})"
+    return _clones(found, (waits, stays), mass, truncation, problem)
 
 
-def _hazard(found: Layout, mass: Floats, ridge: float) -> Floats:
-    """Hazard of leaving per unit of time in each interval, 0 where going on is no decision."""
-    fitted_on = (found.risk > 0) & (mass > 0)
+def _hazard(found: Layout, of: Decision, mass: Floats, ridge: float) -> Floats:
+    """Hazard of a decision per unit of time in each interval, 0 where it is none."""
+    fitted_on = (of.risk > 0) & (mass > 0)
     fitted = binary_regression.fit(
-        found.z[fitted_on], found.leaves[fitted_on], names=found.names, weights=mass[fitted_on],
-        offset=np.log(found.risk[fitted_on]), link="cloglog", ridge=ridge,
+        found.z[fitted_on], of.does[fitted_on], names=found.names, weights=mass[fitted_on],
+        offset=np.log(of.risk[fitted_on]), link="cloglog", ridge=ridge,
     )  # fmt: skip
-    return np.where(found.length > 0, np.exp(fitted.linear(found.z)), 0.0)
+    return np.where(of.length > 0, np.exp(fitted.linear(found.z)), 0.0)
 
 
-def _begins(found: Layout, mass: Floats, ridge: float) -> Floats:
-    """1 / probability of beginning in the last interval of grace, of those asked."""
-    counted = mass[found.asked] > 0
-    places = found.asked[counted]
-    fitted = binary_regression.fit(
-        found.z[places], found.begun[counted], names=found.names, weights=mass[places], ridge=ridge
-    )
-    return 1 / fitted.predict(found.z[found.asked])
+def _before(found: Layout, values: Floats) -> Floats:
+    """Sum of the person's earlier rows."""
+    so_far = np.cumsum(values) - values
+    return so_far - so_far[np.searchsorted(found.person, found.person)]
 
 
-def _stays(found: Layout, hazard: Floats) -> Floats:
-    """1 / probability of having stayed, in the middle of each interval: it is one number for all of it."""
-    who = found.person
-    gone = hazard * found.length
-    before = np.cumsum(gone) - gone
-    middle = np.where(found.length > 0, (found.length + 1) / 2, 0.0)
-    return np.exp(before - before[np.searchsorted(who, who)] + hazard * middle)
+def _in_the_middle(found: Layout, hazard: Floats, of: Decision) -> Floats:
+    """Cumulative hazard up to the middle of each interval, the decision of that time included."""
+    return _before(found, hazard * of.length) + hazard * np.where(of.length > 0, (of.length + 1) / 2, 0.0)
 
 
-def _cut(weight: Floats, followed: Bools, truncation: tuple[float, float]) -> Floats:
-    if truncation == (0, 100) or not followed.any():
-        return weight
-    return np.clip(weight, *np.percentile(weight[followed], truncation))
+def _grace(found: Layout, of: Decision, mass: Floats, ridge: float) -> tuple[Floats, Floats]:
+    """Weights of clones that have not begun, in each row, and of each person's clone that has.
+
+    With Lambda the person's cumulative hazard of beginning and M everybody's, exp(-M) / (1 - exp(-M(grace))) is what
+    the times of beginning have in common, of all who begin within grace.
+    """
+    own = _hazard(found, of, mass, ridge)
+    interval, count = found.grid.interval[found.rows], len(found.grid.edges) - 1
+    time = np.bincount(interval, mass * of.risk, count)
+    began = np.bincount(interval, mass * of.does, count)
+    rates = np.divide(began, time, out=np.zeros(count), where=time > 0)
+    common = np.where(of.length > 0, rates[interval], 0.0)
+    size = found.grid.edges[1:] - found.grid.edges[:-1]
+    total = float((rates * size * (found.grid.edges[1:] <= (found.strategy.grace or 0))).sum())
+    whole, beyond = -np.expm1(-total), np.exp(-total)
+    everybody, person = _in_the_middle(found, common, of), _in_the_middle(found, own, of)
+    waits = np.maximum(np.exp(-everybody) - beyond, 0.0) / whole * np.exp(person)
+    weight = np.ones(len(found.grid.time))
+    row = np.flatnonzero(of.does)
+    waited = [_before(found, rate * of.length)[row] + rate[row] * (of.risk[row] - 1) for rate in (own, common)]
+    chance = np.expm1(-common[row]) / np.expm1(-own[row])
+    weight[found.person[row]] = chance * np.exp(waited[0] - waited[1]) / whole
+    return waits, weight
 
 
-def _clones(found: Layout, weight: Floats, mass: Floats, problem: str | None) -> Clones:
-    kept = np.flatnonzero(found.followed)
-    grid, left = found.grid, found.strategy.left
-    who, interval = found.person[kept], grid.interval[found.rows[kept]]
-    stop = np.minimum(np.minimum(grid.edges[interval + 1], grid.time[who]), left[who])
-    dies = (stop == grid.time[who]) & (grid.cause[who] > 0)
+def _clones(
+    found: Layout, weights: tuple[Floats, Floats], mass: Floats, truncation: tuple[float, float], problem: str | None
+) -> Clones:
+    """Rows of the time followed, before and after the person began, with the ``weights`` of either."""
+    waits, stays = weights
+    grid, strategy, who = found.grid, found.strategy, found.person
+    opens = grid.opens[found.rows]
+    stop = np.minimum(np.minimum(grid.edges[grid.interval[found.rows] + 1], grid.time[who]), strategy.left[who])
+    begins = np.zeros(len(who)) if strategy.begins is None else strategy.begins[who]
+    parts = [(opens, np.minimum(stop, begins), waits), (np.maximum(opens, begins), stop, stays)]
+    place = np.concatenate([np.arange(len(who))] * 2)
+    start, end, weight = (np.concatenate(values) for values in zip(*parts, strict=True))
+    kept = np.flatnonzero(start < end)
+    kept = kept[np.lexsort((start[kept], who[place[kept]]))]
+    place, start, end, weight = place[kept], start[kept], end[kept], weight[kept]
+    person = who[place]
+    dies = (end == grid.time[person]) & (grid.cause[person] > 0)
     return Clones(
-        found.strategy, who, grid.edges[interval], stop, np.where(dies, grid.cause[who], 0), found.rows[kept],
-        weight[kept] * mass[who], problem,
+        strategy, person, start, end, np.where(dies, grid.cause[person], 0), found.rows[place],
+        _cut(weight, truncation) * mass[person], problem,
     )  # fmt: skip
+
+
+def _cut(weight: Floats, truncation: tuple[float, float]) -> Floats:
+    if truncation == (0, 100) or not len(weight):
+        return weight
+    return np.clip(weight, *np.percentile(weight, truncation))
 
 
 def curves(clones: Clones, causes: int) -> incidence.Incidence:

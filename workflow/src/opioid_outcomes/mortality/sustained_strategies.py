@@ -62,7 +62,7 @@ def start_or_never(status: pl.DataFrame, cohort: pl.DataFrame, *, grace: int, wa
     return Question(
         "start and stay vs never",
         "people without opioids before entry, from entry",
-        f"start: within {grace} days of entry, at its end if not before, and stay on (with carry-over)",
+        f"start: within {grace} days of entry, on days as those who do, and stay on (with carry-over)",
         people,
         (Strategy("start and stay", off, begins=starts, grace=grace), Strategy("never", np.minimum(starts, lost))),
         _doses(status, people),
