@@ -89,6 +89,7 @@ class Mortality(Section):
     )
     negative_controls: list[str] = key(
         list,
-        "What opioids cannot cause, and drugs that cannot cause death: names of code lists (outcomes) and drug classes"
-        " (exposures). From 20 on they calibrate; fewer are shown.",
+        "Conditions that opioids cannot cause (a shipped code list or a CSV of one, as ingrowing_nail) and drugs that"
+        " cannot cause death (a shipped drug class, as thyroid_hormone, or a CSV with columns by, value). From 20 drugs"
+        " on they calibrate; fewer are shown.",
     )

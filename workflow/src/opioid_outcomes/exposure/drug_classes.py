@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.config import shipped
+from opioid_outcomes.errors import Problem, UserError
 
+COLUMNS = ("by", "value")
 KEY = ["ingredient", "product_name", "code", "vocabulary"]
 
 
@@ -38,3 +41,20 @@ def fills_of_classes(dispensings: pl.DataFrame, classes: pl.DataFrame | None = N
     )
     found = pl.concat([named.select(*KEY, "class"), coded.select(*KEY, "class")]).unique().sort(*KEY, "class")
     return dispensings.join(found, on=KEY, nulls_equal=True, maintain_order="left_right")
+
+
+def lists_drugs(path: Path) -> bool:
+    """Whether a file is a list of drugs (columns by, value) rather than one of codes."""
+    return path.is_file() and set(COLUMNS) <= set(io.read_text_table(path).columns)
+
+
+def own_class(path: Path) -> pl.DataFrame:
+    """A user's list of drugs as a class of the file's name: by (ingredient or ATC), value, class. UserError if it
+    holds none."""
+    listed = io.read_text_table(path, COLUMNS).drop_nulls()
+    if listed.is_empty() or not listed["by"].is_in(["ingredient", "ATC"]).all():
+        fix = "rows of by (ingredient or ATC) and value, one for each drug"
+        raise UserError(Problem("the list of drugs holds none, or a by that is neither", str(path), fix))
+    code = pl.col("by") == "ATC"
+    value = pl.when(code).then(pl.col("value").str.to_uppercase()).otherwise(pl.col("value").str.to_lowercase())
+    return listed.with_columns(value, pl.lit(path.stem).alias("class"))

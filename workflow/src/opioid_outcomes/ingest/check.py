@@ -37,12 +37,15 @@ def _problems_of_tables(config: Config) -> list[Problem]:
     """Code lists, factors and products are read as the steps will read them: the user's own may be anything."""
     from opioid_outcomes.cohort import codelists
     from opioid_outcomes.exposure import mme, products
+    from opioid_outcomes.mortality import smr
 
     population, exposure = config.population, config.exposure
     readers: list[Callable[[], object]] = [
         *(partial(codelists.load, name) for name in (population.chronic_pain_codes, *population.exclude)),
         partial(mme.factors, exposure.mme_factors),
         partial(products.dictionary, exposure.drug_dictionary),
+        partial(smr.load, config.mortality.life_table),
+        *(partial(_read_control, name) for name in config.mortality.negative_controls),
     ]
     problems: list[Problem] = []
     for read in readers:
@@ -51,6 +54,19 @@ def _problems_of_tables(config: Config) -> list[Problem]:
         except UserError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     return problems
+
+
+def _read_control(name: str) -> object:
+    """A list of negative controls, read as its step will: drugs or codes."""
+    from opioid_outcomes.cohort import codelists
+    from opioid_outcomes.config import shipped
+    from opioid_outcomes.exposure import drug_classes
+
+    if name in shipped.drug_classes():
+        return name
+    if name not in shipped.code_lists() and drug_classes.lists_drugs(Path(name)):
+        return drug_classes.own_class(Path(name))
+    return codelists.load(name)
 
 
 def check_cohort(name: str, config: Config) -> str:

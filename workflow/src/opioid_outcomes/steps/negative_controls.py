@@ -14,13 +14,10 @@ from opioid_outcomes.config import shipped
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
-from opioid_outcomes.errors import Problem, UserError
-from opioid_outcomes.exposure.drug_classes import fills_of_classes
+from opioid_outcomes.exposure.drug_classes import fills_of_classes, lists_drugs, own_class
 from opioid_outcomes.mortality.contrasts import Missing
 from opioid_outcomes.mortality.gates import unobserved_deaths_of
 from opioid_outcomes.mortality.negative_control import Controls, negative_controls
-
-DRUG_COLUMNS = ("by", "value")
 
 
 def estimate_negative_controls(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -54,26 +51,8 @@ def read(names: list[str], dispensings: pl.DataFrame, diagnoses: pl.DataFrame) -
         if name in shipped.drug_classes():
             shipped_fills = fills_of_classes(dispensings) if shipped_fills is None else shipped_fills
             exposures[name] = shipped_fills.filter(pl.col("class") == name)
-        elif name not in shipped.code_lists() and _lists_drugs(Path(name)):
-            exposures[Path(name).stem] = fills_of_classes(dispensings, _drugs(Path(name)))
+        elif name not in shipped.code_lists() and lists_drugs(Path(name)):
+            exposures[Path(name).stem] = fills_of_classes(dispensings, own_class(Path(name)))
         else:
             outcomes[Path(name).stem] = codelists.matches(diagnoses, codelists.load(name))
     return Controls(exposures, outcomes)
-
-
-def _lists_drugs(path: Path) -> bool:
-    return path.is_file() and set(DRUG_COLUMNS) <= set(io.read_text_table(path).columns)
-
-
-def _drugs(path: Path) -> pl.DataFrame:
-    listed = io.read_text_table(path, DRUG_COLUMNS).drop_nulls()
-    if listed.is_empty() or not listed["by"].is_in(["ingredient", "ATC"]).all():
-        raise UserError(
-            Problem("the list of drugs holds none", str(path), "rows of by (ingredient or ATC) and value, one per drug")
-        )
-    return listed.with_columns(
-        pl.when(pl.col("by") == "ATC")
-        .then(pl.col("value").str.to_uppercase())
-        .otherwise(pl.col("value").str.to_lowercase()),
-        pl.lit(path.stem).alias("class"),
-    )
