@@ -230,10 +230,10 @@ def weighted(rows: Rows, weights: Floats, cluster: npt.NDArray | None = None) ->
     cell = np.where(rows.cause > 0, rows.last - 1, 0) * (rows.causes + 1) + rows.cause
     events = _by_cell(cell, weights, count, rows.causes)
     # Rounding of the weights must neither leave a trace of somebody nor take the last away: people are counted
-    present = _at_risk(rows, counted.astype(float), count)
+    present = at_risk_of(rows, counted.astype(float))
     dead = _by_cell(cell, counted.astype(float), count, rows.causes).sum(axis=1)
     dying = events.sum(axis=1)
-    at_risk = np.where(present > 0, np.maximum(_at_risk(rows, weights, count), dying), 0.0)
+    at_risk = np.where(present > 0, np.maximum(at_risk_of(rows, weights), dying), 0.0)
     everybody = (present > 0) & ((dead == present) | (dying > WHOLE * at_risk))
     at_risk = np.where(everybody, dying, at_risk).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -245,9 +245,11 @@ def weighted(rows: Rows, weights: Floats, cluster: npt.NDArray | None = None) ->
     return Incidence(rows, weights, cluster, at_risk, events, survival, incidence, np.inf if nobody_left else until)
 
 
-def _at_risk(rows: Rows, values: Floats, count: int) -> Floats:
-    # from the last time backwards: late risk sets are the small ones, and must not drown in rounding
+def at_risk_of(rows: Rows, values: Floats) -> Floats:
+    """Sum of values, (n,), over those at risk at each event time, (T,)."""
+    count = len(rows.time)
     change = np.bincount(rows.last, values, count + 1) - np.bincount(rows.first, values, count + 1)
+    # from the last time backwards: late risk sets are the small ones, and must not drown in rounding
     return np.cumsum(change[:0:-1])[::-1]
 
 

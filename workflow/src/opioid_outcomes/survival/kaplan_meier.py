@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from opioid_outcomes.survival import incidence
 from opioid_outcomes.survival.risk_sets import Floats
 
 Z = 1.959963984540054
@@ -49,30 +50,21 @@ def _stays(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _curve(stays: pl.DataFrame, days: Sequence[int], fewest: int) -> pl.DataFrame:
-    start, stop = stays["start"].to_numpy().astype(float), stays["stop"].to_numpy().astype(float)
-    died, weight = stays["event"].to_numpy() == 1, stays["weight"].to_numpy()
-    times = np.unique(stop[died])
-    at_risk = _risk_set(start, stop, weight, times)
-    squares = _risk_set(start, stop, weight**2, times)
-    deaths = np.bincount(np.searchsorted(times, stop[died]), weight[died], len(times)) if len(times) else times
-    hazard = deaths / at_risk
-    hazard = np.where(hazard > 1 - 1e-12, 1.0, hazard)  # everybody left dies, give or take rounding of the weights
-    enough = _risk_set(start, stop, np.ones(len(start)), times) >= fewest
+    weight = stays["weight"].to_numpy().astype(float)
+    rows = incidence.rows_of(stays["start"], stays["stop"], stays["event"], causes=1)
+    found = incidence.weighted(rows, weight)
+    squares = incidence.at_risk_of(rows, weight**2)
+    # deaths without weight, of nobody at risk, are none
+    followed = np.where(found.at_risk > 0, found.at_risk, 1.0)
+    hazard = found.events[:, 0] / followed
+    enough = incidence.at_risk_of(rows, np.ones(len(weight))) >= fewest
     if enough.any():  # else from the beginning
         hazard[: np.argmax(enough)] = 0.0
     survival = np.cumprod(1 - hazard)
     with np.errstate(divide="ignore", invalid="ignore"):
-        cumulative = np.cumsum(hazard / (1 - hazard) * squares / at_risk**2)
-    steps = pl.DataFrame({"day": times, "survival": survival, "cumulative": cumulative})
+        cumulative = np.cumsum(hazard / (1 - hazard) * squares / followed**2)
+    steps = pl.DataFrame({"day": found.time, "survival": survival, "cumulative": cumulative})
     return _display(stays, steps, days)
-
-
-def _risk_set(start: Floats, stop: Floats, values: Floats, times: Floats) -> Floats:
-    """Sum of values over those with start < t <= stop, for each t."""
-    first = np.searchsorted(times, start, side="right")
-    last = np.searchsorted(times, stop, side="right")
-    change = np.bincount(last, values, len(times) + 1) - np.bincount(first, values, len(times) + 1)
-    return np.cumsum(change[:0:-1])[::-1]
 
 
 def _display(stays: pl.DataFrame, steps: pl.DataFrame, days: Sequence[int]) -> pl.DataFrame:
