@@ -25,7 +25,7 @@ from opioid_outcomes.survival.risk_sets import Floats, RiskSets
 
 Residual = Literal["martingale", "score", "dfbeta", "schoenfeld", "scaled_schoenfeld"]
 # rows that count (Kish, (sum w)^2 / sum w^2) at the least: with fewer one row says all, and the others are its rounding
-FEWEST_ROWS = 1 + 1e-6
+FEWEST_ROWS = 1.01
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,10 @@ class Moments:
 
 
 def hazards(sets: RiskSets, weights: Floats, eta: Floats, *, efron: bool) -> Hazards:
-    """The likelihood and the hazards at linear predictor ``eta``; one pass over the rows, no covariates in it."""
-    shift = float(eta.max())  # exp() of what is left is at most 1; the shift cancels in every ratio
-    risk = eta - shift
-    np.exp(risk, out=risk)
+    """The likelihood and the hazards at linear predictor ``eta``, whose memory ``risk`` takes; no covariates in it."""
+    shift, dead_eta = float(eta.max()), eta[sets.died]
+    # exp() of what is left is at most 1; the shift cancels in every ratio
+    risk = np.exp(np.subtract(eta, shift, out=eta), out=eta)
     risk *= weights
     t0 = sets.sums_of_dead(risk)
     s0 = np.maximum(sets.sums(risk), t0)  # the dead are at risk: only rounding can say otherwise
@@ -77,7 +77,7 @@ def hazards(sets: RiskSets, weights: Floats, eta: Floats, *, efron: bool) -> Haz
         inverse=(mean_weight * plain[0], mean_weight * plain[1]),
         inverse_square=(mean_weight * squares[0], mean_weight * squares[1], mean_weight * squares[2]),
         mean_inverse=(plain[0] / deaths, plain[1] / deaths),
-        loglik=float(np.sum(dead_weight * eta[sets.died]) - expected),
+        loglik=float(np.sum(dead_weight * dead_eta) - expected),
     )
 
 

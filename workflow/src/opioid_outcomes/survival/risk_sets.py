@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from opioid_outcomes.survival.products import row_blocks
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int32]
@@ -50,8 +52,10 @@ class RiskSets:
         """Sum of ``values`` over each risk set; rows x columns in, cells x columns out (1-d stays 1-d)."""
         if values.ndim == 2:
             return np.column_stack([self.sums(values[:, j]) for j in range(values.shape[1])])
-        change = np.bincount(self.last, values, self.cells + 1).astype(np.float64, copy=False)
-        change -= np.bincount(self.first, values, self.cells + 1)
+        change = np.zeros(self.cells + 1)
+        for rows in row_blocks(len(values), 1, least=self.cells):
+            change += np.bincount(self.last[rows], values[rows], self.cells + 1)
+            change -= np.bincount(self.first[rows], values[rows], self.cells + 1)
         return self.accumulate(change)
 
     def changes(self, rows: slice, risk: Floats, x: Floats) -> Floats:
