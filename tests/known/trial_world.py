@@ -2,8 +2,9 @@
 
 Visits are 30 days apart, the first of those followed on the day of entry. At each visit a score is recorded. Whoever
 has been free of opioids for the washout starts with a chance that depends on what was on record before the visit; a
-fill lasts 30 days and is refilled with a chance at the next visit. The hazard is constant within a period and depends
-on baseline, on the score of the visit before, and on being on (supply and 30 days of carry-over, as the status has it).
+fill lasts 30 days and is refilled with a chance at the next visit, or resumed later. The hazard is constant within a
+period and depends on baseline, on the score of the visit before, and on being on (supply and 30 days of carry-over, as
+the status has it).
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class World:
     refill: float = 0.8
     periods: int = 40  # observed
     sick: float = 0.15  # log hazard and log odds of starting per point of score
+    resume: float = 0.0  # chance at a visit of resuming after a gap, before the washout is over
+    offset: int = 0  # days from the first day of a block to its visit
 
 
 @dataclass
@@ -64,7 +67,8 @@ def recorded(mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def chance(world: World, lives: Lives) -> np.ndarray:
     """Of starting at this period's visit, of those free long enough."""
     odds = world.start + 0.8 * lives.depressed + 2 * world.sick * (lives.score - 5) + 0.02 * (lives.age - 60)
-    return np.where(lives.free >= WASHOUT_PERIODS, 1 / (1 + np.exp(-odds)), 0.0)
+    gap = (lives.free > 0) & (lives.free < WASHOUT_PERIODS)
+    return np.select([lives.free >= WASHOUT_PERIODS, gap], [1 / (1 + np.exp(-odds)), world.resume], 0.0)
 
 
 def live(world: World, lives: Lives, starts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -91,16 +95,16 @@ def observed(world: World, n: int, seed: int) -> tuple[pl.DataFrame, Mapping[str
     lives = people(n, rng)
     base = lives.take(np.arange(n))
     alive, death = np.ones(n, bool), np.full(n, -1)
-    fills, scores = [], [(np.arange(n), np.full(n, ENTRY - PERIOD), base.score.copy())]
+    fills, scores = [], [(np.arange(n), np.full(n, ENTRY - PERIOD + world.offset), base.score.copy())]
     for period in range(ENTRY_PERIOD, world.periods):
         starts = rng.random(n) < chance(world, lives)
         filled, died = live(world, lives, starts, rng)
-        day = period * PERIOD
+        day = period * PERIOD + world.offset
         fills.append((np.flatnonzero(filled & alive), day))
         scores.append((np.flatnonzero(alive), np.full(int(alive.sum()), day), lives.score[alive]))
         death[alive & (died >= 0)] = (day + died)[alive & (died >= 0)]
         alive &= died < 0
-    last = np.where(death >= 0, death, world.periods * PERIOD - 1)
+    last = np.where(death >= 0, death, world.periods * PERIOD - 1 + world.offset)
     return _cohort(base, death, last), _tables(base, fills, scores, death, last)
 
 
@@ -160,7 +164,7 @@ def truth(world: World, horizon: int, n: int = 200_000, seed: int = 0) -> dict[s
         _, died = live(world, lives, rng.random(n) < chance(world, lives), rng)
         alive = alive & (died < 0)
     e = chance(world, at)
-    weight = np.where(alive_then, e * (1 - e), 0.0)
+    weight = np.where(alive_then & (at.free >= WASHOUT_PERIODS), e * (1 - e), 0.0)
     risks = {}
     for name, decision in (("started", True), ("not", False)):
         future, dead = at.take(np.arange(n)), np.zeros(n, bool)

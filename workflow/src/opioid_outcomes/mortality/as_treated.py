@@ -20,7 +20,7 @@ from opioid_outcomes.causal.weighted_risk import CensoringRows, Estimand, RiskFa
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.intervals import INTERVAL_DAYS
 from opioid_outcomes.mortality.new_user import Compared, by_horizon, population
-from opioid_outcomes.mortality.trial_arms import UNBALANCED
+from opioid_outcomes.mortality.trial_arms import UNBALANCED, words
 from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, hazard_row, risk_rows, template, weighted_risks
 from opioid_outcomes.mortality.trial_gates import FEWEST_EFFECTIVE
 from opioid_outcomes.survival.binary_regression import RegressionFailure
@@ -28,7 +28,7 @@ from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 # First intervals of bands within which the chance of leaving is constant: it changes most at the beginning
 BANDS = (0, 1, 2, 3, 4, 6, 12, 24)
-MOST_INTERVALS = 1_500_000  # rows of intervals; of more, one in so many comparators is taken, and counts for all
+MOST_INTERVALS = 600_000  # rows of intervals; of more, one in so many comparators is taken, and counts for all
 KNOWN = ("row", "person_id", "interval", "start", "stop")
 
 Intervals = Callable[[pl.DataFrame], pl.DataFrame]
@@ -71,7 +71,7 @@ def as_treated(comparator: str, compared: Compared, choices: Choices, intervals:
     try:
         kept = adherence(trials, (x, names), choices, intervals)
     except RegressionFailure as failure:
-        named = f" ({', '.join(failure.columns)})" if failure.columns else ""
+        named = words(failure.columns)
         return by_horizon(replace(row, gate=f"not evaluable: weights for leaving: {failure.reason}{named}"), choices)
     final = arms.final[chosen] * base
     followed = replace(
@@ -168,8 +168,8 @@ def gate_at(  # noqa: PLR0917
             return "fail: effective sample size of an arm that keeps to its strategy is under 50"
     apart = np.nan_to_num(np.abs(standardised_difference(covariates[kept.row[rows]], arm, weights)))
     if len(apart) and apart.max() >= UNBALANCED:
-        name = names[int(np.argmax(apart))].split("=")[0].replace("_", " ")
-        return f"fail: max |SMD| {apart.max():.2f} ({name}) of those who keep to their strategy is not under 0.1"
+        name = words([names[int(np.argmax(apart))]])
+        return f"fail: max |SMD| {apart.max():.2f}{name} of those who keep to their strategy is not under 0.1"
     return "pass"
 
 

@@ -5,6 +5,7 @@ Nothing here has seen an outcome by arm: the table that comes in has no column o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -33,6 +34,12 @@ ROUNDS = 3
 UNBALANCED = 0.1  # ANALYSES 4, gates
 ROWS_PER_COLUMN = 10  # index dates of the smaller arm for each column of a score that grows so
 BEFORE_OUTCOMES = ("follow_up", "event", "cause", "as_treated_until")  # columns that tell an outcome
+
+
+def words(columns: Sequence[str]) -> str:
+    """The covariates of some columns, in brackets, without levels: a level may be one person's."""
+    plain = [re.sub(r"=.*?(?= x |$)| \(curve.*", "", name).replace("_", " ") for name in columns]
+    return f" ({', '.join(dict.fromkeys(plain))})" if plain else ""
 
 
 class NotComparable(Exception):
@@ -81,9 +88,16 @@ def compare(
     told = [name for name in BEFORE_OUTCOMES if name in rows.columns]
     if told:
         raise ValueError(f"outcomes are not to be seen before the gates: {told}")
-    design = score_design(rows, baseline, missing)
-    keep, arm, base = design.keep, rows["arm"].to_numpy().astype(float)[design.keep], base[design.keep]
+    both = pl.col("arm").max().over("trial") > pl.col("arm").min().over("trial")
+    shared = rows.select(both).to_series()  # in a block with one arm only nothing is compared
+    _refuse_empty(rows.filter(shared)["arm"].to_numpy())
+    design = score_design(rows.filter(shared), baseline, missing)
+    keep = shared.to_numpy().copy()
+    keep[keep] = design.keep
+    arm, base = rows["arm"].to_numpy().astype(float)[keep], base[keep]
     notes, started = list(design.notes), design.names
+    if not shared.all():
+        notes.append("30-day blocks since entry without index dates of both arms left out")
     score = _score(design.x, arm, base, design.names, ridge)
     if trim != "none" and weighting in ("iptw", "att"):
         inside = overlap.trim(score, arm, trim)
@@ -139,15 +153,13 @@ def _with_products(
 
 
 def _score(x: Floats, arm: Floats, base: Floats, names: Sequence[str], ridge: float) -> Floats:
-    if not (arm * base).any() or not ((1 - arm) * base).any():
-        raise NotComparable(f"nobody in group '{'new user' if not (arm * base).any() else 'comparator'}'")
+    _refuse_empty(arm[base > 0])
     try:
         weights = None if (base == 1).all() else base
         return propensity.estimate(x, arm, names=names, weights=weights, ridge=ridge).score
     except RegressionFailure as failure:
-        named = ", ".join(dict.fromkeys(name.split("=")[0].split(" (curve")[0] for name in failure.columns))
         what = "a covariate tells for sure who starts" if failure.reason == "separation" else failure.reason
-        raise NotComparable(f"propensity score: {what}{f' ({named})' if named else ''}", failure.columns) from None
+        raise NotComparable(f"propensity score: {what}{words(failure.columns)}", failure.columns) from None
 
 
 def products(names: Sequence[str], two_valued: Sequence[bool]) -> dict[str, tuple[int, int]]:
@@ -158,6 +170,11 @@ def products(names: Sequence[str], two_valued: Sequence[bool]) -> dict[str, tupl
         for k in range(j, len(names))
         if k > j or not two_valued[j]
     }
+
+
+def _refuse_empty(arm: npt.NDArray) -> None:
+    if not ((arm == 1).any() and (arm == 0).any()):
+        raise NotComparable("no 30-day block since entry holds eligible index dates of both arms")
 
 
 def balance(design: ScoreDesign, left_out: pl.DataFrame, arm: Floats, weights: Floats, base: Floats) -> pl.DataFrame:

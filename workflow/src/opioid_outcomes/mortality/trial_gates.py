@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from opioid_outcomes.causal import overlap
-from opioid_outcomes.mortality.trial_arms import Arms, Weighting
+from opioid_outcomes.mortality.trial_arms import Arms, Weighting, words
 
 LARGEST_SMD = 0.1
 FEWEST_EFFECTIVE = 50
@@ -43,7 +43,7 @@ def judge(arms: Arms, deaths: int, weighting: Weighting, *, active: bool) -> Jud
     elif min(ess) < FEWEST_EFFECTIVE:
         gate = "fail: effective sample size of an arm is under 50"
     elif worst >= LARGEST_SMD:
-        gate = f"fail: max |SMD| {worst:.2f} ({name.split('=')[0]}) is not under 0.1"
+        gate = f"fail: max |SMD| {worst:.2f}{words([name])} is not under 0.1"
     elif weighting == "iptw" and outside >= MOST_OUTSIDE:
         gate = "fail: 5 % or more of the propensity scores lie outside 0.01-0.99"
     elif active and equipoise < LEAST_EQUIPOISE:
