@@ -24,7 +24,8 @@ BOUND = {"crump": 0.1, "sturmer": 0.05, "common_range": 0.0}
 
 def preference(score: npt.ArrayLike, treated: npt.ArrayLike) -> Floats:
     """Score as it would be if half of all were treated: logit F = logit e - logit P(treated). Walker et al. 2013."""
-    e, share = np.asarray(score, dtype=np.float64), float(np.asarray(treated, dtype=np.float64).mean())
+    e, one = np.asarray(score, dtype=np.float64), np.asarray(treated, dtype=np.float64)
+    share = float(one.mean()) if len(one) else 0.5
     favoured = e * (1 - share)
     return np.asarray(favoured / (favoured + (1 - e) * share))
 
