@@ -69,7 +69,7 @@ class CoxFit:
             values = cox_residuals.score(self)
         else:
             values = cox_residuals.dfbeta(self)
-        if self.rows.kept is None:
+        if isinstance(self.rows.kept, slice):
             return values
         everybody = np.zeros((self.rows.n, *values.shape[1:]))
         everybody[self.rows.kept] = values
@@ -78,7 +78,7 @@ class CoxFit:
     def influence(self, groups: npt.ArrayLike) -> Floats:
         """Weighted dfbetas summed within groups 0..G-1, (G, p), one group per input row; none per row is kept."""
         members = np.asarray(groups)
-        kept = members if self.rows.kept is None else members[self.rows.kept]
+        kept = members[self.rows.kept]
         sums = np.zeros((int(members.max()) + 1, len(self.names)))
         found = cox_residuals.score_sums(self, kept) @ self.covariance
         sums[: len(found)] = found

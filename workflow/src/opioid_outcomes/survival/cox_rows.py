@@ -17,12 +17,12 @@ UNKNOWN = "times, covariates, weights and offsets must be known and finite"
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a fit; ``kept`` are their places in the input (rows of weight 0 are left out), None for all ``n``.
+    """The rows of a fit; ``kept`` are their places in the input (rows of weight 0 are left out).
 
     cluster: 0..G-1, or None where each row is its own. What is the same in every row takes no memory.
     """
 
-    kept: Ints | None
+    kept: Ints | slice
     start: Floats
     stop: Floats
     event: npt.NDArray[np.bool_]
@@ -70,8 +70,8 @@ def check(  # noqa: PLR0917 - the arguments of cox.fit, in its order
         raise ValueError("event must be 0 or 1, and weights at least 0")
     if n and weight.max() > 0 and not SMALLEST < weight.max() < LARGEST:
         raise ValueError("the largest weight is beyond what can be squared and summed")
-    kept = None if (weight > 0).all() else np.flatnonzero(weight > 0)
-    if kept is not None:
+    kept = slice(None) if (weight > 0).all() else np.flatnonzero(weight > 0)
+    if not isinstance(kept, slice):
         starts, stops, died, columns = starts[kept], stops[kept], died[kept], columns[kept]
         weight, known, groups = weight[kept], known[kept], groups[kept]
         members = None if members is None else members[kept]
