@@ -155,6 +155,18 @@ def test_ages_in_completed_years_are_half_a_year_older() -> None:
     np.testing.assert_allclose(at_entry(50.0, 60.25), [50.0, 60.25])
 
 
+def test_a_top_coded_birth_year_is_ninety_whatever_the_day() -> None:
+    """First observed in May 2010: born in 1920 is 90 then, though its middle is not reached; born in 1921 is 88.9."""
+    first = 14_730
+    days = {"entry": [first, first], "start": [first, first]}
+    frame = pl.DataFrame({"person_id": [1, 2], **days}, schema_overrides=dict.fromkeys(days, pl.Int32))
+    persons = pl.DataFrame({"person_id": [1, 2], "sex": ["F", "M"], "birth_year": [1920, 1921]}).with_columns(
+        age_at_entry=pl.lit(None, pl.Float64)
+    )
+    rows = aged(frame.select("person_id"), frame, persons, frame, calendar=True)
+    assert (-rows["born"] / DAY).to_list() == pytest.approx([90.0, 88.83], abs=0.01)
+
+
 def test_standardised_rates_compare_the_same_ages() -> None:
     """The rate is 1 in 100 before 65 and 10 in 100 after, on and off alike; those on are older."""
     rows, person = [], 0

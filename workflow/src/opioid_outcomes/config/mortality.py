@@ -78,7 +78,9 @@ class Mortality(Section):
         le=365,
     )  # fmt: skip
     life_table: str = key(
-        "us", "Death rates of the general population: a shipped table, or a CSV with columns age, sex, year, rate."
+        "us",
+        "Death rates of the general population: a shipped table, or a CSV with columns age (in years; a rate holds to"
+        " the next age listed), sex (F, M), year and rate (deaths per person-year).",
     )
     top_coded_age: float = key(
         90,

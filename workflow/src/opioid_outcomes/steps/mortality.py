@@ -15,7 +15,7 @@ from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.mortality import imputed
-from opioid_outcomes.mortality.age import aged
+from opioid_outcomes.mortality.age import COMPLETED, aged, completed_years
 from opioid_outcomes.mortality.baseline_use import baseline_use
 from opioid_outcomes.mortality.cause_specific import cause_specific
 from opioid_outcomes.mortality.contrasts import ON_OFF, Exposure, Missing
@@ -113,4 +113,6 @@ def _by_age(
             reference_year=cohort["reference_year"], top_coded_age=chosen.top_coded_age,
         )  # fmt: skip
         found += smr(rows, against, exposure=exposure)
+    if completed_years(persons):
+        found = [replace(row, note="; ".join(filter(None, (row.note, COMPLETED)))) for row in found]
     return found
