@@ -13,10 +13,9 @@ import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.contrasts import Contrast, Exposure, Missing
+from opioid_outcomes.mortality.group_rates import group_rate
 from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, not_asked
-from opioid_outcomes.mortality.person_years import amount
 from opioid_outcomes.mortality.stopping_clock import BANDS, CURRENT, LENGTHS, clock, named
-from opioid_outcomes.survival.rates import per_1000_person_years
 
 ANALYSIS = "mortality.stopping"
 LAGS = (0, 30, 90)  # days, against terminal decline: opioids may be stopped because death is near
@@ -37,11 +36,12 @@ def stopping(
     Cox regression per row of the result.
     """
     if exposure != "time_varying":
-        people = cohort.select("person_id", "death", start=pl.lit(0), stop=pl.col("exit") - pl.col("entry"))
-        return [not_asked(people, _contrast(BANDS[0]), analysis=ANALYSIS, why=UNKNOWN[exposure])]
+        return [_not_asked(cohort, UNKNOWN[exposure])]
+    if status.height and status["cumulative_mme"].null_count() == status.height:
+        return [_not_asked(cohort, "reports tell whether opioids are used, not when supply ends")]
     rows: list[Estimate] = []
     for lag in LAGS:
-        followed = _person_time(clock(status, cohort, lag=lag), cohort, baseline)
+        followed = person_time(status, cohort, baseline, lag=lag)
         rows += [_lagged(row, lag) for row in _bands(followed, None, baseline, missing)]
         if lag == 0:
             for length in LENGTHS:
@@ -49,21 +49,26 @@ def stopping(
     return rows
 
 
+def _not_asked(cohort: pl.DataFrame, why: str) -> Estimate:
+    people = cohort.select("person_id", "death", start=pl.lit(0), stop=pl.col("exit") - pl.col("entry"))
+    return not_asked(people, against_current(BANDS[0]), analysis=ANALYSIS, why=why)
+
+
 def _bands(
     followed: pl.DataFrame, length: tuple[int, int | None] | None, baseline: Sequence[str], missing: Missing
 ) -> Iterator[Estimate]:
     """Rates of current supply and of each band, and each band against current supply."""
-    contrasts = [_contrast(band, length) for band in BANDS]
+    contrasts = [against_current(band, length) for band in BANDS]
     first = contrasts[0]
-    yield _rate(followed.filter(first.exposure == 0), first.arms[1])
+    yield group_rate(followed.filter(first.exposure == 0), first.arms[1], analysis=ANALYSIS)
     for contrast in contrasts:
-        yield _rate(followed.filter(contrast.exposure == 1), contrast.arms[0])
+        yield group_rate(followed.filter(contrast.exposure == 1), contrast.arms[0], analysis=ANALYSIS)
         for row in adjusted_ratios(followed, contrast, analysis=ANALYSIS, baseline=baseline, missing=missing):
             yield replace(row, note=f"{_meaning(length)}; {row.note}" if row.note else _meaning(length))
 
 
-def _contrast(band: tuple[int, int | None], length: tuple[int, int | None] | None = None) -> Contrast:
-    """One band of days since supply ended against current supply, both after as long a therapy."""
+def against_current(band: tuple[int, int | None], length: tuple[int, int | None] | None = None) -> Contrast:
+    """One band of days since supply ended against current supply; with ``length`` both after as long a therapy."""
     after = f" after {named(length)} days of therapy" if length else ""
     same = pl.col("therapy") == named(length) if length else pl.lit(True)
     exposure = (
@@ -84,26 +89,12 @@ def _lagged(row: Estimate, lag: int) -> Estimate:
     return replace(row, method=f"{row.method}_lag_{lag}", note=f"{note}; {row.note}" if row.note else note)
 
 
-def _rate(rows: pl.DataFrame, group: str) -> Estimate:
-    found = amount(rows)
-    row = Estimate(
-        analysis=ANALYSIS, method="crude", population="eligible persons, unweighted", outcome="death",
-        contrast=group, scale="rate_per_1000py", persons=found.persons, events=found.events,
-        person_years=found.person_years, gate="not evaluable: nobody is followed in this group",
-    )  # fmt: skip
-    if rows.is_empty():
-        return row
-    rate = per_1000_person_years(found.events, found.person_years)
-    return replace(
-        row, estimate=rate.rate, ci_low=rate.ci_low, ci_high=rate.ci_high, se=rate.se, gate="pass",
-        note="exact Poisson limits",
-    )  # fmt: skip
-
-
-def _person_time(pieces: pl.DataFrame, cohort: pl.DataFrame, baseline: Sequence[str]) -> pl.DataFrame:
-    """The pieces with deaths, covariates and the sampling design, as ``hazard_ratio`` reads them."""
+def person_time(status: pl.DataFrame, cohort: pl.DataFrame, baseline: Sequence[str], *, lag: int = 0) -> pl.DataFrame:
+    """Follow-up by ``clock`` and ``therapy`` with deaths, covariates and the sampling design, for ``hazard_ratio``."""
     own = ["person_id", "death", "survey_weight", "stratum", "cluster", *dict.fromkeys(baseline)]
     last = (pl.col("person_id") != pl.col("person_id").shift(-1)).fill_null(value=True)
-    return pieces.join(cohort.select(own), on="person_id", maintain_order="left").with_columns(
-        pl.when(last).then("death").otherwise(0).cast(pl.Int64).alias("death")
+    return (
+        clock(status, cohort, lag=lag)
+        .join(cohort.select(own), on="person_id", maintain_order="left")
+        .with_columns(pl.when(last).then("death").otherwise(0).cast(pl.Int64).alias("death"))
     )

@@ -7,6 +7,8 @@ are the days before the end of supply.
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from opioid_outcomes.exposure.stretches import merge_equal
@@ -78,7 +80,7 @@ def _named_pieces(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _band(days: pl.Expr, bands: tuple[tuple[int, int | None], ...]) -> pl.Expr:
-    found = pl.when(days.is_null()).then(pl.lit(None, pl.String))
+    found: Any = pl.when(days.is_null()).then(pl.lit(None, pl.String))
     for band in bands[:-1]:
         found = found.when(days <= band[1]).then(pl.lit(named(band)))
     return found.otherwise(pl.lit(named(bands[-1])))
