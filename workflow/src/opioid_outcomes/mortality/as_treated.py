@@ -15,14 +15,14 @@ import polars as pl
 
 from opioid_outcomes.causal import overlap
 from opioid_outcomes.causal.balance import standardised_difference
+from opioid_outcomes.causal.gates import FEWEST_EFFECTIVE, LARGEST_SMD
 from opioid_outcomes.causal.time_varying_weights import censoring_weights, truncate
 from opioid_outcomes.causal.weighted_risk import CensoringRows, Estimand, RiskFailure
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.intervals import INTERVAL_DAYS
 from opioid_outcomes.mortality.new_user import Compared, by_horizon, population
-from opioid_outcomes.mortality.trial_arms import UNBALANCED, words
+from opioid_outcomes.mortality.trial_arms import words
 from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, hazard_row, risk_rows, template, weighted_risks
-from opioid_outcomes.mortality.trial_gates import FEWEST_EFFECTIVE
 from opioid_outcomes.survival.binary_regression import RegressionFailure
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
@@ -167,7 +167,7 @@ def gate_at(  # noqa: PLR0917
         if overlap.effective_sample_size(weights[arm == one]) < FEWEST_EFFECTIVE:
             return "fail: effective sample size of an arm that keeps to its strategy is under 50"
     apart = np.nan_to_num(np.abs(standardised_difference(covariates[kept.row[rows]], arm, weights)))
-    if len(apart) and apart.max() >= UNBALANCED:
+    if len(apart) and apart.max() >= LARGEST_SMD:
         name = words([names[int(np.argmax(apart))]])
         return f"fail: max |SMD| {apart.max():.2f}{name} of those who keep to their strategy is not under 0.1"
     return "pass"

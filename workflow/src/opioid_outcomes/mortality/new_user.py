@@ -1,7 +1,7 @@
 """``mortality.new_user`` (primary): death in new users of opioids against a comparator, by sequential trials.
 
 ANALYSES 4.3. First the arms are made comparable and the gates are read, from a table without outcomes but for the
-number of deaths in all (``trial_arms``, ``trial_gates``); only then is an outcome looked at by arm.
+number of deaths in all (``trial_arms``, ``causal.gates``); only then is an outcome looked at by arm.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 from opioid_outcomes.causal.weighted_risk import RiskFailure
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.mortality import trial_arms, trial_displays, trial_gates
+from opioid_outcomes.mortality import trial_arms, trial_displays
 from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, POPULATIONS, Arms, NotComparable
 from opioid_outcomes.mortality.trial_estimates import (
     SCALES,
@@ -76,14 +76,15 @@ def new_user(
         return Compared(by_horizon(refused, choices) + crude, displays)
     kept = trials.filter(pl.Series(arms.keep))
     deaths = kept.filter(pl.col("event") == 1)["person_id"].n_unique()
-    judged = trial_gates.judge(arms, deaths, choices.weighting, active=comparator != "non_user")
+    judged = arms.diagnose(kept["person_id"].rank("dense").to_numpy(), deaths)
+    gate = judged.gate(inverse=choices.weighting == "iptw", active=comparator != "non_user", event="death")
     displays["new_user_balance"] = trial_displays.balance(comparator, arms)
 
     outcomes = outcomes_of(kept)
     displays["new_user_diagnostics"] = trial_displays.diagnostics(comparator, outcomes, arms, judged)
     crude = _crude(comparator, outcomes_of(trials), base, choices, trials)
-    if judged.gate != "pass":
-        withheld = replace(row, gate=judged.gate, **amounts(outcomes, np.inf, arms.final > 0))
+    if gate != "pass":
+        withheld = replace(row, gate=gate, **amounts(outcomes, np.inf, arms.final > 0))
         return Compared(by_horizon(withheld, choices) + crude, displays)
     row = replace(row, note="; ".join((row.note, *arms.notes)))
     rows = itt(row, outcomes, arms, choices)

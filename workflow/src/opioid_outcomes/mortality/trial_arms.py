@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from opioid_outcomes.causal import matching, overlap, propensity
-from opioid_outcomes.causal.balance import standardised_difference
+from opioid_outcomes.causal import gates, matching, overlap, propensity
+from opioid_outcomes.causal.balance_table import balance_table, pair_names
+from opioid_outcomes.causal.gates import Diagnostics
+from opioid_outcomes.causal.propensity import Propensity
 from opioid_outcomes.mortality.contrasts import Missing
 from opioid_outcomes.mortality.trial_score import ScoreDesign, score_design
 from opioid_outcomes.survival.binary_regression import RegressionFailure
@@ -31,7 +33,6 @@ POPULATIONS = {
 }
 # Rosenbaum & Rubin (1984) JASA 79:516: squares and products that are out of balance enter the score, which is made anew
 ROUNDS = 3
-UNBALANCED = 0.1  # ANALYSES 4, gates
 ROWS_PER_COLUMN = 10  # index dates of the smaller arm for each column of a score that grows so
 BEFORE_OUTCOMES = ("follow_up", "event", "cause", "as_treated_until")  # columns that tell an outcome
 
@@ -62,10 +63,19 @@ class Arms:
     arm: Floats
     base: Floats
     design: ScoreDesign
-    score: Floats
+    propensity: Propensity
     weights: Floats
     balance: pl.DataFrame
     notes: tuple[str, ...]
+
+    def diagnose(self, person: npt.NDArray, deaths: int) -> Diagnostics:
+        """What the gates read. person: (n,) of the rows kept; deaths: of people in either arm, all together."""
+        table, final = self.balance, self.final
+        return gates.diagnose(
+            [words([name])[2:-1] for name in table["covariate"]], table["smd_after"].fill_null(np.nan).to_numpy(),
+            score=self.propensity.score, treated=self.arm, weights=final, events=deaths, person=person,
+            heavy=words([gates.heavy_covariate(self.propensity.fit, final)])[2:-1],
+        )  # fmt: skip
 
     @property
     def final(self) -> Floats:
@@ -85,9 +95,9 @@ def compare(
     (n,) weights of the rows. Raises NotComparable where there is nobody in an arm, or a covariate tells it for sure.
     Cost: a logistic regression, two with trimming; balance is linear in rows x covariates squared.
     """
-    told = [name for name in BEFORE_OUTCOMES if name in rows.columns]
-    if told:
-        raise ValueError(f"outcomes are not to be seen before the gates: {told}")
+    seen = [name for name in BEFORE_OUTCOMES if name in rows.columns]
+    if seen:
+        raise ValueError(f"outcomes are not to be seen before the gates: {seen}")
     both = pl.col("arm").max().over("trial") > pl.col("arm").min().over("trial")
     shared = rows.select(both).to_series()  # in a block with one arm only nothing is compared
     _refuse_empty(rows.filter(shared)["arm"].to_numpy())
@@ -98,34 +108,34 @@ def compare(
     notes, started = list(design.notes), design.names
     if not shared.all():
         notes.append("30-day blocks since entry without index dates of both arms left out")
-    score = _score(design.x, arm, base, design.names, ridge)
+    found = _score(design.x, arm, base, design.names, ridge)
     if trim != "none" and weighting in ("iptw", "att"):
-        inside = overlap.trim(score, arm, trim)
+        inside = overlap.trim(found.score, arm, trim)
         keep = keep.copy()
         keep[np.flatnonzero(keep)[~inside]] = False
         design = replace(design, x=design.x[inside], covariates=design.covariates[inside], keep=keep)
         arm, base = arm[inside], base[inside]
-        score = _score(design.x, arm, base, design.names, ridge)
+        found = _score(design.x, arm, base, design.names, ridge)
         notes.append(f"index dates outside the score's range left out ({trim})")
     kept = rows.filter(pl.Series(keep)).select(left_out)
-    weights = _weights(score, arm, weighting)
-    found = balance(design, kept, arm, weights * base, base)
+    weights = _weights(found.score, arm, weighting)
+    told = balance(design, kept, arm, weights * base, base)
     refused: set[str] = set()
     for _ in range(ROUNDS):
         most = int(min(arm.sum(), (1 - arm).sum()) / ROWS_PER_COLUMN)
-        larger = _with_products(design, found, most=most, refused=refused)
+        larger = _with_products(design, told, most=most, refused=refused)
         if larger is None:
             break
         try:
-            score = _score(larger.x, arm, base, larger.names, ridge)
+            again = _score(larger.x, arm, base, larger.names, ridge)
         except NotComparable as failure:  # what happens in one arm only cannot be balanced, and stays out of balance
             refused |= {*failure.columns} or {*larger.names}
             continue
-        design, weights = larger, _weights(score, arm, weighting)
-        found = balance(design, kept, arm, weights * base, base)
+        design, found, weights = larger, again, _weights(again.score, arm, weighting)
+        told = balance(design, kept, arm, weights * base, base)
     if any(name not in started for name in design.names):
         notes.append("squares and products of covariates that were out of balance entered the score")
-    return Arms(keep, arm, base, design, score, weights, found, tuple(notes))
+    return Arms(keep, arm, base, design, found, weights, told, tuple(notes))
 
 
 def _weights(score: Floats, arm: Floats, weighting: Weighting) -> Floats:
@@ -139,10 +149,10 @@ def _with_products(
 
     None where there are none, or none but those refused.
     """
-    wanted = found.filter(pl.col("in_score") == 0, pl.col("smd_after").abs() >= UNBALANCED).sort(
+    wanted = found.filter(pl.col("in_score") == 0, pl.col("smd_after").abs() >= gates.LARGEST_SMD).sort(
         pl.col("smd_after").abs(), "covariate", descending=[True, False]
     )
-    pairs = products(design.covariate_names, design.two_valued)
+    pairs = pair_names(design.covariate_names, design.two_valued)
     chosen = [name for name in wanted["covariate"] if name in pairs and name not in refused]
     chosen = chosen[: max(most - len(design.names), 0)]
     if not chosen:
@@ -152,24 +162,14 @@ def _with_products(
     return replace(design, x=np.column_stack([design.x, *columns]), names=(*design.names, *chosen))
 
 
-def _score(x: Floats, arm: Floats, base: Floats, names: Sequence[str], ridge: float) -> Floats:
+def _score(x: Floats, arm: Floats, base: Floats, names: Sequence[str], ridge: float) -> Propensity:
     _refuse_empty(arm[base > 0])
     try:
         weights = None if (base == 1).all() else base
-        return propensity.estimate(x, arm, names=names, weights=weights, ridge=ridge).score
+        return propensity.estimate(x, arm, names=names, weights=weights, ridge=ridge)
     except RegressionFailure as failure:
         what = "a covariate tells for sure who starts" if failure.reason == "separation" else failure.reason
         raise NotComparable(f"propensity score: {what}{words(failure.columns)}", failure.columns) from None
-
-
-def products(names: Sequence[str], two_valued: Sequence[bool]) -> dict[str, tuple[int, int]]:
-    """Squares (of what has more than two values) and products of covariates: name -> their two columns."""
-    return {
-        f"{names[j]} squared" if j == k else f"{names[j]} x {names[k]}": (j, k)
-        for j in range(len(names))
-        for k in range(j, len(names))
-        if k > j or not two_valued[j]
-    }
 
 
 def _refuse_empty(arm: npt.NDArray) -> None:
@@ -179,25 +179,17 @@ def _refuse_empty(arm: npt.NDArray) -> None:
 
 def balance(design: ScoreDesign, left_out: pl.DataFrame, arm: Floats, weights: Floats, base: Floats) -> pl.DataFrame:
     """covariate, in_score, smd_before, smd_after: of covariates, their squares and products, and those left out."""
-    x, names = design.covariates, design.covariate_names
-    parts: list[tuple[Sequence[str], Floats]] = [(names, x)]
-    pairs = products(names, design.two_valued)
-    for j in range(len(names)):  # one covariate at a time: all products at once would be as many tables
-        mine = {name: second for name, (first, second) in pairs.items() if first == j}
-        if mine:
-            parts.append((list(mine), x[:, [j]] * x[:, list(mine.values())]))
-    numbers = [name for name in left_out.columns if left_out.schema[name].is_numeric()]
-    if numbers:
-        parts.append((numbers, left_out.select(pl.col(numbers).cast(pl.Float64).fill_null(np.nan)).to_numpy()))
-    within = {*names, *design.names}
-    frames = [
-        pl.DataFrame(
-            {
-                "covariate": list(words), "in_score": [float(word in within) for word in words],
-                "smd_before": standardised_difference(values, arm, base),
-                "smd_after": standardised_difference(values, arm, weights),
-            }
-        )
-        for words, values in parts
+    numbers = [name for name, kind in left_out.schema.items() if kind.is_numeric()]
+    others = left_out.select(pl.col(numbers).cast(pl.Float64)).to_numpy()
+    told = [not np.isnan(column).all() for column in others.T]  # what is missing for everybody is told elsewhere
+    parts = [
+        balance_table(design.covariates, design.covariate_names, arm, weights, before=base),
+        balance_table(
+            others[:, told], [name for name, known in zip(numbers, told, strict=True) if known], arm, weights,
+            before=base, products=False,
+        ),
     ]  # fmt: skip
-    return pl.concat(frames).with_columns(pl.col("smd_before", "smd_after").fill_nan(None))
+    within = [*design.covariate_names, *design.names]
+    return pl.concat(parts).select(
+        "covariate", pl.col("covariate").is_in(within).cast(pl.Float64).alias("in_score"), "smd_before", "smd_after"
+    )

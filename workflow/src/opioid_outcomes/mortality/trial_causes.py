@@ -18,7 +18,7 @@ from opioid_outcomes.causal.weighted_risk import RiskFailure, risks
 from opioid_outcomes.cohort.causes import OPIOID_OVERDOSE, UNKNOWN_CAUSE, groups_in, main_group
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate, smallest
-from opioid_outcomes.mortality import trial_arms, trial_gates
+from opioid_outcomes.mortality import trial_arms
 from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, POPULATIONS, Arms, NotComparable
 from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, amounts, few_deaths, numbered, template
 from opioid_outcomes.survival.risk_sets import Floats
@@ -54,9 +54,10 @@ def causes_of(
     kept = trials.filter(pl.Series(arms.keep))
     followed = outcomes.rows(arms.keep)
     dead = kept.filter(pl.col("event") == 1)
-    judged = trial_gates.judge(arms, dead["person_id"].n_unique(), "att", active=comparator != "non_user")
-    if judged.gate != "pass":
-        return _refused(row, judged.gate), DISPLAY.empty()
+    judged = arms.diagnose(kept["person_id"].rank("dense").to_numpy(), dead["person_id"].n_unique())
+    gate = judged.gate(active=comparator != "non_user", event="death")
+    if gate != "pass":
+        return _refused(row, gate), DISPLAY.empty()
     groups = groups_in(dead["cause"])
     told = [group for group, why in groups.items() if why is None]
     try:

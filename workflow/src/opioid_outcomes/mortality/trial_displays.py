@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from opioid_outcomes.causal.gates import Diagnostics
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.mortality.trial_arms import Arms
 from opioid_outcomes.mortality.trial_estimates import Outcomes, amounts, groups
-from opioid_outcomes.mortality.trial_gates import Judged
 from opioid_outcomes.survival import incidence
 from opioid_outcomes.survival.kaplan_meier import log_log_limits
 from opioid_outcomes.survival.risk_sets import Floats
@@ -53,7 +53,7 @@ def missing_by_arm(comparator: str, trials: pl.DataFrame, baseline: Sequence[str
     return pl.concat(parts)
 
 
-def diagnostics(comparator: str, outcomes: Outcomes, arms: Arms, judged: Judged) -> pl.DataFrame:
+def diagnostics(comparator: str, outcomes: Outcomes, arms: Arms, judged: Diagnostics) -> pl.DataFrame:
     """What the gates read, and how much each arm holds."""
     parts = []
     for arm, group in enumerate(groups(comparator)):
@@ -66,7 +66,7 @@ def diagnostics(comparator: str, outcomes: Outcomes, arms: Arms, judged: Judged)
                     "comparator": comparator, "arm": [group], "persons": told["persons"],
                     "index_dates": int(rows.sum()), "events": told["events"], "person_years": told["person_years"],
                     "ess": judged.ess[arm], "outside": judged.outside, "equipoise": judged.equipoise,
-                    "mdrr": judged.mdrr if np.isfinite(judged.mdrr) else None, "largest_smd": judged.largest_smd,
+                    "mdrr": judged.mdrr if np.isfinite(judged.mdrr) else None, "largest_smd": judged.max_smd,
                 },
             )
         )  # fmt: skip
