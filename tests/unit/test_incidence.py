@@ -116,6 +116,20 @@ def test_the_curve_of_errors_without_influences_is_that_of_the_influences() -> N
     np.testing.assert_allclose(found.survival_se, np.sqrt((formed.sum(axis=2) ** 2).sum(axis=0)), rtol=1e-9)
 
 
+def test_errors_at_many_horizons_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incidence, "BLOCK", 1000)
+    days = np.r_[0, 1, DAYS, 500]
+    for rows in (ROWS["id"], None):
+        found = incidence.fit(
+            ROWS["start"], ROWS["stop"], ROWS["cause"], causes=3, weights=ROWS["weight"], cluster=rows
+        )
+        formed = found.influence(days)
+        np.testing.assert_allclose(found.risk_se(days), np.sqrt((formed**2).sum(axis=0)), rtol=1e-9, atol=1e-15)
+        expected = np.sqrt((formed.sum(axis=2) ** 2).sum(axis=0))
+        np.testing.assert_allclose(found.survival_se_at(days), expected, rtol=1e-9, atol=1e-15)
+        assert np.isnan(found.survival_se_at(days)[-1])
+
+
 def test_by_hand_with_a_tie_of_events_and_censoring() -> None:
     """4 at risk: at 1 one event; at 2 one of each cause and one censored, events first."""
     found = incidence.fit(0, [1, 2, 2, 2], [1, 1, 2, 0], causes=2)

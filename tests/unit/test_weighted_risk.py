@@ -10,8 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from opioid_outcomes.causal.propensity import weight_slopes
+from opioid_outcomes.causal.weighted_arms import FollowUp, Score, arms_of, influence
 from opioid_outcomes.causal.weighted_risk import CensoringRows, Estimand, RiskFailure, Risks, risks
-from opioid_outcomes.survival import incidence
+from opioid_outcomes.survival import incidence, person_bootstrap
 from opioid_outcomes.survival.risk_sets import Floats
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "causal"
@@ -60,15 +62,20 @@ def test_estimates_and_errors_equal_those_of_r(estimand: Estimand) -> None:
 
 def test_influence_is_the_derivative_of_the_whole_estimate() -> None:
     """Score and curves redone with one person's weight a little higher and lower."""
-    found = of_rows("overlap", weights=np.full(ROWS.height, 1.0))
-    assert found.influence is not None
-    step = 1e-4
+    found, step, n = of_rows("overlap"), 1e-4, ROWS.height
+    assert found.propensity is not None
+    treated = ROWS["treated"].to_numpy() == 1
+    ends, cause = ROWS["time"].to_numpy().astype(float), ROWS["cause"].to_numpy()
+    follow_up = FollowUp(np.zeros(n), ends, cause, np.arange(n), np.ones(n))
+    score = Score(X, found.propensity.fit, weight_slopes(found.propensity.score, treated, "overlap"))
+    formed = influence(arms_of(follow_up, treated, 2), found.arms, found.weights, 60.0,
+                       persons=person_bootstrap.persons(ROWS["person"]), score=score)  # fmt: skip
     for person in (1, 7, 100, 239):
         mine = (ROWS["person"] == person).to_numpy()
         up, down = (of_rows("overlap", weights=1 + d * mine) for d in (step, -step))
-        slope = (up.incidence - down.incidence) / (2 * step)
-        np.testing.assert_allclose(found.influence[person - 1][..., :2], slope, atol=1e-8)
-        np.testing.assert_allclose(found.influence[person - 1][..., 2], (up.rmst - down.rmst) / (2 * step), atol=1e-6)
+        slope = (up.incidence - down.incidence)[:, 1] / (2 * step)
+        np.testing.assert_allclose(formed[person - 1][:, :2], slope, atol=1e-8)
+        np.testing.assert_allclose(formed[person - 1][:, 2], (up.rmst - down.rmst)[:, 1] / (2 * step), atol=1e-6)
 
 
 def test_without_the_score_s_own_error_the_sandwich_is_too_wide() -> None:
@@ -185,10 +192,8 @@ def test_bootstrap_and_sandwich_agree(estimand: Estimand) -> None:
 
 def test_replicates_are_the_estimate_of_copied_people() -> None:
     """The warm-started score of a replicate is that of a fit from scratch to the rows of people drawn, copied."""
-    from opioid_outcomes.survival.person_bootstrap import replicate_weights
-
     found = of_rows("overlap", se="bootstrap", replicates=3, seed=11)
-    times = replicate_weights(ROWS["person"], 2, seed=11).astype(int)
+    times = person_bootstrap.replicate_weights(ROWS["person"], 2, seed=11).astype(int)
     copied = of_rows("overlap", ROWS[np.repeat(np.arange(ROWS.height), times)])
     assert found.replicates is not None
     np.testing.assert_allclose(found.replicates[2, :, :, :2], copied.incidence, rtol=1e-6)

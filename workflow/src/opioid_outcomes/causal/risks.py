@@ -18,10 +18,10 @@ ARMS = ("comparators", "treated")
 class Risks:
     """Arrays over arms: [0] the comparators, [1] the treated; H horizons, K causes.
 
-    incidence: (2, H, K). rmst: (2, H), in the unit of time. covariance: (2, H, K + 1, 2, H, K + 1) of each arm's
-    incidences and mean time. influence: (people, 2, H, K + 1), or None of the bootstrap. replicates: (B, 2, H, K + 1),
-    or None of the sandwich. arms: curves by time. persons, index_dates: (2,) with a weight; events: (2, H, K) and
-    person_time (2, H): unweighted, by each horizon. weights: (n,) of the index dates.
+    incidence: (2, H, K). rmst: (2, H), in the unit of time. covariance: (H, 2, K + 1, 2, K + 1) within a horizon, of
+    each arm's incidences and mean time. replicates: (B, 2, H, K + 1), or None of the sandwich. arms: curves by time.
+    persons, index_dates: (2,) with a weight; events: (2, H, K) and person_time (2, H): unweighted, by each horizon.
+    weights: (n,) of the index dates.
     """
 
     horizons: tuple[float, ...]
@@ -29,7 +29,6 @@ class Risks:
     incidence: Floats
     rmst: Floats
     covariance: Floats
-    influence: Floats | None
     replicates: Floats | None
     arms: tuple[Incidence, Incidence]
     propensity: Propensity | None
@@ -99,7 +98,7 @@ class Risks:
         for arm, name in enumerate(ARMS):
             if np.isnan(self.rmst[arm, place]):
                 return unknown(f"follow-up of the {name} ends before the horizon")
-        if np.isnan(self.covariance[:, place][..., place, :]).any():
+        if np.isnan(self.covariance[place]).any():
             return unknown("too many bootstrap replicates have no estimate")
         return None
 
@@ -112,7 +111,7 @@ class Risks:
     def _joint(self, place: int) -> Joint:
         size = 2 * (len(self.causes) + 1)
         values = np.concatenate([self.incidence[:, place], self.rmst[:, place, None]], axis=1)
-        covariance = self.covariance[:, place][:, :, :, place].reshape(size, size)
+        covariance = self.covariance[place].reshape(size, size)
         replicates = None if self.replicates is None else self.replicates[:, :, place].reshape(-1, size)
         return Joint(values.ravel(), covariance, replicates)
 

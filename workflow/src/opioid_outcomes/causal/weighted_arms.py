@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,7 @@ class Arms:
     rows: tuple[Rows, Rows]
     place: tuple[Ints, Ints]
     factor: tuple[Floats, Floats]
+    number: tuple[Ints, Ints]  # of the rows among all of the follow-up
 
     def curves(self, weights: Floats, persons: Persons | None = None) -> tuple[Incidence, Incidence]:
         """At weights of the index dates, (n,); of clusters ``persons`` if errors are wanted."""
@@ -71,18 +72,23 @@ class Arms:
         )
         return comparator, treated
 
+    def with_factors(self, factor: Floats) -> Arms:
+        """At other factors of the rows of follow-up, (m,), in their order."""
+        return replace(self, factor=(factor[self.number[0]], factor[self.number[1]]))
+
 
 def arms_of(follow_up: FollowUp, treated: npt.NDArray[np.bool_], causes: int) -> Arms:
     """Split the rows by the arm of their index date, (n,)."""
     of_row = treated[follow_up.place]
-    rows, places, factors = [], [], []
+    rows, places, factors, numbers = [], [], [], []
     for arm in (False, True):
         chosen = np.flatnonzero(of_row == arm)
         start, stop, cause = follow_up.start[chosen], follow_up.stop[chosen], follow_up.cause[chosen]
         rows.append(incidence.rows_of(start, stop, cause, causes=causes))
         places.append(follow_up.place[chosen])
         factors.append(follow_up.factor[chosen])
-    return Arms((rows[0], rows[1]), (places[0], places[1]), (factors[0], factors[1]))
+        numbers.append(chosen)
+    return Arms((rows[0], rows[1]), (places[0], places[1]), (factors[0], factors[1]), (numbers[0], numbers[1]))
 
 
 def values(curves: Sequence[Incidence], horizons: Floats, *, carry: bool = False) -> Floats:
@@ -91,9 +97,9 @@ def values(curves: Sequence[Incidence], horizons: Floats, *, carry: bool = False
 
 
 def influence(
-    arms: Arms, curves: Sequence[Incidence], weights: Floats, horizons: Floats, *, persons: Persons, score: Score | None
+    arms: Arms, curves: Sequence[Incidence], weights: Floats, horizon: float, *, persons: Persons, score: Score | None
 ) -> Floats:
-    """Of each person on each of ``values``, (people, 2, H, K + 1): the variance is the sum of squares.
+    """Of each person on ``values`` by one horizon, (people, 2, K + 1): the variance is the sum of squares.
 
     With theta(w) a value at weights w(gamma), and gamma the score's coefficients, a person's influence is the sum over
     its rows of d theta / d w_i w_i, plus d theta / d gamma times its influence on gamma (Stefanski & Boos 2002 Am Stat
@@ -101,14 +107,13 @@ def influence(
     the columns of the score for each value; memory: people x values.
     """
     n, causes = len(weights), arms.rows[0].causes
-    out = np.zeros((persons.count, 2, len(horizons), causes + 1))
+    out = np.zeros((persons.count, 2, causes + 1))
     for arm, curve in enumerate(curves):
-        for h, horizon in enumerate(horizons):
-            unit = np.column_stack([curve.unit_influence(horizon)[:, 0], curve.unit_rmst_influence(horizon)])
-            for j in range(causes + 1):
-                slope = np.bincount(arms.place[arm], unit[:, j] * arms.factor[arm], n)
-                total = slope * weights
-                if score is not None:
-                    total += score.influence(slope * score.slopes)
-                out[:, arm, h, j] = np.bincount(persons.codes, total, persons.count)
+        unit = np.column_stack([curve.unit_influence(horizon)[:, 0], curve.unit_rmst_influence(horizon)])
+        for j in range(causes + 1):
+            slope = np.bincount(arms.place[arm], unit[:, j] * arms.factor[arm], n)
+            total = slope * weights
+            if score is not None:
+                total += score.influence(slope * score.slopes)
+            out[:, arm, j] = np.bincount(persons.codes, total, persons.count)
     return out

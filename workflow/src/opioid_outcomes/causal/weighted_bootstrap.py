@@ -67,11 +67,12 @@ def _expit(eta: Floats) -> Floats:
 
 def replicate_values(
     arms: Arms, prior: Floats, refit: Callable[[Floats], Floats] | None, horizons: Floats, persons: Persons, *,
-    replicates: int, seed: int,
+    replicates: int, seed: int, factors: Callable[[Floats], Floats] | None = None,
 ) -> Floats:  # fmt: skip
     """``weighted_arms.values`` in each replicate that has an estimate, (at most B, 2, H, K + 1).
 
-    prior: (n,) weights given for the index dates. refit: propensity weights at the weights of a replicate, or None. A
+    prior: (n,) weights given for the index dates. refit: propensity weights at the weights of a replicate, or None.
+    factors: the weights of all rows of follow-up at those of a replicate; if None they stay as they are. A
     replicate without an estimate (an arm, or the score's, is missing) is left out. Follow-up is that of the sample: a
     replicate whose last person left earlier keeps its curve level. Memory: some columns of n numbers beside the data.
     """
@@ -80,10 +81,11 @@ def replicate_values(
         drawn = prior * persons.weights(replicate, seed)
         try:
             weights = drawn if refit is None else drawn * refit(drawn)
+            again = arms if factors is None else arms.with_factors(factors(drawn))
         except RegressionFailure:
             continue
         weights = np.where(drawn > 0, weights, 0.0)
         if not np.isfinite(weights).all() or not all((weights[place] > 0).any() for place in arms.place):
             continue
-        found.append(values(arms.curves(weights), horizons, carry=True))
+        found.append(values(again.curves(weights), horizons, carry=True))
     return np.stack(found) if found else np.empty((0, 2, len(horizons), arms.rows[0].causes + 1))

@@ -7,7 +7,7 @@ own), or by the person bootstrap that redoes score, weights and curves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,13 +45,16 @@ class CensoringRows:
     """Follow-up cut where a weight changes, (m,) each: (start, stop], number of the index date, weight over it.
 
     An index date's rows follow on one another from 0; its event counts if a row ends at its time, so rows may end
-    earlier (censored when the strategy was left). The weights are taken as known.
+    earlier (censored when the strategy was left). The sandwich takes the weights as known, which as a rule makes it
+    wider. refit: (n,) weights of the index dates in a replicate to (m,) weights of the rows, for the bootstrap to redo
+    them (RegressionFailure if it cannot); None: it keeps them.
     """
 
     start: npt.ArrayLike
     stop: npt.ArrayLike
     row: npt.ArrayLike
     weight: npt.ArrayLike
+    refit: Callable[[Floats], Floats] | None = None
 
 
 def risks(
@@ -83,23 +86,35 @@ def risks(
         if not (curve.weights > 0).any():
             raise RiskFailure(f"nobody with a weight is followed among the {name}")
     estimates = weighted_arms.values(curves, at)
-    size = estimates.size
-    formed, drawn = None, None
+    size = 2 * (len(causes) + 1)
+    drawn = None
     if se == "sandwich":
         score = None if found is None else _score(data, np.asarray(x), found, estimand)
-        formed = weighted_arms.influence(arms, curves, each, at, persons=persons, score=score)
-        covariance = cross(formed.reshape(-1, size), formed.reshape(-1, size))
+        covariance = []
+        for horizon in at:  # one by one, as the influences are of everybody
+            formed = weighted_arms.influence(arms, curves, each, horizon, persons=persons, score=score)
+            covariance.append(cross(formed.reshape(-1, size), formed.reshape(-1, size)))
     elif se == "bootstrap":
-        drawn = replicate_values(arms, data.weights, refit, at, persons, replicates=replicates, seed=seed)
-        enough = len(drawn) >= max(2, ENOUGH_REPLICATES * replicates)
-        covariance = np.cov(drawn.reshape(-1, size), rowvar=False) if enough else np.full((size, size), np.nan)
+        factors = None if censoring is None else censoring.refit
+        drawn = replicate_values(
+            arms, data.weights, refit, at, persons, replicates=replicates, seed=seed, factors=factors
+        )
+        covariance = [_spread(drawn[:, :, h].reshape(-1, size), replicates) for h in range(len(at))]
     else:
         raise ValueError("se must be sandwich or bootstrap")
     return Risks(
         horizons=tuple(float(h) for h in at), causes=tuple(causes), incidence=estimates[..., :-1],
-        rmst=estimates[..., -1], covariance=covariance.reshape(*estimates.shape, *estimates.shape), influence=formed,
+        rmst=estimates[..., -1], covariance=np.stack(covariance).reshape(len(at), *estimates[:, 0].shape * 2),
         replicates=drawn, arms=curves, propensity=found, weights=each, **_counts(arms, curves, at, persons.codes),
     )  # fmt: skip
+
+
+def _spread(drawn: Floats, replicates: int) -> Floats:
+    """Covariance of the replicates, NaN of too few."""
+    size = drawn.shape[1]
+    if len(drawn) < max(2, ENOUGH_REPLICATES * replicates):
+        return np.full((size, size), np.nan)
+    return np.asarray(np.cov(drawn, rowvar=False))
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ class Incidence:
     def influence(self, horizons: npt.ArrayLike) -> Floats:
         """Of each cluster on the incidence by each horizon, (clusters, H, K), clusters in the order of ``clusters``.
 
-        NaN beyond follow-up. Cost: a pass over the rows for each horizon and cause.
+        NaN beyond follow-up. Cost: a pass over the rows for each horizon and cause; memory: rows x H x K (for errors
+        alone ask ``risk_se`` or ``survival_se_at``).
         """
         return self._of_clusters(self.unit_influence(horizons))
 
@@ -133,6 +134,18 @@ class Incidence:
         influence = self.influence(horizons)
         flat = influence.reshape(len(influence), -1)
         return cross(flat, flat)
+
+    def risk_se(self, horizons: npt.ArrayLike) -> Floats:
+        """Standard error of the incidence by each horizon, (H, K), of however many horizons: memory by blocks."""
+        at, place = self._places(horizons)
+        values = self.risk(at)
+        columns = [self._variance_at(place, values[:, j], j) for j in range(self.rows.causes)]
+        return np.sqrt(np.column_stack(columns))
+
+    def survival_se_at(self, horizons: npt.ArrayLike) -> Floats:
+        """Standard error of survival (of no event of any cause) at each horizon, (H,), likewise."""
+        at, place = self._places(horizons)
+        return np.sqrt(self._variance_at(place, 1 - self.survival_at(at), self._steps.of_any))
 
     def rmst_se(self, horizons: npt.ArrayLike) -> Floats:
         """Standard error of the restricted mean times, (H,)."""
@@ -182,21 +195,28 @@ class Incidence:
             sums[:, j] = np.bincount(codes, weighted[:, j], len(distinct))
         return sums.reshape(-1, *shape)
 
+    @cached_property
+    def _rows_are_clusters(self) -> bool:
+        return self.cluster is None or len(self.clusters) == len(self.weights)
+
     def _curve_variance(self, target: int) -> Floats:
-        """Of one target at each event time: by sums over distinct times if every cluster is one row, else in blocks."""
-        rows, steps = self.rows, self._steps
-        if self.cluster is None or len(self.clusters) == len(self.weights):
-            return steps.variance(rows, self.weights, target)
+        """Of one target at each event time: by sums over distinct times if every cluster is one row."""
+        if self._rows_are_clusters:
+            return self._steps.variance(self.rows, self.weights, target)
+        return self._variance_at(np.arange(len(self.time)) + 1, self._steps.curves[target], target)
+
+    def _variance_at(self, place: Ints, values: Floats, target: int) -> Floats:
+        """Of one target, of these values when so many event times have gone by; influences in blocks."""
+        if self._rows_are_clusters:
+            return np.where(np.isnan(values), np.nan, np.r_[0.0, self._curve_variance(target)][place])
         size = max(1, BLOCK // max(len(self.weights), 1))
-        variance = np.empty(len(self.time))
-        for begin in range(0, len(self.time), size):
-            cells = np.arange(begin, min(begin + size, len(self.time)))
-            values = steps.curves[target][cells]
-            unit = np.column_stack(
-                [steps.at(rows, target, int(c) + 1, float(v)) for c, v in zip(cells, values, strict=True)]
-            )
+        variance = np.empty(len(place))
+        for begin in range(0, len(place), size):
+            part = slice(begin, begin + size)
+            pairs = zip(place[part], values[part], strict=True)
+            unit = np.column_stack([self._steps.at(self.rows, target, int(m), float(v)) for m, v in pairs])
             influence = self._of_clusters(unit)
-            variance[cells] = np.einsum("ij,ij->j", influence, influence)
+            variance[part] = np.einsum("ij,ij->j", influence, influence)
         return variance
 
 
