@@ -368,7 +368,9 @@ def test_use_unknown_at_time_zero_is_why_nothing_can_be_told_by_use(run, known: 
     alive = pl.col("death").sum().over("person_id") == 0
     user = pl.when(pl.col("person_id") % 10 < known).then(pl.col("person_id") % 2)
     world = WORLD.filter(alive) if known else WORLD
-    _, estimates, _ = run(world.with_columns(baseline_user=user.cast(pl.Int64)), "baseline")
+    _, estimates, _ = run(
+        world.with_columns(baseline_user=user.cast(pl.Int64)), "baseline", analyses=["rate", "smr", "baseline_use"]
+    )
     by_use = estimates.filter(pl.col("contrast").str.contains("baseline user|non user") & (pl.col("gate") != "pass"))
     assert by_use.height >= 4
     told = by_use["gate"].str.contains("opioid use at time zero is unknown for most people", literal=True)

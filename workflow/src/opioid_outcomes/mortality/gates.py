@@ -53,8 +53,10 @@ def name_unknown_use(rows: Sequence[Estimate], person_time: pl.DataFrame) -> lis
     if 2 * people["baseline_user"].null_count() <= people.height:
         return list(rows)
     gate = f"{NOT_EVALUABLE}opioid use at time zero is unknown for most people (not interviewed then)"
-    by_use = (BASELINE_USE.label, *BASELINE_USE.arms)
+    by_use = {BASELINE_USE.label, *BASELINE_USE.arms}  # alone, or against the general population
     return [
-        replace(row, gate=gate) if row.contrast in by_use and row.gate.startswith(NOT_EVALUABLE) else row
+        replace(row, gate=gate)
+        if by_use & {row.contrast, row.contrast.split(" vs ")[0]} and row.gate.startswith(NOT_EVALUABLE)
+        else row
         for row in rows
     ]
