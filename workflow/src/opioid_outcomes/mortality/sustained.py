@@ -226,7 +226,7 @@ def _survival(question: Question, found: Comparison, choices: Choices) -> pl.Dat
         shown = [day for day in days if len(found.following(arm, day)) >= FEWEST_FOLLOWED or day == 0]
         at = np.array(shown, dtype=float)
         survival = curve.survival_at(at)
-        se = np.array([float(np.sqrt((curve.influence([day]) ** 2).sum())) if day else 0.0 for day in shown])
+        se = curve.survival_se_at(at)
         with np.errstate(divide="ignore", invalid="ignore"):
             low, high = log_log_limits(survival, (se / survival) ** 2)
         first, stop = clones.start == 0, clones.stop

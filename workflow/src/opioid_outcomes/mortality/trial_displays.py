@@ -91,7 +91,7 @@ def survival(comparator: str, outcomes: Outcomes, weights: Floats, horizons: Seq
         days = np.union1d(np.arange(0, longest + 1, -(-longest // STEPS)), list(horizons)).astype(float)
         days = days[days <= last]
         alive = curve.survival_at(days)
-        error = np.sqrt(np.einsum("ijk->j", curve.influence(days) ** 2, optimize=False))
+        error = curve.survival_se_at(days)
         with np.errstate(divide="ignore", invalid="ignore"):
             low, high = log_log_limits(alive, (error / alive) ** 2)
         columns: dict[str, object] = {
