@@ -114,7 +114,13 @@ SLICES: dict[str, tuple[str, ...]] = {
         "exposure.washout_days",
         "cohort.deaths_complete_until",
     ),
-    "estimate_new_user": ("mortality", "covariates", "population.lookback_days", "study_seed"),
+    "estimate_new_user": (
+        "mortality",
+        "covariates",
+        "population.lookback_days",
+        "cohort.deaths_complete_until",
+        "study_seed",
+    ),
     "estimate_msm": ("mortality", "covariates", "study_seed"),
     "estimate_sustained": (
         "mortality",

@@ -17,6 +17,7 @@ from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality import trial_arms, trial_displays
 from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, POPULATIONS, Arms, NotComparable
+from opioid_outcomes.mortality.trial_causes import causes_of
 from opioid_outcomes.mortality.trial_estimates import (
     SCALES,
     Choices,
@@ -61,9 +62,7 @@ def new_user(
     nobody = nobody or _empty_group(comparator, trials)
     if nobody:
         return Compared(by_horizon(replace(row, gate=f"not evaluable: {nobody}"), choices), displays)
-    if weighted(trials):
-        trials = trials.filter(pl.col("survey_weight").fill_null(0) > 0)
-    base = trials["survey_weight"].to_numpy() if weighted(trials) else np.ones(trials.height)
+    trials, base = sampled(trials)
     displays["missing_by_arm"] = trial_displays.missing_by_arm(comparator, trials, choices.baseline)
     try:
         arms = trial_arms.compare(
@@ -122,6 +121,36 @@ def _crude(
         *risk_rows(row, found, outcomes, choices.horizons, base > 0),
         hazard_row(row, outcomes, base, max(choices.horizons)),
     ]
+
+
+def complete_cases(
+    comparator: str, trials: pl.DataFrame, choices: Choices, *, left_out: Sequence[str] = ()
+) -> list[Estimate]:
+    """The same risks among index dates without missing covariates; nothing where none is missing, or all are."""
+    gaps = [name for name in choices.baseline if 0 < trials[name].null_count() < trials.height]
+    if choices.missing == "complete" or not gaps or _empty_group(comparator, trials):
+        return []
+    found = new_user(comparator, trials, replace(choices, missing="complete"), left_out=left_out).rows
+    method = f"{choices.weighting}_complete_case"
+    return [replace(row, method=method) for row in found if row.method == choices.weighting]
+
+
+def of_causes(
+    comparator: str, trials: pl.DataFrame, choices: Choices, *, left_out: Sequence[str] = ()
+) -> tuple[list[Estimate], pl.DataFrame]:
+    """Differences by cause of death, and their shares; nothing where an arm has nobody, which new_user tells."""
+    if _empty_group(comparator, trials):
+        return [], DISPLAYS["cause_incidence"].empty()
+    trials, base = sampled(trials)
+    return causes_of(comparator, trials, outcomes_of(trials), base, choices, left_out=left_out)
+
+
+def sampled(trials: pl.DataFrame) -> tuple[pl.DataFrame, Floats]:
+    """The index dates that count, and their weights: of a sample those of people with a weight."""
+    if not weighted(trials):
+        return trials, np.ones(trials.height)
+    trials = trials.filter(pl.col("survey_weight").fill_null(0) > 0)
+    return trials, trials["survey_weight"].to_numpy()
 
 
 def by_horizon(row: Estimate, choices: Choices) -> list[Estimate]:

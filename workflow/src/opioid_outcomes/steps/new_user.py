@@ -16,11 +16,11 @@ from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.mortality import trial_displays
+from opioid_outcomes.mortality import imputed, trial_displays
 from opioid_outcomes.mortality.as_treated import as_treated
 from opioid_outcomes.mortality.gates import unobserved_deaths_of
 from opioid_outcomes.mortality.intervals import intervals
-from opioid_outcomes.mortality.new_user import new_user
+from opioid_outcomes.mortality.new_user import complete_cases, new_user, of_causes
 from opioid_outcomes.mortality.trial_estimates import Choices
 
 UNSEEN = {
@@ -40,27 +40,38 @@ def estimate_new_user(inputs: dict[str, Path], outputs: dict[str, Path], setting
     left_out = [name for name in covariates.time_varying if name not in (*covariates.baseline, "age", "mme")]
     choices = choices_of(chosen, covariates, settings["study_seed"])
     nobody = "" if trials.height else UNSEEN.get(notes["exposure"], _silent(status))
-    withheld = unobserved_deaths_of(notes)
+    over_time = partial(
+        intervals, time_varying=covariates.time_varying, sources=sources, status=status, lookback=lookback
+    )
     rows: list[Estimate] = []
-    displays = {name: [DISPLAYS[name].empty()] for name in trial_displays.NAMES}
-    for comparator in chosen.comparators if "new_user" in chosen.analyses else ():
+    displays = {name: [DISPLAYS[name].empty()] for name in (*trial_displays.NAMES, "cause_incidence")}
+    for comparator in chosen.comparators:
         dates = trials.filter(pl.col("comparator") == comparator)
         dates = _with_left_out(dates, left_out, sources, lookback)
-        compared = new_user(comparator, dates, choices, left_out=left_out, nobody=nobody)
-        over_time = partial(
-            intervals, time_varying=covariates.time_varying, sources=sources, status=status, lookback=lookback
-        )
-        rows += [*compared.rows, *as_treated(comparator, compared, choices, over_time)]
-        for name, frame in compared.displays.items():
-            displays[name].append(frame)
+        if "new_user" in chosen.analyses:
+            compared = new_user(comparator, dates, choices, left_out=left_out, nobody=nobody)
+            copies = _copies(dates, covariates, settings["study_seed"])
+            rows += imputed.with_copies(
+                lambda copy, name=comparator: new_user(name, copy, choices, left_out=left_out).rows,  # type: ignore[misc]
+                dates, copies,
+            ) if copies else compared.rows  # fmt: skip
+            rows += complete_cases(comparator, dates, choices, left_out=left_out)
+            rows += _withheld(as_treated(comparator, compared, choices, over_time), unobserved_deaths_of(notes))
+            for name, frame in compared.displays.items():
+                displays[name].append(frame)
+        if {"cause", "overdose_share"} & {*chosen.analyses}:
+            told, shown = of_causes(comparator, dates, choices, left_out=left_out)
+            rows += [row for row in told if row.analysis.removeprefix("mortality.") in chosen.analyses]
+            displays["cause_incidence"].append(shown)
+    # follow-up goes on where deaths are known for everybody: then none is lost for want of observation
+    withheld = None if settings["cohort"]["deaths_complete_until"] is not None else unobserved_deaths_of(notes)
     if withheld:
-        rows = [replace(row, gate=withheld) if row.gate == "pass" else row for row in rows]
-        displays["new_user_survival"] = displays["new_user_survival"][:1]
+        rows = _withheld(rows, withheld)
+        displays |= {name: displays[name][:1] for name in ("new_user_survival", "cause_incidence")}
     table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
     for name, frames in displays.items():
         io.write_frame(pl.concat(frames), outputs[name])
-    io.write_frame(DISPLAYS["cause_incidence"].empty(), outputs["cause_incidence"])
     return f"{sum(row.gate == 'pass' for row in rows)} of {len(rows)} estimates evaluable"
 
 
@@ -72,6 +83,18 @@ def choices_of(chosen: Mortality, covariates: Covariates, seed: int) -> Choices:
         ridge=chosen.penalty, standard_error=chosen.standard_error, replicates=chosen.replicates,
         truncation=(float(chosen.truncation[0]), float(chosen.truncation[1])), seed=seed,
     )  # fmt: skip
+
+
+def _withheld(rows: list[Estimate], why: str | None) -> list[Estimate]:
+    return [replace(row, gate=why) if why and row.gate == "pass" else row for row in rows]
+
+
+def _copies(dates: pl.DataFrame, covariates: Covariates, seed: int) -> list[pl.DataFrame]:
+    """Index dates with missing covariates drawn, where that is asked for and something can be drawn."""
+    gaps = any(0 < dates[name].null_count() < dates.height for name in covariates.baseline)
+    return (
+        imputed.copies_of_trials(dates, covariates.baseline, seed=seed) if covariates.missing == "mi" and gaps else []
+    )
 
 
 def _silent(status: pl.DataFrame) -> str:
