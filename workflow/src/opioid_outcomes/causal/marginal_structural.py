@@ -93,7 +93,9 @@ class Standardised:
         one, other = self.risk[first, h], self.risk[second, h]
         influence = self.risk_influence[first, h] / one - self.risk_influence[second, h] / other
         log = normal(math.log(one / other), _square(influence))
-        return Number(one / other, log.se, math.exp(log.ci_low), math.exp(log.ci_high), log.p_value)
+        with np.errstate(over="ignore"):
+            low, high = (float(np.exp(limit)) for limit in (log.ci_low, log.ci_high))
+        return Number(one / other, log.se, low, high, log.p_value)
 
 
 def standardise(

@@ -268,7 +268,7 @@ class _Search:
             start = _beginning(x, y, names)
             fit = binary_regression.fit(x, y, names=names, weights=counts, redundant="drop", start=start)
         except RegressionFailure as failure:
-            if failure.reason != "separation":
+            if failure.reason not in ("separation", "no convergence"):
                 raise
             self.separated.extend(failure.columns)
             fit = binary_regression.fit(x, y, names=names, weights=counts, ridge=RIDGE)

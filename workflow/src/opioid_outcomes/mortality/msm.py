@@ -27,6 +27,7 @@ from opioid_outcomes.survival.risk_sets import Floats
 ANALYSIS = "mortality.msm"
 POPULATION = "eligible persons whose use is known, everybody's distribution of covariates (ATE)"
 ALWAYS_NEVER = "always vs never"
+RISKS = ("risk_difference", "risk_ratio", "rmst_days")
 USE, RECENT = "use", "recent use"
 FEWEST_DEATHS = 10
 FOLLOWING_PEOPLE, FOLLOWING_DEATHS = 50, 5  # ANALYSES 4.4
@@ -63,27 +64,49 @@ def msm(
     if refused:
         return _nothing(f"not evaluable: {refused}", horizons, design)
     try:
-        weights = made_of.weigh(design)
+        return _answer(design, horizons, truncation)
     except RegressionFailure as failure:
         return _nothing(f"not evaluable: {_reason(failure)}, in the models of use", horizons, design)
-    return _answer(design, weights, horizons, truncation)
 
 
-def _answer(
-    design: made_of.Design, weights: made_of.MadeWeights, horizons: Sequence[int], truncation: Sequence[float]
-) -> Answer:
+def _answer(design: made_of.Design, horizons: Sequence[int], truncation: Sequence[float]) -> Answer:
+    """All follow-up if the gates let it, else up to the longest horizon they let: told by weights, not by outcomes."""
+    weights = made_of.weigh(design)
     gate = msm_gates.gate(design, weights)
-    table = truncation_table(design, weights)
     shown = diagnostics(design.period, weights.values).with_columns(
         pl.col("largest").round_sig_figs(2), pl.col("period").cast(pl.Int64), pl.col("persons").cast(pl.Int64)
     )
-    cut = truncate(weights.values, truncation[0], truncation[1])
-    notes = [*design.notes, *weights.notes]
+    rows, span = [], None
+    if gate != "pass":
+        rows.append(replace(_row(design, ON_OFF.label, "log_hr"), gate=gate))
+        span = _longest(design, horizons)
+    later = [h for h in horizons if span is not None and h > span[0]] if span else []
+    window, notes = "", []
+    if span is not None:
+        day, design, weights = span
+        window, notes = f"0-{day}", [f"follow-up ends on day {day}: with all of it, {gate.removeprefix('fail: ')}"]
+        rows += [replace(_row(design, ALWAYS_NEVER, scale, f"0-{h}"), gate=gate) for h in later for scale in RISKS]
+        gate = "pass"
+    notes += [*design.notes, *weights.notes]
     if tuple(truncation) != (0, 100):
         notes.append(f"weights cut at percentiles {truncation[0]:g} and {truncation[1]:g}")
-    out = [hazard_ratio(design, cut, gate, notes), *risks(design, cut, weights, gate, notes, horizons)]
-    out.append(conditional(design))
-    return Answer(out, shown, table)
+    cut = truncate(weights.values, truncation[0], truncation[1])
+    if gate == "pass":
+        rows.append(hazard_ratio(design, cut, window, notes))
+    rows += risks(design, cut, weights, gate, notes, [h for h in horizons if h not in later])
+    return Answer([*rows, conditional(design, window)], shown, truncation_table(design, weights))
+
+
+def _longest(design: made_of.Design, horizons: Sequence[int]) -> tuple[int, made_of.Design, made_of.MadeWeights] | None:
+    """The longest horizon within which the weights pass, with the rows and weights up to it."""
+    for day in sorted(horizons, reverse=True):
+        shorter = design.until(day)
+        if day >= design.stop.max() or _refusal(shorter):
+            continue
+        weights = made_of.weigh(shorter)
+        if msm_gates.gate(shorter, weights) == "pass":
+            return day, shorter, weights
+    return None
 
 
 def _counts(design: made_of.Design) -> dict[str, object]:
@@ -153,9 +176,9 @@ def fit_cox(design: made_of.Design, weights: Floats | None, x: Floats, names: li
             x, names = x[:, kept], [names[j] for j in kept]
 
 
-def hazard_ratio(design: made_of.Design, weights: Floats, gate: str, notes: list[str]) -> Estimate:
+def hazard_ratio(design: made_of.Design, weights: Floats, window: str, notes: list[str]) -> Estimate:
     """Log hazard ratio of current use, given recent use and every numerator variable."""
-    row = _row(design, ON_OFF.label, "log_hr")
+    row = _row(design, ON_OFF.label, "log_hr", window)
     x, names = _outcome_columns(design)
     try:
         fitted = fit_cox(design, weights, x, names)
@@ -167,12 +190,12 @@ def hazard_ratio(design: made_of.Design, weights: Floats, gate: str, notes: list
         " covariates at entry; Efron ties; SE clustered by person, conservative for estimated weights",
         "missing values: the last known carried on, and marked",
     ]
-    return replace(_with(row, number), gate=gate, note="; ".join([*about, *notes]))
+    return replace(_with(row, number), note="; ".join([*about, *notes]))
 
 
-def conditional(design: made_of.Design) -> Estimate:
+def conditional(design: made_of.Design, window: str = "") -> Estimate:
     """The unweighted model given time-varying covariates: what treatment changes is adjusted away. Descriptive."""
-    row = _row(design, ON_OFF.label, "log_hr", method="adjusted_full")
+    row = _row(design, ON_OFF.label, "log_hr", window, method="adjusted_full")
     x, names = _outcome_columns(design)
     try:
         fitted = fit_cox(design, None, np.column_stack([x, design.varying]), [*names, *design.varying_names])
@@ -237,8 +260,7 @@ def risks(  # noqa: PLR0917
     horizons: Sequence[int],
 ) -> list[Estimate]:  # fmt: skip
     """Risk difference, risk ratio and difference of mean survival time, always against never on, at each horizon."""
-    scales = ("risk_difference", "risk_ratio", "rmst_days")
-    rows = {(h, scale): _row(design, ALWAYS_NEVER, scale, f"0-{h}") for h in horizons for scale in scales}
+    rows = {(h, scale): _row(design, ALWAYS_NEVER, scale, f"0-{h}") for h in horizons for scale in RISKS}
     why = (
         f"not evaluable: fewer than {FOLLOWING_PEOPLE} people or {FOLLOWING_DEATHS} deaths still follow a strategy"
         " at the horizon"
@@ -248,8 +270,8 @@ def risks(  # noqa: PLR0917
     for key, row in rows.items():
         if key[0] not in held:
             rows[key] = replace(row, gate=why)
-    if not held:
-        return list(rows.values())
+    if gate != "pass" or not held:
+        return [replace(row, gate=gate) if key[0] in held else row for key, row in rows.items()]
     try:
         risk = pooled_risks(design, weights, made, held)
     except RegressionFailure as failure:
@@ -262,7 +284,7 @@ def risks(  # noqa: PLR0917
     note = "; ".join([*about, *notes])
     for i, h in enumerate(held):
         numbers = (risk.risk_difference(i), risk.risk_ratio(i), risk.rmst_difference(i))
-        for scale, number in zip(scales, numbers, strict=True):
+        for scale, number in zip(RISKS, numbers, strict=True):
             row = replace(rows[h, scale], smallest_cell=smallest(_counts(design)["smallest_cell"], *cells[h]))  # type: ignore[arg-type]
             rows[h, scale] = replace(_with(row, number), gate=gate, note=note)
     return list(rows.values())

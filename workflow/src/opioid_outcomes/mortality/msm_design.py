@@ -7,7 +7,7 @@ day. Whether somebody used within a period cannot be asked of these rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -50,6 +50,17 @@ class Design:
     @property
     def start(self) -> Floats:
         return np.asarray(self.period * float(PERIOD_DAYS))
+
+    def until(self, day: int) -> Design:
+        """The same with follow-up ended on a day."""
+        kept = self.start < day
+        own = {name: getattr(self, name)[kept] for name in ("person", "period", "treated", "past", "recent", "varying")}
+        stop = self.stop[kept]
+        inside = stop <= day
+        return replace(
+            self, stop=np.minimum(stop, float(day)), died=self.died[kept] * inside,
+            censored=self.censored[kept] * inside, time=_time(own["period"]), **own,
+        )  # fmt: skip
 
     @property
     def persons(self) -> int:
