@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from opioid_outcomes.survival import binary_regression
+from opioid_outcomes.survival.binary_blocks import BLOCK
 from opioid_outcomes.survival.binary_regression import Link, RegressionFailure
 
 N = 600
@@ -65,6 +66,14 @@ def test_columns_that_say_nothing_may_be_left_out_and_told() -> None:
     np.testing.assert_allclose(found.predict(wide), alone.fitted, rtol=1e-9)
     inside = np.ix_([0, 2, 4], [0, 2, 4])
     np.testing.assert_allclose(found.robust_covariance[inside], alone.robust_covariance, rtol=1e-8)
+
+
+def test_a_start_far_off_drops_nothing() -> None:
+    x, y = simulated()
+    near = np.column_stack([x, x[:, 1] + 1e-2 * np.random.default_rng(7).normal(size=N)])
+    found = binary_regression.fit(near, y, names=["a", "b", "c"], redundant="drop", start=[300.0, 9.0, -90.0, 40.0])
+    assert not found.dropped
+    np.testing.assert_allclose(found.params, binary_regression.fit(near, y, names=["a", "b", "c"]).params, rtol=1e-7)
 
 
 def test_nearly_collinear_columns_fit() -> None:
@@ -158,6 +167,24 @@ def test_senseless_arguments(change: dict[str, Any], says: str) -> None:
     arguments: dict[str, Any] = {"x": x, "y": y, "names": ["a", "b"], **change}
     with pytest.raises(ValueError, match=says):
         binary_regression.fit(**arguments)
+
+
+def test_very_many_rows_fail_alike() -> None:
+    """Where the search begins from a share of the rows: a column rare, constant or separating there or elsewhere."""
+    rng = np.random.default_rng(8)
+    n = 26 * BLOCK
+    x = np.column_stack([rng.normal(size=n), rng.integers(0, 2, n)])
+    y = (rng.random(n) < 1 / (1 + np.exp(1 - x @ [0.5, 0.4]))).astype(int)
+    late = np.zeros(n)
+    late[BLOCK + 5 : BLOCK + 45] = 1  # nobody of the share has it
+    found = binary_regression.fit(np.column_stack([x, late]), y, names=["a", "b", "late"])
+    design = np.column_stack([np.ones(n), x, late])
+    np.testing.assert_allclose(design.T @ (y - found.fitted), 0, atol=1e-6)
+    again = np.column_stack([x, late, x[:, 0] - late])
+    assert failure(again, y, ["a", "b", "late", "sum"]) == ("collinear", ("a", "late", "sum"))
+    assert failure(np.column_stack([x, late * y]), y, ["a", "b", "sure"]) == ("separation", ("sure",))
+    trait = y * (rng.random(n) < 0.5)
+    assert failure(np.column_stack([x, trait]), y, ["a", "b", "sure"]) == ("separation", ("sure",))
 
 
 SCRIPT = """

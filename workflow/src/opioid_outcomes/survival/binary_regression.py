@@ -27,8 +27,8 @@ NEXT = 1e-18  # of very many rows, the decrement to be expected after it: d_k (d
 ROUGHLY = 0.01  # and in a share of the rows
 # a linear predictor that still moves by this much when the likelihood stands still has no limit
 STILL_MOVING = 1e-2
-# steps after which columns are looked at for separation: without it ten are plenty
-PATIENCE = 10
+# steps, or a linear predictor, after which columns are looked at for separation: without it neither is often reached
+PATIENCE, FAR = 10, 15.0
 # a share of the rows gives a start if it has so many of the rarer outcome per coefficient, and so many blocks
 ROUGH_EVENTS, ROUGH_BLOCKS = 20, 12
 # share of a column's information that must be left after the columns before it
@@ -45,6 +45,10 @@ class RegressionFailure(Exception):
     def __init__(self, reason: str, columns: Sequence[str] = ()) -> None:
         self.reason, self.columns = reason, tuple(columns)
         super().__init__(f"{reason}: {', '.join(self.columns)}" if self.columns else reason)
+
+
+class _Separated(RegressionFailure):
+    """Columns that separate by themselves, wherever the search began."""
 
 
 @dataclass(frozen=True)
@@ -192,17 +196,22 @@ class _Search:
         beta = self._rough(design) if start is None else design.scaled(start)
         if beta is not None:
             try:
-                return self._from(design, beta, dropped)
+                return self._from(design, beta, dropped, sure=False)
+            except _Separated:
+                raise
             except RegressionFailure:  # perhaps of so bad a start only
                 pass
-        return self._from(design, blocks.null(design, self.link), dropped)
+        return self._from(design, blocks.null(design, self.link), dropped, sure=True)
 
-    def _from(self, design: Design, beta: Floats, dropped: list[tuple[str, str]]) -> BinaryFit:
+    def _from(self, design: Design, beta: Floats, dropped: list[tuple[str, str]], *, sure: bool) -> BinaryFit:
+        """The fit from a start; unless ``sure``, columns that look alike there may do so because of the start."""
         point = blocks.at(design, beta, self.link)
         dependent: list[tuple[str, str]] = []
         if self.ridge == 0:
             smaller = self._independent(design, point, dependent)
             if smaller is not design:
+                if not sure:
+                    raise RegressionFailure("collinear")
                 design = smaller
                 point = blocks.at(design, blocks.null(design, self.link), self.link)
         penalty = self._penalty(design)
@@ -222,6 +231,8 @@ class _Search:
             return None
         try:
             return self._climb(design, point, self._penalty(design) / every, every)[0].beta
+        except _Separated:
+            raise
         except RegressionFailure:
             return None
 
@@ -255,7 +266,7 @@ class _Search:
     def _climb(self, design: Design, point: Point, penalty: Floats, every: int = 1) -> tuple[Point, int]:
         unit = float(self.rows.weights.sum() / np.count_nonzero(self.rows.weights))
         counted = self.rows.weights > 0
-        decrement = np.inf
+        decrement, looked = np.inf, self.ridge > 0
         for n_iter in range(1, MAX_STEPS + 1):
             slope = point.score - penalty * point.beta
             try:
@@ -270,8 +281,9 @@ class _Search:
                 if np.abs(point.eta - before)[counted].max() > STILL_MOVING:
                     raise self._failure("separation", design, step)
                 return point, n_iter
-            if n_iter == PATIENCE and self.ridge == 0 and (alone := blocks.separating(design)).size:
-                raise RegressionFailure("separation", [self.names[j] for j in alone])
+            if not looked and (n_iter == PATIENCE or np.abs(point.eta).max() > FAR):
+                looked = True
+                self._refuse_separating(design)
         raise self._failure("no convergence", design, step)
 
     def _last(self, decrement: float, previous: float) -> bool:
@@ -294,10 +306,14 @@ class _Search:
             step = 0.5 * step
         raise self._failure("no convergence", design, step)
 
+    def _refuse_separating(self, design: Design) -> None:
+        if (alone := blocks.separating(design)).size:
+            raise _Separated("separation", [self.names[j] for j in alone])
+
     def _failure(self, reason: str, design: Design, movement: Floats) -> RegressionFailure:
-        """Names the columns that separate by themselves, else those whose part of the predictor moves most."""
-        if reason == "separation" and (alone := blocks.separating(design)).size:
-            return RegressionFailure(reason, [self.names[j] for j in alone])
+        """Names the columns whose part of the predictor moves most."""
+        if reason == "separation":
+            self._refuse_separating(design)
         moved = np.abs(movement[int(self.rows.intercept) :]) * blocks.spans(design)
         most = moved > 0.1 * moved.max(initial=0)
         return RegressionFailure(reason, [self.names[j] for j in design.active[most]])
