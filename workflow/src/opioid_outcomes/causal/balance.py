@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,28 +24,32 @@ def standardised_difference(x: npt.ArrayLike, group: npt.ArrayLike, weights: npt
     values = values[:, None] if values.ndim == 1 else values
     exposed = np.asarray(group).astype(bool)
     weight = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
-    known = np.isfinite(values)
-    filled = np.where(known, values, 0.0)
-    binary = np.asarray(np.isin(filled, (0.0, 1.0)).all(axis=0))
-    means, variances = [], []
-    for rows in (exposed, ~exposed):
-        means.append(_mean(filled[rows], known[rows], weight[rows, None]))
-        variances.append(_variance(filled[rows], known[rows], binary))
-    difference = means[0] - means[1]
-    spread = np.sqrt((variances[0] + variances[1]) / 2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result = difference / spread
-    return np.where(spread == 0, np.where(difference == 0, 0.0, np.nan), result)
+    arms = (np.flatnonzero(exposed), np.flatnonzero(~exposed))
+    loads = [weight[rows] for rows in arms]
+    result = np.empty(values.shape[1])
+    for j, column in enumerate(values.T):  # one at a time, so that nothing the size of x is copied
+        sides = [column[rows] for rows in arms]
+        known = [np.isfinite(side) for side in sides]
+        seen = [side[told] for side, told in zip(sides, known, strict=True)]
+        binary = all(bool(((side == 0) | (side == 1)).all()) for side in seen)
+        means = [_mean(side, load[told]) for side, load, told in zip(seen, loads, known, strict=True)]
+        difference, spread = means[0] - means[1], sum(_variance(side, binary) for side in seen) / 2
+        if spread > 0:
+            result[j] = difference / math.sqrt(spread)
+        else:
+            result[j] = 0.0 if spread == 0 and difference == 0 else math.nan
+    return result
 
 
-def _mean(values: Floats, known: npt.NDArray[np.bool_], weight: Floats) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((values * weight).sum(axis=0) / (known * weight).sum(axis=0))
+def _mean(values: Floats, weight: Floats) -> float:
+    total = float(weight.sum())
+    return float((values * weight).sum()) / total if total != 0 else math.nan
 
 
-def _variance(values: Floats, known: npt.NDArray[np.bool_], binary: npt.NDArray[np.bool_]) -> Floats:
-    n = known.sum(axis=0)
-    mean = _mean(values, known, np.ones((len(values), 1)))
-    squares = (np.where(known, values - mean, 0.0) ** 2).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(binary, mean * (1 - mean), squares / (n - 1))
+def _variance(values: Floats, binary: bool) -> float:
+    if not len(values):
+        return math.nan
+    mean = float(values.mean())
+    if binary:
+        return mean * (1 - mean)
+    return float(((values - mean) ** 2).sum()) / (len(values) - 1) if len(values) > 1 else math.nan
