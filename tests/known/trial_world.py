@@ -10,7 +10,7 @@ the status has it).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -147,11 +147,13 @@ def _tables(
     return made | {"dispensings_clean": clean, "daily_dose": daily, "opioid_status": status}
 
 
-def truth(world: World, horizon: int, n: int = 200_000, seed: int = 0) -> dict[str, float]:
+def truth(
+    world: World, horizon: int, n: int = 200_000, seed: int = 0, *, sustained: bool = False
+) -> dict[str, float]:  # fmt: skip
     """Risk of death within ``horizon`` days (a multiple of 30) had people started, or not, at an eligible visit.
 
     Both decisions are simulated from one visit each of n people, drawn evenly over the visits of follow-up, weighted by
-    e (1 - e) (the overlap population); later care free.
+    e (1 - e) (the overlap population); later care free, or ``sustained``: refilled throughout, or never begun.
     """
     rng = np.random.default_rng([seed, 1])
     lives = people(n, rng)
@@ -166,12 +168,13 @@ def truth(world: World, horizon: int, n: int = 200_000, seed: int = 0) -> dict[s
     e = chance(world, at)
     weight = np.where(alive_then & (at.free >= WASHOUT_PERIODS), e * (1 - e), 0.0)
     risks = {}
+    after = replace(world, refill=1.0) if sustained else world
     for name, decision in (("started", True), ("not", False)):
         future, dead = at.take(np.arange(n)), np.zeros(n, bool)
         follows = np.random.default_rng([seed, 2])
         for period in range(horizon // PERIOD):
             starts = np.full(n, decision) if period == 0 else follows.random(n) < chance(world, future)
-            _, died = live(world, future, starts, follows)
+            _, died = live(after, future, starts & (decision or not sustained), follows)
             dead |= died >= 0
         risks[name] = float(np.average(dead, weights=weight))
     return risks

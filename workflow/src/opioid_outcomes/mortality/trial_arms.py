@@ -179,16 +179,12 @@ def _refuse_empty(arm: npt.NDArray) -> None:
 
 def balance(design: ScoreDesign, left_out: pl.DataFrame, arm: Floats, weights: Floats, base: Floats) -> pl.DataFrame:
     """covariate, in_score, smd_before, smd_after: of covariates, their squares and products, and those left out."""
-    numbers = [name for name, kind in left_out.schema.items() if kind.is_numeric()]
-    others = left_out.select(pl.col(numbers).cast(pl.Float64)).to_numpy()
-    told = [not np.isnan(column).all() for column in others.T]  # what is missing for everybody is told elsewhere
-    parts = [
-        balance_table(design.covariates, design.covariate_names, arm, weights, before=base),
-        balance_table(
-            others[:, told], [name for name, known in zip(numbers, told, strict=True) if known], arm, weights,
-            before=base, products=False,
-        ),
-    ]  # fmt: skip
+    parts = [balance_table(design.covariates, design.covariate_names, arm, weights, before=base)]
+    # what is missing for everybody is told elsewhere
+    numbers = [c.name for c in left_out.iter_columns() if c.dtype.is_numeric() and c.null_count() < len(c)]
+    if numbers:
+        others = left_out.select(pl.col(numbers).cast(pl.Float64).fill_null(np.nan)).to_numpy()
+        parts.append(balance_table(others, numbers, arm, weights, before=base, products=False))
     within = [*design.covariate_names, *design.names]
     return pl.concat(parts).select(
         "covariate", pl.col("covariate").is_in(within).cast(pl.Float64).alias("in_score"), "smd_before", "smd_after"

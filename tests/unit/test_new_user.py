@@ -1,0 +1,198 @@
+"""New users against comparators: what is refused and why, what the gates may see, and what weights do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.mortality import trial_arms
+from opioid_outcomes.mortality.new_user import complete_cases, new_user
+from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, words
+from opioid_outcomes.mortality.trial_estimates import Choices
+
+CHOICES = Choices(baseline=["age", "sex"], horizons=[180, 365])
+
+
+def dates(n: int = 4000, seed: int = 1, **columns: Any) -> pl.DataFrame:
+    """TRIALS of one comparator: older people start opioids, and die."""
+    rng = np.random.default_rng(seed)
+    age = rng.uniform(30, 80, n)
+    arm = (rng.random(n) < 1 / (1 + np.exp(-(age - 60) / 20))).astype(np.int64)
+    died = rng.exponential(size=n) / (0.0006 * np.exp(0.03 * (age - 55) + 0.4 * arm))
+    end = rng.integers(300, 900, n)
+    frame = pl.DataFrame(
+        {
+            "person_id": np.arange(n) // 2, "arm": arm, "index": rng.integers(0, 500, n),
+            "trial": rng.integers(0, 12, n), "days_since_entry": rng.integers(0, 360, n),
+            "follow_up": np.ceil(np.minimum(died, end)).astype(np.int64), "event": (died <= end).astype(np.int64),
+            "age": age, "sex": rng.choice(["F", "M"], n),
+        }
+    )  # fmt: skip
+    return frame.with_columns(
+        comparator=pl.lit("non_user"),
+        cause=pl.lit(None, pl.String),
+        as_treated_until=pl.lit(None, pl.Int64),
+        survey_weight=pl.lit(None, pl.Float64),
+        cluster=pl.lit(None, pl.String),
+    ).with_columns(**columns)
+
+
+def rows(frame: pl.DataFrame, choices: Choices = CHOICES) -> dict[tuple[str, str, str], Estimate]:
+    return {(row.method, row.scale, row.window): row for row in new_user("non_user", frame, choices).rows}
+
+
+def main(frame: pl.DataFrame, choices: Choices = CHOICES) -> Estimate:
+    return rows(frame, choices)[choices.weighting, "risk_difference", "0-365"]
+
+
+def test_every_relative_number_has_an_absolute_one_with_its_counts() -> None:
+    found = rows(dates())
+    for method in ("overlap", "crude"):
+        for window in ("0-180", "0-365"):
+            told = [found[method, scale, window] for scale in ("risk_difference", "risk_ratio", "rmst_days")]
+            assert [row.gate for row in told] == ["pass"] * 3
+            assert {(row.persons, row.events, row.person_years) for row in told} == {
+                (told[0].persons, told[0].events, told[0].person_years)
+            }
+        assert found[method, "log_hr", "0-365"].gate == "pass"
+    row = found["overlap", "risk_difference", "0-365"]
+    assert (row.persons, row.contrast, row.outcome) == (2000, "new user vs non user", "death")
+    assert row.population == "eligible index dates, overlap population (ATO)"
+    assert abs(row.estimate or 0) < abs(found["crude", "risk_difference", "0-365"].estimate or 0)
+
+
+NO_DEATHS = {"event": pl.lit(0, pl.Int64)}
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("nobody new", {"arm": pl.lit(0, pl.Int64)}, "not evaluable: nobody in group 'new user'"),
+    ("nobody else", {"arm": pl.lit(1, pl.Int64)}, "not evaluable: nobody in group 'non user'"),
+    ("no deaths", NO_DEATHS, "not evaluable: no deaths"),
+    ("all censored at day 0", NO_DEATHS | {"follow_up": pl.lit(1, pl.Int64)}, "not evaluable: no deaths"),
+    ("one death", {"event": (pl.int_range(pl.len()) == 7).cast(pl.Int64)}, "not evaluable: fewer than ten deaths"),
+    ("deaths in one arm", {"event": pl.col("event") * pl.col("arm")}, "not evaluable: deaths in one group only"),
+    ("a covariate that tells", {"sex": pl.when(pl.col("arm") == 1).then(pl.lit("F")).otherwise(pl.lit("M"))}, "sex"),
+    ("blocks apart", {"trial": pl.col("arm")}, "not evaluable: no 30-day block since entry"),
+    ("nobody followed so far", {"follow_up": pl.col("follow_up").clip(upper_bound=200), "event": pl.lit(1)}, "pass"),
+]
+
+
+@pytest.mark.parametrize(("columns", "reason"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_what_cannot_be_told_says_why(columns: dict[str, Any], reason: str) -> None:
+    row = main(dates(**columns))
+    assert reason in row.gate
+    assert (row.estimate is None) == (row.gate != "pass")
+    assert all(value is None or np.isfinite(value) for value in (row.estimate, row.se, row.ci_low, row.ci_high))
+
+
+def test_horizons_beyond_follow_up_are_refused_one_by_one() -> None:
+    found = rows(dates(), replace(CHOICES, horizons=[365, 3000]))
+    assert found["overlap", "risk_difference", "0-365"].gate == "pass"
+    beyond = found["overlap", "risk_difference", "0-3000"]
+    assert beyond.estimate is None
+    assert "before the horizon" in beyond.gate
+
+
+def test_constant_and_duplicated_covariates_change_nothing() -> None:
+    plain = main(dates())
+    more = dates(constant=pl.lit(1.0), again=pl.col("sex"))
+    row = main(more, replace(CHOICES, baseline=["age", "sex", "constant", "again"]))
+    assert row.gate == "pass"
+    assert row.estimate == pytest.approx(plain.estimate, rel=1e-6)
+
+
+def test_nobody_at_all_is_a_row_with_the_reason_given() -> None:
+    found = new_user("nsaid", dates().clear(), CHOICES, nobody="no opioid exposure is recorded").rows
+    assert {row.gate for row in found} == {"not evaluable: no opioid exposure is recorded"}
+    assert {row.contrast for row in found} == {"new user vs nsaid"}
+
+
+def test_outcomes_are_not_seen_before_the_gates() -> None:
+    frame = dates()
+    with pytest.raises(ValueError, match="before the gates"):
+        trial_arms.compare(
+            frame, ["age"], left_out=[], weighting="overlap", missing="indicator", base=np.ones(frame.height)
+        )
+    blind = [new_user("non_user", table, CHOICES) for table in (frame, frame.with_columns(
+        pl.col("event", "follow_up").shuffle(seed=3)
+    ))]  # fmt: skip
+    first, second = (found.displays["new_user_balance"] for found in blind)
+    assert first.equals(second)  # who dies when says nothing to weights and balance
+    kept = [name for name in frame.columns if name not in BEFORE_OUTCOMES]
+    assert "arm" in kept
+
+
+def test_balance_is_judged_on_what_the_score_leaves_out() -> None:
+    rng = np.random.default_rng(4)
+    frame = dates().with_columns(hidden=pl.Series(rng.normal(size=4000)) + 0.5 * pl.col("arm"))
+    row = new_user("non_user", frame, CHOICES, left_out=["hidden"]).rows[0]
+    assert row.gate.startswith("fail: max |SMD| 0.")
+    assert "(hidden)" in row.gate
+
+
+def test_squares_and_products_out_of_balance_enter_the_score() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.integers(0, 2, 4000), rng.integers(0, 2, 4000)
+    arm = (rng.random(4000) < np.where(a == b, 0.7, 0.3)).astype(np.int64)
+    frame = dates().with_columns(a=pl.Series(a), b=pl.Series(b), arm=pl.Series(arm))
+    found = new_user("non_user", frame, replace(CHOICES, baseline=["a", "b"]))
+    told = {name: (within, after) for name, within, after in found.displays["new_user_balance"].select(
+        "covariate", "in_score", "smd_after").rows()}  # fmt: skip
+    assert told["a x b"][0] == 1.0
+    assert abs(told["a x b"][1]) < 1e-6
+    assert "out of balance entered the score" in found.rows[0].note
+    without = trial_arms.balance(
+        found.arms.design,
+        frame.select(),
+        found.arms.arm,
+        np.ones(4000),
+        np.ones(4000),  # type: ignore[union-attr]
+    )
+    assert without.filter(pl.col("covariate") == "a x b")["smd_after"].item() > 0.1
+
+
+def test_sampling_weights_multiply() -> None:
+    # few values, so that no knots depend on how many rows there are
+    frame = dates(age=(pl.col("age") / 10).round() * 10, days_since_entry=pl.lit(0, pl.Int64))
+    doubled = pl.concat([frame, frame.filter(pl.col("age") > 60)])
+    weighted = frame.with_columns(survey_weight=pl.when(pl.col("age") > 60).then(2.0).otherwise(1.0))
+    assert main(weighted).estimate == pytest.approx(main(doubled).estimate, rel=1e-9)
+    nobody = frame.with_columns(survey_weight=pl.when(pl.col("age") > 60).then(0.0).otherwise(3.0))
+    alone = frame.filter(pl.col("age") <= 60)
+    assert main(nobody).estimate == pytest.approx(main(alone).estimate, rel=1e-9)
+    assert "sampled population" in main(weighted).population
+
+
+@pytest.mark.parametrize(
+    ("weighting", "population"), [("iptw", "(ATE)"), ("att", "new users (ATT)"), ("match", "with a match (ATT)")]
+)
+def test_every_row_names_its_population(weighting: Any, population: str) -> None:
+    row = main(dates(), replace(CHOICES, weighting=weighting))
+    assert row.gate == "pass"
+    assert population in row.population
+
+
+def test_bootstrap_and_sandwich_agree() -> None:
+    frame = dates()
+    sandwich = main(frame)
+    bootstrap = main(frame, replace(CHOICES, standard_error="bootstrap", replicates=100))
+    assert bootstrap.estimate == sandwich.estimate
+    assert bootstrap.se == pytest.approx(sandwich.se, rel=0.25)
+    assert "bootstrap of persons" in bootstrap.note
+
+
+def test_complete_cases_stand_beside_what_is_missing() -> None:
+    frame = dates(age=pl.when(pl.int_range(pl.len()) % 5 > 0).then("age"))
+    found = {row.window: row for row in complete_cases("non_user", frame, CHOICES) if row.scale == "risk_difference"}
+    assert found["0-365"].method == "overlap_complete_case"
+    assert found["0-365"].gate == "pass"
+    assert complete_cases("non_user", dates(), CHOICES) == []
+    shown = new_user("non_user", frame, CHOICES).displays["missing_by_arm"].filter(pl.col("covariate") == "age")
+    assert shown["share"].to_list() == pytest.approx([0.2, 0.2], abs=0.02)
+
+
+def test_names_of_covariates_hold_no_level() -> None:
+    assert words(["sex=M x copd", "days_since_entry (curve 2)"]) == " (sex x copd, days since entry)"
