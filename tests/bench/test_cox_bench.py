@@ -120,7 +120,7 @@ def test_faster_than_phreg_with_the_same_numbers() -> None:
 def test_eighty_times_faster_than_lifelines() -> None:
     """lifelines visits every risk set at each step: its cost is at the least in proportion to rows x event times (41 to
     63 ns each on one thread, rising from 96,000 rows to 384,000). So it runs on fewer rows and is scaled by that law
-    to 1.1 M, where ours runs and where lifelines was once measured: 65 s on one thread (226 s, all told, on two).
+    to 1.1 M, where ours runs and where lifelines was once measured: 65 s on one thread (226 s on other data, 2 cores).
     """
     took, times, *params = _alone(LIFELINES, LIFELINES_ROWS)
     np.testing.assert_allclose(ours(person_time(LIFELINES_ROWS)).params, params, rtol=1e-4)
