@@ -18,8 +18,13 @@ from opioid_outcomes.survival.risk_sets import Floats
 
 # Steps with the information of the whole sample; each leaves about sqrt(columns / events) of the error, so ten are many
 STEPS = 40
+# After some steps each must be this much shorter, in squared length, than the one before: else no estimate is near
+PATIENCE, SHORTER = 8, 0.25
 # Squared length of a step in standard errors at which it is the last
 SETTLED = 1e-12
+# Penalty that stands for none where people drawn with some value of a covariate are of one arm: their score goes to 0
+# or 1 without end, but every weight has a limit
+SLIGHT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,24 +42,35 @@ class Refit:
         """Propensity weights, (n,), where each row counts ``drawn`` times in the score; RegressionFailure if none."""
         score = None if self.ridge > 0 else self._nearby(drawn)
         if score is None:
-            again = propensity.estimate(
-                self.x, self.treated, names=self.names, weights=drawn, ridge=self.ridge, start=self.found.fit.params
-            )
-            score = again.score
+            score = self._again(drawn)
         return propensity.weights(score, self.treated, self.estimand)
+
+    def _again(self, drawn: Floats) -> Floats:
+        start = self.found.fit.params
+        for ridge in (self.ridge, SLIGHT):
+            try:
+                return propensity.estimate(
+                    self.x, self.treated, names=self.names, weights=drawn, ridge=ridge, start=start
+                ).score
+            except RegressionFailure as failure:
+                if ridge == SLIGHT or failure.reason not in {"separation", "no convergence"}:
+                    raise
+        raise AssertionError
 
     def _nearby(self, drawn: Floats) -> Floats | None:
         """Score by Newton's steps from the estimate of all, with its information; None if they do not settle."""
         fit = self.found.fit
         params, score = fit.params.copy(), self.found.score
-        for _ in range(STEPS):
+        before = np.inf
+        for number in range(STEPS):
             residual = drawn * (self.treated - score)
             gradient = np.r_[residual.sum(), column_sums(self.x, residual)]
             step = fit.bread @ gradient
             params += step
             length = float(gradient @ step)
-            if not np.isfinite(length):
+            if not np.isfinite(length) or (number > PATIENCE and length > SHORTER * before):
                 return None
+            before = length
             score = _expit(linear(self.x, params[1:]) + params[0])
             if length < SETTLED:
                 return score

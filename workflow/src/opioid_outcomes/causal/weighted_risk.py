@@ -114,7 +114,8 @@ def _spread(drawn: Floats, replicates: int) -> Floats:
     size = drawn.shape[1]
     if len(drawn) < max(2, ENOUGH_REPLICATES * replicates):
         return np.full((size, size), np.nan)
-    return np.asarray(np.cov(drawn, rowvar=False))
+    centred = drawn - drawn.mean(axis=0)
+    return cross(centred, centred) / (len(drawn) - 1)
 
 
 @dataclass(frozen=True)
