@@ -36,6 +36,25 @@ def test_same_sets_as_r(file: str, ratio: int, caliper: float) -> None:
     assert sets(found.group, NOBODY) == sets(rows[f"set_{ratio}"].to_numpy(), 0)
 
 
+def by_hand(logit: np.ndarray, treated: np.ndarray, width: float) -> list[tuple[int, ...]]:
+    """All pairs within the width, the closest first."""
+    gap = np.abs(logit[treated][:, None] - logit[~treated])
+    pairs = []
+    while gap.size and gap.min() <= width:
+        i, j = np.unravel_index(np.argmin(gap), gap.shape)
+        pairs.append(tuple(sorted((int(np.flatnonzero(treated)[i]), int(np.flatnonzero(~treated)[j])))))
+        gap[i, :] = gap[:, j] = np.inf
+    return sorted(pairs)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_same_pairs_as_one_by_one(seed: int) -> None:
+    """Few and many treated, dense and sparse, with a narrow caliper and a wide one."""
+    score, treated = scores(2 + 3 * seed, seed, slope=[0.1, 1.0, 4.0][seed % 3])
+    found = match(score, treated, caliper=[0.05, 3.0][seed % 2])
+    assert sets(found.group, NOBODY) == by_hand(np.log(score / (1 - score)), treated, found.caliper)
+
+
 def test_matched_arms_are_alike_within_the_caliper() -> None:
     score, treated = scores(20_000, 1)
     found = match(score, treated)
