@@ -59,6 +59,7 @@ def test_an_interval_that_holds_one_has_limit_one_and_protection_is_turned_over(
         {"analysis": "mortality.rate"},
         {"method": "crude"},
         {"method": "adjusted_complete_case"},
+        {"method": "adjusted_full_lag_90"},
         {"estimate": 0.0, "ci_low": 0.0, "ci_high": 2.0},  # nobody died in one arm
         {"ci_low": None},
     ],

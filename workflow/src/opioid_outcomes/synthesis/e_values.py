@@ -12,11 +12,9 @@ from opioid_outcomes.contracts.estimates import INTERNAL
 
 ANALYSIS = "mortality.e_value"
 OF = ("mortality.new_user", "mortality.msm", "mortality.current_use")
-MEANS = {
-    "log_hr": "hazard ratio", "risk_ratio": "risk ratio",
-}  # fmt: skip
-# What nobody would call unconfounded needs no such measure, and complete cases stand beside a row that has one.
-WITHOUT = pl.col("method").str.starts_with("crude") | pl.col("method").str.ends_with("complete_case")
+MEANS = {"log_hr": "hazard ratio", "risk_ratio": "risk ratio"}
+# What nobody would call unconfounded needs no such measure; complete cases and lags stand beside a row that has one.
+WITHOUT = pl.col("method").str.contains("^crude|complete_case$|_lag_")
 
 
 def e_value_rows(estimates: pl.DataFrame) -> pl.DataFrame:
