@@ -21,7 +21,7 @@ ROWS = pl.read_csv(REFERENCE / "weighted_risk_rows.csv")
 EXPECTED = pl.read_csv(REFERENCE / "weighted_risk.csv")
 X = ROWS.select("age", "pain").to_numpy()
 HORIZON, HAZARD = 365.0, (4e-4, 8e-4)
-# ``coverage(estimand, range(1000))``: of 95 % limits by the sandwich of the difference, the difference in one cause, the
+# ``coverage(estimand, range(1000))``: 95 % limits by the sandwich of the difference, the difference in one cause, the
 # ratio, the mean time, the share and the risk of the comparators
 COVERAGE = {
     "overlap": (0.955, 0.952, 0.956, 0.959, 0.955, 0.950),
