@@ -130,12 +130,16 @@ def build(rows: pl.DataFrame, baseline: Sequence[str], time_varying: Sequence[st
 
 
 def _varying(values: pl.DataFrame, names: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:
-    """Their design; dose on a log scale, and pain with a slope of its own where it was just recorded."""
+    """Their design; dose on a log scale, pain curved, and with a curve of its own where it was just recorded."""
     made = design_matrix.build(values.with_columns(pl.col("last_mme").log1p()), names, missing="indicator")
-    if not {"pain", "pain_observed"} <= set(made.names):
+    if "pain" not in made.names:
         return made.x, made.names
-    now = made.x[:, made.names.index("pain")] * (made.x[:, made.names.index("pain_observed")] > 0)
-    return np.column_stack([made.x, now]), (*made.names, "pain just recorded")
+    pain = made.x[:, made.names.index("pain")]
+    more, more_names = [pain**2], ["pain squared"]
+    if "pain_observed" in made.names:
+        now = made.x[:, made.names.index("pain_observed")] > 0
+        more, more_names = [*more, pain * now, pain**2 * now], [*more_names, "pain if recorded", "its square"]
+    return np.column_stack([made.x, *more]), (*made.names, *more_names)
 
 
 def carried(rows: pl.DataFrame, names: Sequence[str], at_entry: Sequence[str]) -> pl.DataFrame:
