@@ -59,7 +59,7 @@ class Covariates:
 def edges(horizons: Sequence[int], grace: int) -> list[float]:
     """Intervals on which leaving is modelled: the first day, then 30 days, after a year 60; none ends within the last
     30 days of grace."""
-    last = max(horizons)
+    last = max(*horizons, grace)
     cuts = {0, 1, grace, last, *range(PERIOD, LATER + 1, PERIOD), *range(LATER, last, 2 * PERIOD)}
     opens = max(grace - PERIOD, 0)
     return sorted(float(cut) for cut in {*cuts, opens} if cut <= last and not opens < cut < grace)
