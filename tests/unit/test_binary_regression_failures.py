@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from opioid_outcomes.survival import binary_regression
 from opioid_outcomes.survival.binary_blocks import BLOCK
@@ -125,6 +126,34 @@ def test_separation_in_a_combination_of_levels() -> None:
     assert reason == "separation"
     assert set(columns) <= {"a", "sex", "sex a"}
     assert "sex" in columns
+
+
+def separated(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether some direction is on one side for all and not level for all (Albert & Anderson 1984 Biometrika 71:1)."""
+    sides = np.column_stack([np.ones(len(y)), x]) * np.where(y == 1, 1.0, -1.0)[:, None]
+    found = linprog(-sides.sum(axis=0), A_ub=-sides, b_ub=np.zeros(len(y)), bounds=[(-1, 1)] * sides.shape[1])
+    return bool(-found.fun > 1e-7)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_separation_is_found_where_there_is_some_and_nowhere_else(seed: int) -> None:
+    """Small tables with traits and numbers of any unit, of which a third separate; linear programming knows which."""
+    rng = np.random.default_rng(seed)
+    n, p = int(rng.integers(4, 60)), int(rng.integers(1, 6))
+    traits, numbers = rng.integers(0, 2, (n, p)), rng.normal(size=(n, p)) * 10.0 ** rng.integers(-3, 4, p)
+    x = np.where(rng.random(p) < 0.6, traits, numbers)
+    y = (rng.random(n) < rng.uniform(0.1, 0.9)).astype(float)
+    link: Link = "logit" if seed % 2 else "cloglog"
+    try:
+        found = binary_regression.fit(x, y, names=[str(j) for j in range(p)], link=link)
+    except RegressionFailure as refused:
+        assert refused.reason != "no convergence"
+        assert refused.reason != "separation" or separated(x, y)
+    else:
+        assert not separated(x, y)
+        scale = np.r_[1.0, np.abs(x).max(axis=0)]
+        np.testing.assert_allclose(found.scores().sum(axis=0) / scale, 0, atol=1e-7)
+        assert np.isfinite(found.robust_covariance).all()
 
 
 def test_a_ridge_has_an_estimate_whatever_the_columns() -> None:

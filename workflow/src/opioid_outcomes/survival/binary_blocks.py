@@ -82,7 +82,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Point:
-    """The likelihood at coefficients ``beta`` of the scaled columns, with expected information."""
+    """The likelihood at coefficients ``beta`` of the scaled columns, with the information asked for."""
 
     beta: Floats
     eta: Floats
@@ -95,14 +95,17 @@ def slices(n: int, every: int = 1) -> Iterator[slice]:
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, every * BLOCK))
 
 
-def at(design: Design, beta: Floats, link: Link, every: int = 1) -> Point:
-    """One pass over the rows, or over every so-many-th block of them: n x p^2."""
+def at(design: Design, beta: Floats, link: Link, every: int = 1, *, expected: bool = False) -> Point:
+    """One pass over the rows, or over every so-many-th block of them: n x p^2.
+
+    Information: observed, whose steps are Newton's, or ``expected``, which R reports; for the logit they are the same.
+    """
     rows, size = design.rows, len(beta)
     eta = np.zeros(len(rows.y)) if rows.offset is None else rows.offset.copy()
     loglik, score, information = 0.0, np.zeros(size), np.zeros((size, size))
     for part, block in design.blocks(every):
         eta[part] += linear(block, beta)
-        likelihood, slope, curvature = _terms(eta[part], rows.y[part], link)
+        likelihood, slope, curvature = _terms(eta[part], rows.y[part], link, expected=expected)
         weights = rows.weights[part]
         loglik += float((weights * likelihood).sum())
         score += column_sums(block, weights * slope)
@@ -110,8 +113,8 @@ def at(design: Design, beta: Floats, link: Link, every: int = 1) -> Point:
     return Point(beta, eta, loglik, score, information)
 
 
-def _terms(eta: Floats, y: Floats, link: Link) -> tuple[Floats, Floats, Floats]:
-    """Per row: log-likelihood, its slope in the linear predictor, and the expected curvature."""
+def _terms(eta: Floats, y: Floats, link: Link, *, expected: bool) -> tuple[Floats, Floats, Floats]:
+    """Per row: log-likelihood, its slope in the linear predictor, and minus its curvature, as it is or expected."""
     if link == "logit":
         small = np.exp(-np.abs(eta))
         share = np.where(eta >= 0, 1.0, small) / (1 + small)
@@ -121,7 +124,8 @@ def _terms(eta: Floats, y: Floats, link: Link) -> tuple[Floats, Floats, Floats]:
         hazard = np.exp(np.clip(eta, -700, 700))
         odds = hazard / np.expm1(hazard)
     likelihood = np.where(y == 1, np.log(-np.expm1(-hazard)), -hazard)
-    return likelihood, np.where(y == 1, odds, -hazard), hazard * odds
+    curvature = hazard * odds if expected else np.where(y == 1, odds * (hazard + odds - 1), hazard)
+    return likelihood, np.where(y == 1, odds, -hazard), curvature
 
 
 def probability(eta: Floats, link: Link) -> Floats:
@@ -171,7 +175,7 @@ def times(x: Reals, params: Floats) -> Floats:
 
 def residuals(rows: Rows, eta: Floats, link: Link) -> Floats:
     """Weight times the slope of the log-likelihood in the linear predictor, (n,)."""
-    return rows.weights * _terms(eta, rows.y, link)[1]
+    return rows.weights * _terms(eta, rows.y, link, expected=True)[1]
 
 
 def with_intercept(rows: Rows) -> Floats:

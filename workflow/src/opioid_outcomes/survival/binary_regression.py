@@ -1,7 +1,7 @@
 """Regression of a yes or no: logistic, and complementary log-log (whose coefficients are log hazard ratios by period).
 
-Iteratively reweighted least squares (McCullagh & Nelder (1989) Generalized Linear Models, ch. 4) over blocks of rows,
-so that nothing the size of the design is copied. Agrees with R glm; robust covariance with sandwich::vcovCL (HC0).
+McCullagh & Nelder (1989) Generalized Linear Models, ch. 4, by Newton's method over blocks of rows, so that nothing the
+size of the design is copied. Agrees with R glm; robust covariance with sandwich::vcovCL (HC0).
 """
 
 from __future__ import annotations

@@ -12,9 +12,8 @@ from opioid_outcomes.survival.binary_blocks import Design, Link, Point, Rows
 from opioid_outcomes.survival.risk_sets import Floats
 
 MAX_STEPS = 100
-# Newton's decrement per unit of weight at which that step is the last: it doubles the digits for the logit, whose
-# expected information is the observed one, and only adds some for the other link
-DECREMENT = {"logit": 1e-12, "cloglog": 1e-22}
+# Newton's decrement per unit of weight at which that step, doubling the digits, is the last
+DECREMENT = 1e-12
 NEXT = 1e-18  # of very many rows, the decrement to be expected after it: d_k (d_k / d_k-1)^2, as Newton's are
 ROUGHLY = 0.01  # and in a share of the rows
 # a linear predictor that still moves by this much when the likelihood stands still has no limit
@@ -56,7 +55,7 @@ class Maximum:
 
 @dataclass(frozen=True)
 class Search:
-    """Fisher scoring on centred, scaled columns, with step halving."""
+    """Newton's method on centred, scaled columns, with step halving."""
 
     rows: Rows
     names: tuple[str, ...]
@@ -91,6 +90,10 @@ class Search:
                 point = blocks.at(design, blocks.null(design, self.link), self.link)
         penalty = self._penalty(design)
         point, n_iter = self._climb(design, point, penalty)
+        if self.link != "logit":
+            point = blocks.at(design, point.beta, self.link, expected=True)
+        if self.ridge == 0 and blocks.dependent(point.information, COLLINEAR):  # of somebody's outcome nothing is open
+            raise self._failure("separation", design, point.beta)
         return Maximum(design, point, penalty, n_iter, (*dropped, *dependent))
 
     def _rough(self, design: Design) -> Floats | None:
@@ -163,11 +166,11 @@ class Search:
 
     def _last(self, decrement: float, previous: float) -> bool:
         """Whether the step just taken leaves nothing to gain: by its size, or by how fast Newton's steps shrink."""
-        if decrement < DECREMENT[self.link]:
+        if decrement < DECREMENT:
             return True
         many = len(self.rows.y) > ROUGH_BLOCKS * blocks.BLOCK
         shrinks = decrement < 1e-3 * previous < np.inf
-        return many and self.link == "logit" and shrinks and decrement * (decrement / previous) ** 2 < NEXT
+        return many and shrinks and decrement * (decrement / previous) ** 2 < NEXT
 
     def _uphill(self, design: Design, point: Point, step: Floats, penalty: Floats, every: int) -> Point:
         """The point after the longest of the step, its half, quarter, ... that does not lower the likelihood."""
