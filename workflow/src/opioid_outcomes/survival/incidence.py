@@ -7,6 +7,7 @@ survival 3.x calls the robust (infinitesimal jackknife) variance of survfit (The
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -132,7 +133,7 @@ class Incidence:
     def covariance(self, horizons: npt.ArrayLike) -> Floats:
         """Of the incidences by the horizons, (H K, H K), horizon by horizon."""
         influence = self.influence(horizons)
-        flat = influence.reshape(len(influence), -1)
+        flat = influence.reshape(len(influence), math.prod(influence.shape[1:]))
         return cross(flat, flat)
 
     def risk_se(self, horizons: npt.ArrayLike) -> Floats:
@@ -185,15 +186,16 @@ class Incidence:
         return at, np.searchsorted(self.time, at, side="right")
 
     def _of_clusters(self, unit: Floats) -> Floats:
-        shape, flat = unit.shape[1:], unit.reshape(len(unit), -1)
+        shape = unit.shape[1:]
+        flat = unit.reshape(len(unit), math.prod(shape))
         weighted = flat * self.weights[:, None]
         if self.cluster is None:
-            return weighted.reshape(-1, *shape)
+            return weighted.reshape(len(weighted), *shape)
         distinct, codes = self._coded
         sums = np.empty((len(distinct), flat.shape[1]))
         for j in range(flat.shape[1]):
             sums[:, j] = np.bincount(codes, weighted[:, j], len(distinct))
-        return sums.reshape(-1, *shape)
+        return sums.reshape(len(sums), *shape)
 
     @cached_property
     def _rows_are_clusters(self) -> bool:
