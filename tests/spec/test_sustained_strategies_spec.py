@@ -22,7 +22,7 @@ def status(rows: list[Stretch]) -> pl.DataFrame:
 
 
 def cohort(end: int = 400) -> pl.DataFrame:
-    return pl.DataFrame({"person_id": ["p"], "entry": [0], "exit": [end], "death": [0]})
+    return pl.DataFrame({"person_id": ["p"], "entry": [0], "exit": [end], "death": [0], "exit_reason": ["study end"]})
 
 
 @dataclass(frozen=True)

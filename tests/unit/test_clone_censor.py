@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from sustained_world import BANDS, HORIZONS, live
+from sustained_world import BANDS, EDGES, HORIZONS, live
 
 from opioid_outcomes.causal.clone_censor import Strategy, grid, layout, weigh
 from opioid_outcomes.causal.clone_contrasts import Comparison, compare
@@ -174,6 +174,23 @@ def test_people_without_weight_are_not_there() -> None:
     )
     np.testing.assert_allclose(weighted.risk, apart.risk, rtol=1e-9)
     assert weighted.risk_difference(1).se == pytest.approx(apart.risk_difference(1).se, rel=1e-9)
+
+
+def test_those_still_followed_stand_in_for_the_lost() -> None:
+    """The ill die twice as often and are lost four times as often: left alone, the risk is that of the well."""
+    rng = np.random.default_rng(8)
+    n, hazard = 20_000, 0.002
+    ill = rng.random(n) < 0.5
+    died = np.ceil(rng.exponential(size=n) / (hazard * np.where(ill, 2, 1)))
+    left = np.ceil(rng.exponential(size=n) / (0.001 * np.where(ill, 8, 2)))
+    rows = grid(np.minimum(np.minimum(died, left), 360), (died <= np.minimum(left, 360)).astype(int), EDGES)
+    both = (Strategy("one", np.full(n, INF)), Strategy("other", np.full(n, INF)))
+    lost = (left < died) & (left < 360)
+    x = ill[rows.person][:, None].astype(float)
+    truth = 1 - np.mean([np.exp(-360 * hazard), np.exp(-720 * hazard)])
+    for of, error in ((lost, 0.0), (None, 0.05)):
+        result = compare(rows, both, x, names=("ill",), bands=(90, 180), causes=1, horizons=(360,), lost=of)
+        assert truth - result.risk[0, 0] == pytest.approx(error, abs=0.015)
 
 
 def test_wrong_arguments_are_refused() -> None:

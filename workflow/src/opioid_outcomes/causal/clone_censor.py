@@ -126,16 +126,21 @@ class Layout:
     names: tuple[str, ...]
     staying: Decision
     beginning: Decision | None  # None: nothing must begin
+    lost: Decision | None  # to follow-up; None: nobody
 
     @property
     def person(self) -> Ints:
         return self.grid.person[self.rows]
 
 
-def layout(grid: Grid, strategy: Strategy, x: Floats, *, names: Sequence[str], bands: Sequence[float] = ()) -> Layout:
+def layout(
+    grid: Grid, strategy: Strategy, x: Floats, *, names: Sequence[str], bands: Sequence[float] = (),
+    lost: Bools | None = None,
+) -> Layout:  # fmt: skip
     """Find the intervals of the clones of a strategy; x: (R, p) covariates known before each interval opens.
 
-    bands: times since time zero (and since the person began) at which the hazard of leaving may change.
+    bands: times since time zero (and since the person began) at which the hazard of leaving may change. lost: (n,)
+    whether follow-up ends for a reason that may have to do with the event: those still followed then stand in for them.
     """
     if x.shape != (len(grid.person), len(names)):
         raise ValueError(f"x must be {len(grid.person)} rows x {len(names)} named columns, is {x.shape}")
@@ -152,8 +157,18 @@ def layout(grid: Grid, strategy: Strategy, x: Floats, *, names: Sequence[str], b
         beginning = _decision(grid, begins, who, opens, within)
         left = np.where(np.isfinite(begins), left, np.inf)  # the end of grace is no decision
     staying = _decision(grid, left, who, np.maximum(opens, begins[who]), closes)
+    loss = None if lost is None else _loss(grid, strategy, lost, rows)
     z, columns = _design(x[rows], names, opens, since, bands)
-    return Layout(grid, strategy, rows, z, columns, staying, beginning)
+    return Layout(grid, strategy, rows, z, columns, staying, beginning, loss)
+
+
+def _loss(grid: Grid, strategy: Strategy, lost: Bools, rows: Ints) -> Decision:
+    """The loss of clones that still follow the strategy, at the end of the last day followed."""
+    who, opens, closes = grid.person[rows], grid.opens[rows], grid.edges[grid.interval[rows] + 1]
+    last_day = np.where(lost & (grid.cause == 0) & (grid.time < grid.edges[-1]), grid.time - 1, np.inf)
+    here = _decision(grid, last_day, who, opens, closes)
+    followed = np.maximum(np.minimum(strategy.left, grid.time)[who] - opens, 0.0)
+    return Decision(here.length, np.minimum(here.risk, followed), here.does & (strategy.left[who] >= grid.time[who]))
 
 
 def _decision(grid: Grid, does: Floats, who: Ints, low: Floats, high: Floats) -> Decision:
@@ -193,21 +208,42 @@ def weigh(
     if not modelled:
         alike = np.ones(len(found.rows))
         return _clones(found, (alike, alike), mass, truncation, None)
-    waits, stays, problem = np.ones(len(found.rows)), np.ones(len(found.rows)), None
     try:
-        hazard = _hazard(found, found.staying, mass[found.person], ridge)
-        stays = np.exp(_in_the_middle(found, hazard, found.staying))
+        lost = _stays(found, found.lost, mass, ridge, "loss to follow-up")
+        stays = lost * _stays(found, found.staying, mass, ridge, "leaving")
+        waits, begun = _begins(found, mass, ridge)
+    except _NoModel as failure:
+        alike = np.ones(len(found.rows))
+        return _clones(found, (alike, alike), mass, truncation, str(failure))
+    return _clones(found, (waits * lost, stays * begun[found.person]), mass, truncation, None)
+
+
+class _NoModel(Exception):
+    """Why there are no weights, in general words."""
+
+
+def _stays(found: Layout, of: Decision | None, mass: Floats, ridge: float, what: str) -> Floats:
+    """1 / probability of not having done it up to the middle of each row; 1 where nobody does."""
+    if of is None:
+        return np.ones(len(found.rows))
+    try:
+        return np.exp(_in_the_middle(found, _hazard(found, of, mass[found.person], ridge), of))
     except RegressionFailure as failure:
-        if failure.reason != "no events":  # if nobody leaves, nobody stands in for others
-            problem = f"no model of leaving ({failure.reason})"
-    if found.beginning is not None:
-        try:
-            waits, begun = _grace(found, found.beginning, mass[found.person], ridge)
-            stays = stays * begun[found.person]
-        except RegressionFailure as failure:
-            problem = "nobody begins within grace" if failure.reason == "no events" else None
-            problem = problem or f"no model of beginning ({failure.reason})"
-    return _clones(found, (waits, stays), mass, truncation, problem)
+        if failure.reason == "no events":
+            return np.ones(len(found.rows))
+        raise _NoModel(f"no model of {what} ({failure.reason})") from None
+
+
+def _begins(found: Layout, mass: Floats, ridge: float) -> tuple[Floats, Floats]:
+    if found.beginning is None:
+        return np.ones(len(found.rows)), np.ones(len(mass))
+    try:
+        return _grace(found, found.beginning, mass[found.person], ridge)
+    except RegressionFailure as failure:
+        nobody = failure.reason == "no events"
+        raise _NoModel(
+            "nobody begins within grace" if nobody else f"no model of beginning ({failure.reason})"
+        ) from None
 
 
 def _hazard(found: Layout, of: Decision, mass: Floats, ridge: float) -> Floats:

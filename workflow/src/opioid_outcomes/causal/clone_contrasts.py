@@ -105,16 +105,16 @@ def compare(
     grid: Grid, strategies: tuple[Strategy, Strategy], x: Floats, *, names: Sequence[str], bands: Sequence[float],
     causes: int, horizons: Sequence[float], weights: Floats | None = None, truncation: tuple[float, float] = (0, 100),
     se: Literal["sandwich", "bootstrap"] = "sandwich", replicates: int = 500, seed: int = 0,
-    weigh_leaving: bool = True,
+    weigh_leaving: bool = True, lost: Bools | None = None,
 ) -> Comparison:  # fmt: skip
     """Risks and restricted mean times under two strategies, each on its own clones.
 
-    grid, strategies, x, names, bands: as ``clone_censor.layout``; weights: (n,) of persons; horizons within the grid.
+    grid, strategies, x, names, bands, lost: as ``clone_censor.layout``; weights: (n,) of people; horizons: in the grid.
     weigh_leaving: False gives the clones as they are, for comparison. bootstrap: persons are drawn by weights, and both
     models of leaving redone in each replicate. Cost: per replicate two to four regressions on the rows; the sandwich
     costs no more than the estimate.
     """
-    layouts = [layout(grid, strategy, x, names=names, bands=bands) for strategy in strategies]
+    layouts = [layout(grid, strategy, x, names=names, bands=bands, lost=lost) for strategy in strategies]
     clones = [weigh(found, weights, truncation=truncation, modelled=weigh_leaving) for found in layouts]
     found = [curves(of, causes) for of in clones]
     values = np.stack([_numbers(curve, horizons) for curve in found])

@@ -102,6 +102,7 @@ def sustained(
             grid, question.strategies, design.x, names=design.names, bands=BANDS, causes=1, horizons=choices.horizons,
             weights=weights, truncation=choices.truncation, se=choices.se if weigh_leaving else "sandwich",
             replicates=choices.replicates, seed=choices.seed, weigh_leaving=weigh_leaving,
+            lost=question.people["lost"].to_numpy(),
         )  # fmt: skip
 
     weighted, crude = compared(weigh_leaving=True), compared(weigh_leaving=False)
@@ -151,14 +152,15 @@ class _Told:
     @cached_property
     def _note(self) -> str:
         how = "clones censored when they leave a strategy" + (
-            ", not weighted for it" if self.at_zero is None else ", weighted by the inverse probability of staying"
+            ", not weighted for it"
+            if self.at_zero is None
+            else ", weighted by the inverse probability of staying and of being observed"
         )
         errors = (
             f"person bootstrap, {self.choices.replicates} replicates, weights redone" if self.choices.se == "bootstrap"
             and self.at_zero is not None else "SE clustered by person, weights taken as given (conservative)"
         )  # fmt: skip
-        lost = "end of observation taken as unrelated to death"
-        return "; ".join((self.question.meaning, how, errors, lost))
+        return "; ".join((self.question.meaning, how, errors))
 
     def _gate(self, h: int) -> str:
         horizon = self.choices.horizons[h]

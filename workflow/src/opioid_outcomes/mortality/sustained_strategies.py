@@ -27,7 +27,8 @@ FAR = 10**9
 class Question:
     """Two strategies of the people who could follow either from their time zero.
 
-    people: person_id, zero (day), time (days followed from there), death (0/1 at that time); sorted by person_id.
+    people: person_id, zero (day), time (days followed from there), death (0/1 at that time), lost (whether observation
+    ends then); sorted by person_id.
     doses: ``Accrual`` of mme (millionths) by the place of the person in ``people``.
     """
 
@@ -47,7 +48,7 @@ class Question:
 def start_or_never(status: pl.DataFrame, cohort: pl.DataFrame, *, grace: int, washout: int) -> Question:
     """``start and stay vs never``: people without opioids in the ``washout`` days before entry, from entry.
 
-    status: OPIOID_STATUS; cohort: person_id, entry, exit, death. Staying ends on the first day off, after carry-over.
+    status: OPIOID_STATUS; cohort: COHORT. Staying ends on the first day off, after carry-over.
     """
     before = _state_on(status, cohort.select("person_id", day=pl.col("entry") - 1))
     free = (
@@ -160,7 +161,13 @@ def _people(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.sort("person_id")
         .with_columns(pl.col("zero").cast(pl.Int64), time=(pl.col("exit") - pl.col("zero")).cast(pl.Int64))
-        .select("person_id", "zero", "time", pl.col("death").cast(pl.Int64))
+        .select(
+            "person_id",
+            "zero",
+            "time",
+            pl.col("death").cast(pl.Int64),
+            lost=(pl.col("exit_reason").cast(pl.String) == "end of observation").fill_null(value=False),
+        )
     )
 
 
