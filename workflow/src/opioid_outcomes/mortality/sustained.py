@@ -173,13 +173,10 @@ class _Told:
                 return f"not evaluable: fewer than ten people who follow '{name}' are followed for {horizon} days"
         if (self._deaths(0, horizon) | self._deaths(1, horizon)).sum() < FEWEST_DEATHS:
             return "not evaluable: fewer than ten deaths of people who follow either strategy"
-        if self.at_zero is None:
-            return "pass"
         for arm, name in enumerate(names):
-            ess = effective_number(self.found.following(arm, horizon))
-            if ess < LEAST_ESS:
+            if effective_number(self.found.following(arm, horizon)) < LEAST_ESS:
                 return f"fail: effective number of people who follow '{name}' is under {LEAST_ESS:.0f}"
-        return self._balanced(horizon)
+        return "pass" if self.at_zero is None else self._balanced(horizon)
 
     def _balanced(self, horizon: int) -> str:
         assert self.at_zero is not None
