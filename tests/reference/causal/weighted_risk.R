@@ -1,7 +1,7 @@
 # Reference values for causal/weighted_risk.py: risks of two arms weighted by an estimated propensity score, with a
 # variance that counts the score and people who are in several rows and in both arms. By hand: the whole estimate (glm,
 # weights, survfit) as a function of each person's weight, its derivative by central differences of fourth order.
-# Run in this folder: Rscript weighted_risk.R, half a minute  (writes weighted_risk_rows.csv, weighted_risk.csv)
+# Run in this folder: Rscript weighted_risk.R, half a minute (writes weighted_risk_rows.csv, weighted_risk.csv)
 suppressMessages(library(survival))
 set.seed(20260402)
 people <- 240
@@ -59,11 +59,15 @@ reference <- function(estimand) {
     share <- sum(one_cause * theta) / sum(any * theta)
     part <- (one_cause - share * any) / sum(any * theta)
     se <- function(g) sqrt(drop(g %*% v %*% g))
-    data.frame(estimand = estimand, horizon = horizons[h],
-               quantity = c("risk_1_comparators", "risk_1_treated", "difference", "difference_1", "log_ratio", "mean_time", "share_1"),
-               estimate = c(theta[at + 1], theta[6 + at + 1], sum(any * theta), sum(one_cause * theta), log(r[2] / r[1]),
-                            sum(mean * theta), share),
-               se = c(se(replace(numeric(12), at + 1, 1)), se(replace(numeric(12), 7 + at, 1)), se(any), se(one_cause), se(ratio), se(mean), se(part)))
+    arm_se <- function(j) se(replace(numeric(12), j, 1))
+    data.frame(
+      estimand = estimand, horizon = horizons[h],
+      quantity = c("risk_1_comparators", "risk_1_treated", "difference", "difference_1", "log_ratio", "mean_time",
+                   "share_1"),
+      estimate = c(theta[at + 1], theta[7 + at], sum(any * theta), sum(one_cause * theta), log(r[2] / r[1]),
+                   sum(mean * theta), share),
+      se = c(arm_se(at + 1), arm_se(7 + at), se(any), se(one_cause), se(ratio), se(mean), se(part))
+    )
   }))
 }
 table <- do.call(rbind, lapply(c("overlap", "iptw", "att", "given"), reference))
