@@ -7,6 +7,7 @@ own), or by the person bootstrap that redoes score, weights and curves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -22,6 +23,7 @@ from opioid_outcomes.causal.weighted_bootstrap import Refit, replicate_values
 from opioid_outcomes.survival import person_bootstrap
 from opioid_outcomes.survival.binary_regression import RegressionFailure
 from opioid_outcomes.survival.incidence import Incidence
+from opioid_outcomes.survival.person_bootstrap import Persons
 from opioid_outcomes.survival.products import cross
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
@@ -86,35 +88,44 @@ def risks(
         if not (curve.weights > 0).any():
             raise RiskFailure(f"nobody with a weight is followed among the {name}")
     estimates = weighted_arms.values(curves, at)
-    size = 2 * (len(causes) + 1)
     drawn = None
     if se == "sandwich":
         score = None if found is None else _score(data, np.asarray(x), found, estimand)
-        covariance = []
-        for horizon in at:  # one by one, as the influences are of everybody
-            formed = weighted_arms.influence(arms, curves, each, horizon, persons=persons, score=score)
-            covariance.append(cross(formed.reshape(-1, size), formed.reshape(-1, size)))
+        covariance = _sandwich(arms, curves, each, at, persons=persons, score=score)
     elif se == "bootstrap":
         factors = None if censoring is None else censoring.refit
         drawn = replicate_values(
             arms, data.weights, refit, at, persons, replicates=replicates, seed=seed, factors=factors
         )
-        covariance = [_spread(drawn[:, :, h].reshape(-1, size), replicates) for h in range(len(at))]
+        covariance = np.stack([_spread(drawn[:, :, h], replicates) for h in range(len(at))])
     else:
         raise ValueError("se must be sandwich or bootstrap")
     return Risks(
         horizons=tuple(float(h) for h in at), causes=tuple(causes), incidence=estimates[..., :-1],
-        rmst=estimates[..., -1], covariance=np.stack(covariance).reshape(len(at), *estimates[:, 0].shape * 2),
-        replicates=drawn, arms=curves, propensity=found, weights=each, **_counts(arms, curves, at, persons.codes),
+        rmst=estimates[..., -1], covariance=covariance.reshape(len(at), *estimates[:, 0].shape * 2), replicates=drawn,
+        arms=curves, propensity=found, weights=each, **_counts(arms, curves, at, persons.codes),
     )  # fmt: skip
+
+
+def _sandwich(
+    arms: Arms, curves: Sequence[Incidence], weights: Floats, horizons: Floats, *, persons: Persons, score: Score | None
+) -> Floats:
+    """Covariance by each horizon: one by one, as the influences are of everybody."""
+    covariance = []
+    for horizon in horizons:
+        formed = weighted_arms.influence(arms, curves, weights, horizon, persons=persons, score=score)
+        flat = formed.reshape(len(formed), -1)
+        covariance.append(cross(flat, flat))
+    return np.stack(covariance)
 
 
 def _spread(drawn: Floats, replicates: int) -> Floats:
     """Covariance of the replicates, NaN of too few."""
-    size = drawn.shape[1]
+    flat = drawn.reshape(len(drawn), math.prod(drawn.shape[1:]))
+    size = flat.shape[1]
     if len(drawn) < max(2, ENOUGH_REPLICATES * replicates):
         return np.full((size, size), np.nan)
-    centred = drawn - drawn.mean(axis=0)
+    centred = flat - flat.mean(axis=0)
     return cross(centred, centred) / (len(drawn) - 1)
 
 
