@@ -80,9 +80,10 @@ def test_a_covariate_that_tells_the_decision_for_sure_is_named() -> None:
     health = rng.normal(size=300)
     made = tvw.treatment_weights(
         person, period, (health > 0).astype(float), np.zeros((300, 0)),
-        np.column_stack([rng.normal(size=300), health]),
-        numerator_names=[], denominator_names=["other", "l"],
+        np.column_stack([rng.normal(size=300), np.full(300, 0.1), health]),
+        numerator_names=[], denominator_names=["other", "constant", "l"],
     )  # fmt: skip
+    assert np.abs(tvw.estimation_influence(made, person, np.ones((300, 1)))).max() < 100  # nothing explodes
     assert made.separated == ("l",)
     assert np.isfinite(made.values).all()
     assert (np.minimum(made.probability, 1 - made.probability) < 0.01).mean() > 0.8

@@ -271,9 +271,21 @@ class _Search:
             if failure.reason not in ("separation", "no convergence"):
                 raise
             self.separated.extend(failure.columns)
-            fit = binary_regression.fit(x, y, names=names, weights=counts, ridge=RIDGE)
+            return _penalised(x, y, names, counts)
         self.notes.extend(f"no further information in {name}" for name, _ in fit.dropped)
         return fit.fitted, fit.params, fit.bread
+
+
+def _penalised(x: Floats, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, Floats, Floats]:
+    """The same with a slight ridge, constant columns apart (which it would not see)."""
+    moves = np.ptp(x, axis=0) > 0
+    kept = [name for name, one in zip(names, moves, strict=True) if one]
+    fit = binary_regression.fit(x[:, moves], y, names=kept, weights=counts, ridge=RIDGE)
+    places = np.concatenate([[0], 1 + np.flatnonzero(moves)])
+    params, bread = np.zeros(1 + len(moves)), np.zeros((1 + len(moves), 1 + len(moves)))
+    params[places] = fit.params
+    bread[np.ix_(places, places)] = fit.bread
+    return fit.fitted, params, bread
 
 
 def _beginning(x: Floats, y: Floats, names: Sequence[str]) -> Floats | None:
