@@ -88,25 +88,23 @@ def sustained(
 ) -> Result:
     """Risk difference, risk ratio and difference of time alive at each horizon, weighted and crude.
 
-    grid: of the question's people on ``edges``; covariates: known before each interval. ``crude`` censors the clones
-    and does not weigh them. Cost: two regressions per strategy on the rows of the grid (in each replicate, if
-    bootstrapped).
+    grid: of the question's people on ``edges``; covariates: known before each interval. ``crude`` weighs by time alone.
+    Cost: two regressions per strategy on the rows of the grid (in each replicate, if bootstrapped).
     """
     refusal = _refusal(question)
     if refusal:
         return not_estimated(question.contrast, refusal)
     design = covariates.design
 
-    def compared(*, weigh_leaving: bool) -> Comparison:
+    def compared(terms: int) -> Comparison:
         return clone_contrasts.compare(
-            grid, question.strategies, design.x, names=design.names, bands=BANDS, causes=1, horizons=choices.horizons,
-            weights=weights, truncation=choices.truncation, se=choices.se if weigh_leaving else "sandwich",
-            replicates=choices.replicates, seed=choices.seed, weigh_leaving=weigh_leaving,
-            lost=question.people["lost"].to_numpy(),
+            grid, question.strategies, design.x[:, :terms], names=design.names[:terms], bands=BANDS, causes=1,
+            horizons=choices.horizons, weights=weights, truncation=choices.truncation, se=choices.se,
+            replicates=choices.replicates, seed=choices.seed, lost=question.people["lost"].to_numpy(),
         )  # fmt: skip
 
-    weighted, crude = compared(weigh_leaving=True), compared(weigh_leaving=False)
-    told = [_Told(question, weighted, covariates.at_zero, choices), _Told(question, crude, None, choices)]
+    weighted, crude = compared(len(design.names)), compared(0)
+    told = [_Told(question, weighted, covariates, choices), _Told(question, crude, None, choices)]
     rows = [row for each in told for h in range(len(choices.horizons)) for row in each.rows(h)]
     return Result(rows, _survival(question, weighted, choices), _diagnostics(question, weighted, choices))
 
@@ -125,7 +123,7 @@ class _Told:
 
     question: Question
     found: Comparison
-    at_zero: design_matrix.Design | None  # None: crude, where nothing is balanced
+    covariates: Covariates | None  # None: crude, where nothing is balanced
     choices: Choices
 
     def rows(self, h: int) -> Iterator[Estimate]:
@@ -134,7 +132,7 @@ class _Told:
         deaths = [self._deaths(arm, horizon) for arm in range(2)]
         either = deaths[0] | deaths[1]
         row = Estimate(
-            analysis=ANALYSIS, method="crude" if self.at_zero is None else "ipw",
+            analysis=ANALYSIS, method="crude" if self.covariates is None else "ipw",
             population=self.question.population, outcome="death", contrast=self.question.contrast,
             window=f"0-{horizon}", scale="risk_difference", persons=self.question.people.height,
             events=int(either.sum()), person_years=float(self._years(horizon)), gate="not evaluable: not estimated",
@@ -151,16 +149,17 @@ class _Told:
 
     @cached_property
     def _note(self) -> str:
-        how = "clones censored when they leave a strategy" + (
-            ", not weighted for it"
-            if self.at_zero is None
-            else ", weighted by the inverse probability of staying and of being observed"
-        )
-        errors = (
-            f"person bootstrap, {self.choices.replicates} replicates, weights redone" if self.choices.se == "bootstrap"
-            and self.at_zero is not None else "SE clustered by person, weights taken as given (conservative)"
-        )  # fmt: skip
-        return "; ".join((self.question.meaning, how, errors))
+        given = "time alone"
+        more: tuple[str, ...] = ()
+        if self.covariates is not None:
+            design = self.covariates.design
+            named = dict.fromkeys(covariate_of(name) for name in design.names)
+            given, more = f"{', '.join(named)}, as known before each interval", design.notes
+        how = f"clones censored on leaving, weighted for that and for end of observation given {given}"
+        errors = "SE clustered by person, weights taken as given (conservative)"
+        if self.choices.se == "bootstrap":
+            errors = f"person bootstrap, {self.choices.replicates} replicates, weights redone"
+        return "; ".join((self.question.meaning, how, *more, errors))
 
     def _gate(self, h: int) -> str:
         horizon = self.choices.horizons[h]
@@ -174,19 +173,22 @@ class _Told:
         if (self._deaths(0, horizon) | self._deaths(1, horizon)).sum() < FEWEST_DEATHS:
             return "not evaluable: fewer than ten deaths of people who follow either strategy"
         for arm, name in enumerate(names):
+            if not self._dead_after_beginning(arm, horizon):
+                return f"not evaluable: no deaths of people who have begun '{name}'"
             if effective_number(self.found.following(arm, horizon)) < LEAST_ESS:
                 return f"fail: effective number of people who follow '{name}' is under {LEAST_ESS:.0f}"
-        return "pass" if self.at_zero is None else self._balanced(horizon)
+        return "pass" if self.covariates is None else self._balanced(horizon)
 
     def _balanced(self, horizon: int) -> str:
-        assert self.at_zero is not None
-        if not self.at_zero.names:
+        assert self.covariates is not None
+        at_zero = self.covariates.at_zero
+        if not at_zero.names:
             return "pass"
-        differences = np.abs(np.nan_to_num(self.found.balance(self.at_zero.x, horizon)))
+        differences = np.abs(np.nan_to_num(self.found.balance(at_zero.x, horizon)))
         worst = int(np.argmax(differences))
         if differences[worst] < LARGEST_SMD:
             return "pass"
-        name = self.at_zero.names[worst].split("=", maxsplit=1)[0].removesuffix(" missing")
+        name = covariate_of(at_zero.names[worst])
         return f"fail: max |SMD| {differences[worst]:.2f} ({name}) is not under {LARGEST_SMD}"
 
     def _deaths(self, arm: int, horizon: float) -> Bools:
@@ -195,6 +197,14 @@ class _Told:
         died = np.zeros(self.question.people.height, dtype=bool)
         died[clones.person[(clones.cause > 0) & (clones.stop <= horizon)]] = True
         return died
+
+    def _dead_after_beginning(self, arm: int, horizon: float) -> bool:
+        """Whether anybody dies who does what the strategy asks; within grace that is not looked at."""
+        clones, strategy = self.found.clones[arm], self.found.clones[arm].strategy
+        if strategy.begins is None or strategy.grace is None or horizon <= strategy.grace:
+            return True
+        died = (clones.cause > 0) & (clones.stop <= horizon)
+        return bool((died & (clones.start >= strategy.begins[clones.person])).any())
 
     def _years(self, horizon: float) -> float:
         """Time in which people follow either strategy."""
@@ -209,6 +219,11 @@ def _filled(row: Estimate, number: Contrast, gate: str) -> Estimate:
         row, estimate=number.estimate, se=number.se, ci_low=number.ci_low, ci_high=number.ci_high,
         p_value=number.p_value, gate=gate,
     )  # fmt: skip
+
+
+def covariate_of(term: str) -> str:
+    """The covariate of a term of the design, without its level: a level may be one person's."""
+    return term.split("=", maxsplit=1)[0].removesuffix(" missing")
 
 
 def effective_number(weights: Floats) -> float:
