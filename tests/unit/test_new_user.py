@@ -88,6 +88,16 @@ def test_what_cannot_be_told_says_why(columns: dict[str, Any], reason: str) -> N
     assert all(value is None or np.isfinite(value) for value in (row.estimate, row.se, row.ci_low, row.ci_high))
 
 
+def test_what_nobody_of_one_arm_has_is_left_out_and_said() -> None:
+    """A value missing in a few comparators only must not withhold all the others."""
+    rare = (pl.int_range(pl.len()) % 200 == 0) & (pl.col("arm") == 0)
+    frame = dates(age=pl.when(~rare).then("age"))
+    row = main(frame)
+    assert row.gate == "pass"
+    assert "one arm never has left out (age missing)" in row.note
+    assert row.estimate == pytest.approx(main(frame.drop_nulls("age")).estimate, rel=1e-9)
+
+
 def test_horizons_beyond_follow_up_are_refused_one_by_one() -> None:
     found = rows(dates(), replace(CHOICES, horizons=[365, 3000]))
     assert found["overlap", "risk_difference", "0-365"].gate == "pass"

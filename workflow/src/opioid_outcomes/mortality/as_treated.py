@@ -118,26 +118,37 @@ def adherence(
     score: the baseline columns (n, p) and their names, which stabilise.
     """
     (x, names), arm = score, trials["arm"].to_numpy()
-    longest = max(choices.horizons)
-    until = trials.select(pl.min_horizontal("follow_up", "as_treated_until", pl.lit(longest))).to_series()
+    # who leaves on a day decided on what was known on its eve: that day's interval, if it only begins, is theirs too
+    end = pl.min_horizontal("follow_up", pl.col("as_treated_until") + 1, pl.lit(max(choices.horizons)))
     left = trials["as_treated_until"].cast(pl.Float64).fill_null(np.inf).to_numpy()
-    dates = trials.select("person_id", "index", until=until).with_row_index("row")
+    dates = trials.select("person_id", "index", until=end).with_row_index("row")
     rows = intervals(dates.with_columns(pl.col("row").cast(pl.Int64)))
     row, interval = rows["row"].to_numpy(), rows["interval"].to_numpy()
-    stop = rows["stop"].to_numpy().astype(float)
-    leaves = (stop == left[row]).astype(float)
-    band = np.searchsorted(BANDS, interval, side="right") - 1
-    cell = band * 2 + arm[row]
-    some = np.bincount(cell, leaves, 2 * len(BANDS)) > 0  # where nobody leaves there is nothing to be weighted for
-    numerator = np.column_stack([x[row], *((band == k).astype(float) for k in range(1, len(BANDS)))])
+    start, stop = (rows[name].to_numpy().astype(float) for name in ("start", "stop"))
+    stop = np.minimum(stop, left[row])
+    # two decisions an interval: on its first day, which counts for the interval itself, and later in it, for the next
+    first, later = np.flatnonzero(interval > 0), np.flatnonzero(stop > start)
+    place, stage = np.concatenate([first, later]), np.repeat([0, 1], [len(first), len(later)])
+    order = np.lexsort((stage, place))  # rows are sorted by index date and interval
+    place, stage = place[order], stage[order]
+    day, leaving = start[place], left[row[place]]
+    leaves = np.where(stage == 0, leaving == day, (leaving > day) & (leaving < day + INTERVAL_DAYS)).astype(float)
+    band = np.searchsorted(BANDS, interval[place], side="right") - 1
+    kind = 2 * arm[row[place]] + stage
+    cell = band * 4 + kind
+    some = np.bincount(cell, leaves, 4 * len(BANDS)) > 0  # where nobody leaves there is nothing to be weighted for
+    numerator = np.column_stack([x[row[place]], *((band == k).astype(float) for k in range(1, len(BANDS)))])
     numerator_names = [*names, *(f"interval {k}" for k in BANDS[1:])]
     more, more_names = _time_varying(rows)
     found = censoring_weights(
-        row, interval, leaves, numerator, np.column_stack([numerator, more]), numerator_names=numerator_names,
-        denominator_names=[*numerator_names, *more_names], at_risk=some[cell], strata=arm[row],
+        row[place], 2 * interval[place] + stage, leaves, numerator, np.column_stack([numerator, more[place]]),
+        numerator_names=numerator_names, denominator_names=[*numerator_names, *more_names], at_risk=some[cell],
+        strata=kind,
     )  # fmt: skip
-    weight = truncate(found.values, *choices.truncation) if choices.truncation != (0.0, 100.0) else found.values
-    return Adherence(left, row, rows["start"].to_numpy().astype(float), stop, weight)
+    weight = found.values[stage == 1]
+    if choices.truncation != (0.0, 100.0):
+        weight = truncate(weight, *choices.truncation)
+    return Adherence(left, row[later], start[later], stop[later], weight)
 
 
 def _time_varying(rows: pl.DataFrame) -> tuple[Floats, list[str]]:

@@ -101,11 +101,20 @@ def compare(
     both = pl.col("arm").max().over("trial") > pl.col("arm").min().over("trial")
     shared = rows.select(both).to_series()  # in a block with one arm only nothing is compared
     _refuse_empty(rows.filter(shared)["arm"].to_numpy())
-    design = score_design(rows.filter(shared), baseline, missing)
     keep = shared.to_numpy().copy()
+    design = score_design(rows.filter(shared), baseline, missing)
+    alone, where = _levels_of_one_arm(design, rows.filter(shared)["arm"].to_numpy()[design.keep])
+    if alone.any():
+        keep[np.flatnonzero(keep)[design.keep][alone]] = False
+        _refuse_empty(
+            rows.filter(pl.Series(keep))["arm"].to_numpy(), f"a covariate tells for sure who starts{words(where)}"
+        )
+        design = score_design(rows.filter(pl.Series(keep)), baseline, missing)
     keep[keep] = design.keep
     arm, base = rows["arm"].to_numpy().astype(float)[keep], base[keep]
     notes, started = list(design.notes), design.names
+    if alone.any():
+        notes.append(f"index dates with a value that one arm never has left out{words(where)}")
     if not shared.all():
         notes.append("30-day blocks since entry without index dates of both arms left out")
     found = _score(design.x, arm, base, design.names, ridge)
@@ -172,9 +181,26 @@ def _score(x: Floats, arm: Floats, base: Floats, names: Sequence[str], ridge: fl
         raise NotComparable(f"propensity score: {what}{words(failure.columns)}", failure.columns) from None
 
 
-def _refuse_empty(arm: npt.NDArray) -> None:
+def _refuse_empty(arm: npt.NDArray, why: str = "no 30-day block since entry holds index dates of both arms") -> None:
     if not ((arm == 1).any() and (arm == 0).any()):
-        raise NotComparable("no 30-day block since entry holds eligible index dates of both arms")
+        raise NotComparable(why)
+
+
+def _levels_of_one_arm(design: ScoreDesign, arm: npt.NDArray) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Rows with a category (or with something missing) that nobody of the other arm has, and the columns that tell so.
+
+    Whether they are treated is certain there: overlap weights leave them out in the limit, and no other can be right.
+    """
+    alone, where = np.zeros(len(arm), bool), []
+    for name, column in zip(design.names, design.x.T, strict=True):
+        low, high = column.min(initial=np.inf), column.max(initial=-np.inf)
+        if low == high or not ((column == low) | (column == high)).all():
+            continue
+        for value in (low, high):
+            if len(np.unique(arm[column == value])) == 1:
+                alone |= column == value
+                where.append(name)
+    return alone, where
 
 
 def balance(design: ScoreDesign, left_out: pl.DataFrame, arm: Floats, weights: Floats, base: Floats) -> pl.DataFrame:
