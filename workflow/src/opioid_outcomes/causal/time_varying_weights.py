@@ -49,13 +49,12 @@ class Model:
     def fitted(self) -> bool:
         return len(self.params) > 0
 
-    def scores(self) -> Iterator[tuple[Ints, Floats]]:
-        """Blocks of rows, and the derivative of their log likelihoods in the coefficients."""
-        for begin in range(0, len(self.rows), BLOCK):
-            part = slice(begin, begin + BLOCK)
-            rows = self.rows[part]
-            residual = (self.outcome[part] - self.probability[part])[:, None]
-            yield rows, np.column_stack([residual, self.design[rows] * residual])
+    def scores(self, begin: int, end: int) -> tuple[Ints, Floats]:
+        """Places from begin to end, and the derivative of their log likelihoods in the coefficients."""
+        part = slice(*np.searchsorted(self.rows, [begin, end]))
+        rows = self.rows[part]
+        residual = (self.outcome[part] - self.probability[part])[:, None]
+        return rows, np.column_stack([residual, self.design[rows] * residual])
 
 
 @dataclass(frozen=True)
@@ -169,22 +168,33 @@ def estimation_influence(weights: Weights, person: npt.ArrayLike, scores: Floats
     estimating equations of that and all later rows (later rows, if lagged). Cost: one pass per model over n x q x p.
     """
     ids = _dense(person)
-    ahead = _sums_ahead(ids, scores)
-    if weights.lagged:
-        ahead = ahead - scores
+    models = [model for model in weights.models if model.fitted]
+    slopes = [np.zeros((scores.shape[1], len(model.params))) for model in models]
+    people = [np.zeros((int(ids.max()) + 1, len(model.params))) for model in models]
+    for begin, end in _blocks(ids):
+        ahead = _sums_ahead(ids[begin:end] - ids[begin], scores[begin:end])
+        if weights.lagged:
+            ahead -= scores[begin:end]
+        for model, slope, sums in zip(models, slopes, people, strict=True):
+            rows, own = model.scores(begin, end)
+            if len(rows):
+                slope[:] = slope + cross(ahead[rows - begin], own)
+                of_each = sums_by(ids[rows] - ids[begin], own)
+                sums[ids[begin] : ids[begin] + len(of_each)] += of_each
     result = np.zeros((int(ids.max()) + 1, scores.shape[1]))
-    for model in weights.models:
-        if not model.fitted:
-            continue
-        slope = np.zeros((scores.shape[1], len(model.params)))
-        people = np.zeros((len(result), len(model.params)))
-        for rows, own in model.scores():
-            slope += cross(ahead[rows], own)
-            low = ids[rows[0]]
-            sums = sums_by(ids[rows] - low, own)
-            people[low : low + len(sums)] += sums
-        result += model.sign * (people @ (slope @ model.bread).T)
+    for model, slope, sums in zip(models, slopes, people, strict=True):
+        result += model.sign * (sums @ (slope @ model.bread).T)
     return result
+
+
+def _blocks(ids: Ints) -> Iterator[tuple[int, int]]:
+    """Stretches of rows of whole persons, of ``BLOCK`` rows or a little more."""
+    ends = np.append(np.flatnonzero(np.diff(ids)) + 1, len(ids))
+    begin = 0
+    while begin < len(ids):
+        end = int(ends[min(int(np.searchsorted(ends, begin + BLOCK)), len(ends) - 1)])
+        yield begin, end
+        begin = end
 
 
 def _weights(  # noqa: PLR0917 - one path for both kinds
