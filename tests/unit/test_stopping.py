@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 from stopping_world import course, tables
 
-from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.contracts.estimates import Estimate, frame
+from opioid_outcomes.disclosure.estimates import released
+from opioid_outcomes.disclosure.profile import PROFILES
 from opioid_outcomes.mortality.hazard_ratio import hazard_ratio
 from opioid_outcomes.mortality.stopping import against_current, person_time, stopping
 from opioid_outcomes.mortality.stopping_clock import BANDS, CURRENT, named
@@ -104,3 +106,20 @@ def test_without_numbers_every_row_says_why(what: str, world: tuple[pl.DataFrame
     ratios = [row for row in rows if row.scale == "log_hr"]
     assert ratios
     assert all(row.gate.startswith("not evaluable: ") and row.estimate is None for row in ratios)
+
+
+def test_a_small_rate_by_length_of_therapy_cannot_be_subtracted() -> None:
+    """Of three lengths of therapy one has few deaths: the next smallest goes too, the rate of all stays."""
+    rates = [
+        Estimate(
+            analysis="mortality.stopping", method="crude", population="p", outcome="death", contrast=contrast,
+            scale="rate_per_1000py", estimate=1.0, persons=500, events=events, person_years=400.0, smallest_cell=events,
+        )
+        for contrast, events in (
+            ("0-30 days since stopping", 105), ("0-30 days since stopping after up to 90 days of therapy", 5),
+            ("0-30 days since stopping after 91-365 days of therapy", 40),
+            ("0-30 days since stopping after over 365 days of therapy", 60),
+        )
+    ]  # fmt: skip
+    told = released(frame(rates, study="s", cohort="c"), PROFILES["cms11"])
+    assert told["estimate"].is_null().to_list() == [False, True, True, False]

@@ -29,6 +29,7 @@ PART_OF = {
     "never": "off", "recent": "off", "former": "off",
     "on": "all", "off": "all", "treatment": "all", "unknown": "all", "baseline user": "all", "non user": "all",
 }  # fmt: skip
+PART_BY_LENGTH = r"^(.+) after .+ days of therapy$"  # of mortality.stopping, by length of therapy before
 ESTIMAND = ["analysis", "method", "outcome", "contrast", "window", "scale", "spec"]
 
 NOTHING_LEFT = "not evaluable: nothing is left of its deaths or person-years when rounded"
@@ -60,7 +61,9 @@ def released(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
 
 def _next_smallest_rate(threshold: int) -> pl.Expr:
     """Whether a rate is the next smallest beside small ones that are few together, among those of the same total."""
-    total = pl.when(pl.col("scale") == RATE).then(pl.col("contrast").replace_strict(PART_OF, default=None))
+    group = pl.col("contrast")
+    whole = pl.coalesce(group.replace_strict(PART_OF, default=None), group.str.extract(PART_BY_LENGTH))
+    total = pl.when(pl.col("scale") == RATE).then(whole)
     siblings = [*KIND, total]
     together = pl.when("small").then("events").otherwise(0).sum().over(siblings)
     few = pl.col("small").any().over(siblings) & (together < threshold)
