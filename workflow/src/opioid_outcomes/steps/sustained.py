@@ -18,7 +18,6 @@ from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.mortality import sustained
-from opioid_outcomes.mortality.contrasts import Missing
 from opioid_outcomes.mortality.gates import unobserved_deaths_of
 from opioid_outcomes.mortality.sustained import Choices, Result
 from opioid_outcomes.mortality.sustained_strategies import Question, start_or_never, taper_or_stop
@@ -97,7 +96,6 @@ class _Measures:
             tables["persons"] = tables["persons"].join(cohort.select("person_id", "age"), on="person_id", how="left")
         self.sources = Sources(**tables)
         self.names = list(dict.fromkeys([*covariates.baseline, *covariates.time_varying, *_pain(tables["pain"])]))
-        self.missing: Missing = "indicator"
         self.lookback = lookback
 
     def of(self, question: Question, grid: Grid) -> sustained.Covariates:
@@ -111,10 +109,12 @@ class _Measures:
         dose = pl.Series("dose", question.dose_before(grid.person, day))
         known = measure(anchors, self.names, self.sources, self.lookback, of_code_lists=EVER).frame.with_columns(dose)
         first = known.filter(pl.Series(grid.interval == 0))
-        return sustained.Covariates(
-            design_matrix.build(known, [*self.names, "dose"], missing=self.missing),
-            design_matrix.build(first, [*self.names, "dose"], missing=self.missing),
+        design, at_zero = (
+            design_matrix.build(rows, [*self.names, "dose"], missing="indicator") for rows in (known, first)
         )
+        if any(" missing" in name or name.endswith("=missing") for name in design.names):
+            design = replace(design, notes=(*design.notes, "missing covariates as a category of their own"))
+        return sustained.Covariates(design, at_zero)
 
 
 def _pain(pain: pl.DataFrame) -> list[str]:
