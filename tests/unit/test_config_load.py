@@ -132,6 +132,33 @@ WRONG = [
     ("hyperalgesia: {windows_days: [1, 30]}", ["is a number where a pair"]),
     ("hyperalgesia: {windows_days: [[1, 30, 60]]}", ["windows_days: "]),
     ("mortality: {horizons_days: [365, 30]}", ["the horizons do not rise"]),
+    ("mortality: {horizons_days: [0, 30]}", ["the horizons do not rise from above 0"]),
+    ("mortality: {truncation: [99, 1]}", ["the percentiles do not rise", "as [1, 99]"]),
+    ("mortality: {truncation: [50, 50]}", ["truncation: lists something twice"]),
+    ("mortality: {truncation: [1]}", ["truncation: is empty or too short", "give at least 2"]),
+    ("mortality: {truncation: [1, 50, 99]}", ["truncation: has too many entries"]),
+    ("mortality: {truncation: [1, 101]}", ["truncation: is out of range", "at most 100"]),
+    ("mortality: {analyses: [new_users]}", ["`new_users` is not one of its choices", "new_user"]),
+    ("mortality: {comparators: [placebo]}", ["`placebo` is not one of its choices", "'non_user'"]),
+    ("mortality: {comparators: []}", ["is empty"]),
+    ("mortality: {comparators: [nsaid, nsaid]}", ["lists something twice"]),
+    ("mortality: {weights: ipw}", ["`ipw` is not one of its choices", "'iptw'"]),
+    ("mortality: {trim: all}", ["`all` is not one of its choices", "'crump'"]),
+    ("mortality: {standard_error: jackknife}", ["is not one of its choices", "'bootstrap'"]),
+    ("mortality: {replicates: 10}", ["is out of range", "at least 50"]),
+    ("mortality: {penalty: -1}", ["is out of range", "at least 0"]),
+    ("mortality: {encounter_window_days: 366}", ["is out of range", "at most 365"]),
+    ("mortality: {grace_days: 0}", ["is out of range", "at least 1"]),
+    ("mortality: {grace_days: 366}", ["is out of range", "at most 365"]),
+    ("mortality: {top_coded_age: 91}", ["is out of range", "at most 90"]),
+    ("mortality: {life_table: fr}", ["`fr` is neither shipped nor a file", "shipped: us; or the path of a CSV"]),
+    (
+        "mortality: {negative_controls: [statin, ingrown_nail]}",
+        ["mortality.negative_controls", "`ingrown_nail` is neither shipped nor a file", "ingrowing_nail", "statin"],
+    ),
+    ("addiction: {codes: opioid_use}", ["`opioid_use` is neither shipped nor a file", "opioid_use_disorder"]),
+    ("addiction: {analyses: [doses]}", ["`doses` is not one of its choices", "'dose'"]),
+    ("covariates: {missing: impute}", ["`impute` is not one of its choices", "'mi'"]),
     ("covariates: {baseline: [age, sex, age]}", ["lists something twice"]),
     ("report: {formats: [html, html]}", ["lists something twice"]),
     ("report: {formats: []}", ["is empty"]),
@@ -171,12 +198,17 @@ DAY_KEYS = [
     "exposure.days_supply.max", "exposure.washout_days", "exposure.definition_window_days",
     "exposure.events.prior_days", "exposure.events.next_days", "exposure.events.taper_days",
     "exposure.events.discontinuation_days", "hyperalgesia.escalation.stable_days", "hyperalgesia.escalation.grace_days",
-    "hyperalgesia.windows_days", "mortality.horizons_days",
+    "hyperalgesia.windows_days", "mortality.horizons_days", "mortality.lags_days", "addiction.lag_days",
 ]  # fmt: skip
+SHORTER = {"mortality.encounter_window_days", "mortality.grace_days"}  # days that end after a year
 
 
 def with_days(key: str, days: int) -> str:
-    lists = {"hyperalgesia.windows_days": f"[[1, {days}]]", "mortality.horizons_days": f"[30, {days}]"}
+    lists = {
+        "hyperalgesia.windows_days": f"[[1, {days}]]",
+        "mortality.horizons_days": f"[30, {days}]",
+        "mortality.lags_days": f"[0, {days}]",
+    }
     *sections, name = key.split(".")
     return (
         ONE
@@ -201,15 +233,11 @@ def test_no_key_of_days_is_without_bounds() -> None:
         for key, _, field in fields(Config.model_validate({"cohorts": {"a": {"path": "x"}}}))
         if "days" in str(key[-1]) and not isinstance(field.default_factory, type)
     }
-    reserved = {"mortality.lags_days"}
-    assert set(declared) - reserved == set(DAY_KEYS) - {"exposure.days_supply.max"}
-    assert all('"maximum": 36525' in declared[key] for key in set(declared) - reserved)
+    assert set(declared) - SHORTER == set(DAY_KEYS) - {"exposure.days_supply.max"}
+    assert all(f'"maximum": {365 if key in SHORTER else CENTURY}' in told for key, told in declared.items())
 
 
 LATER = [
-    "covariates: {missing: mi}", "mortality: {weights: iptw}", "mortality: {lags_days: [0, 30]}",
-    "mortality: {comparators: [nsaid]}", "mortality: {comparators: [non_user, nsaid]}",
-    "mortality: {truncation: [1, 99]}", "mortality: {negative_controls: [fracture]}",
     "hyperalgesia: {reliability: 0.8}", "hyperalgesia: {error_sd: 1}", "sensitivity: {exposure.gap_days: [7, 60]}",
     "disclosure: {profile: opensafely}", "disclosure: {profile: ohdsi5}", "report: {formats: [html, docx]}",
     "privacy: {quasi_identifiers: [race]}",
@@ -237,7 +265,15 @@ COHORTS = [
     ("{a: {path: ''}}", ["cohorts.a.path: is empty"]),
     ("{a: {path: x, format: sql}}", ["`sql` is not one of its choices"]),
     ("{a: {path: x, date_basis: real}}", ["`real`", "'shifted', 'actual' or 'offset'"]),
-    ("{a: {path: x, deaths_complete_until: 2020-01-01}}", ["not in this version"]),
+    (
+        "{a: {path: x, deaths_complete_until: 2020-02-30}}",
+        ["cohorts.a.deaths_complete_until: is no date", "2020-01-31"],
+    ),
+    ("{a: {path: x, deaths_complete_until: 900}}", ["a day number needs date_basis: offset"]),
+    ("{a: {path: x, date_basis: offset, deaths_complete_until: 60000}}", ["is out of range", "from -50000 to 50000"]),
+    ("{a: {path: x, date_basis: offset, deaths_complete_until: 2020-01-31}}", ["write the day's number"]),
+    ("{a: {path: x, reference_year: 0}}", ["reference_year: is out of range", "at least 1"]),
+    ("{a: {path: x, reference_year: '2008'}}", ["reference_year: is text where a whole number"]),
     ("{a: {path: x, format: omop, date_basis: offset}}", ["OMOP data have dates"]),
     ("{a: {path: x.duckdb, format: omop}}", ["reading a database is not in this version"]),
     ("{a: {path: x, format: omop, connection_env: DB}}", ["connection_env", "not in this version"]),
@@ -343,6 +379,9 @@ BRACES = [
     (f"{ONE}population: {{exclude: [cancer, '{{mine}}.csv']}}", "population.exclude"),
     (f"{ONE}exposure: {{mme_factors: '{{mine}}.csv'}}", "exposure.mme_factors"),
     (f"{ONE}exposure: {{drug_dictionary: '{{mine}}.csv'}}", "exposure.drug_dictionary"),
+    (f"{ONE}addiction: {{codes: '{{mine}}.csv'}}", "addiction.codes"),
+    (f"{ONE}mortality: {{life_table: '{{mine}}.csv'}}", "mortality.life_table"),
+    (f"{ONE}mortality: {{negative_controls: [statin, '{{mine}}.csv']}}", "mortality.negative_controls"),
 ]
 
 
@@ -395,6 +434,20 @@ def test_a_users_own_code_list_is_a_path(tmp_path: Path, monkeypatch: pytest.Mon
     assert read.population.chronic_pain_codes == "mine.csv"
 
 
+def test_files_of_the_user_stand_for_shipped_lists_and_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.csv").touch()
+    mortality = "mortality: {life_table: mine.csv, negative_controls: [statin, ingrowing_nail, mine.csv]}\n"
+    read = config(tmp_path, f"{ONE}{mortality}addiction: {{codes: mine.csv}}\n")
+    assert read.mortality.life_table == read.mortality.negative_controls[-1] == read.addiction.codes == "mine.csv"
+
+
+@pytest.mark.parametrize(("basis", "day"), [("shifted", "2020-01-31"), ("offset", "900"), ("offset", "-1")])
+def test_a_day_until_which_deaths_are_complete(tmp_path: Path, basis: str, day: str) -> None:
+    read = config(tmp_path, f"cohorts: {{a: {{path: x, date_basis: {basis}, deaths_complete_until: {day}}}}}\n")
+    assert str(read.cohorts["a"].deaths_complete_until) == day
+
+
 def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = """
 study: {tilte: x}
@@ -406,7 +459,7 @@ population:
   min_age: true
 exposure:
   dose_bands: [50, 20]
-mortality: {weights: iptw}
+hyperalgesia: {reliability: 0.8}
 disclosure: {profile: none}
 """
     found = problems(tmp_path, text)
@@ -417,7 +470,7 @@ disclosure: {profile: none}
         ["study.yaml:6", "cohorts.worse.path"],
         ["study.yaml:8", "population.min_age"],
         ["study.yaml:10", "exposure.dose_bands"],
-        ["study.yaml:11", "mortality.weights"],
+        ["study.yaml:11", "hyperalgesia.reliability"],
         ["study.yaml:12", "disclosure.reason"],
     ]
 

@@ -1,5 +1,6 @@
 """Slices: a step reruns for what it reads and for nothing else."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -7,17 +8,25 @@ from typing import Any
 
 import pytest
 
+from opioid_outcomes.config.addiction import Addiction
 from opioid_outcomes.config.base import Section
+from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.load import section_of
 from opioid_outcomes.config.model import Config
+from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.config.slices import SLICES, WHOLE, person_columns, slice_of, user_files
-from opioid_outcomes.provenance import canonical_json
+from opioid_outcomes.provenance import PACKAGE, canonical_json
+from opioid_outcomes.steps import STAGES
 
 COHORT_STEPS = [
     "simulate_cohort", "ingest_cohort", "derive_exposure", "describe_episodes", "define_doses", "find_dose_events",
     "build_cohort", "describe_trajectories", "classify_trajectories", "estimate_trajectories", "estimate_mortality",
-    "estimate_hyperalgesia",
+    "emulate_trials", "estimate_new_user", "estimate_msm", "estimate_sustained", "estimate_negative_controls",
+    "estimate_addiction", "estimate_hyperalgesia",
 ]  # fmt: skip
+MORTALITY = {
+    "estimate_mortality", "estimate_new_user", "estimate_msm", "estimate_sustained", "estimate_negative_controls",
+}  # fmt: skip
 
 
 def slice_json(study: Config, step: str, cohort: str | None = None) -> str:
@@ -46,35 +55,76 @@ def test_swapping_two_values_changes_the_slice() -> None:
     assert slice_json(one, "derive_exposure", "a") != slice_json(other, "derive_exposure", "a")
 
 
-@pytest.mark.parametrize(
-    ("section", "keys", "steps"),
-    [
-        ("report", {"formats": ["html"]}, set()),
-        ("study", {"title": "new"}, set()),
-        ("disclosure", {"profile": "none", "reason": "public"}, set()),
-        ("exposure", {"gap_days": 7}, {"describe_episodes", "explain_exposure"}),
-        (
-            "exposure", {"dose_bands": [50]},
-            {"build_cohort"},
-        ),
-        ("exposure", {"threshold_rule": "above"}, {"define_doses"}),
-        ("exposure", {"report_valid_days": 90}, {"derive_exposure"}),
-        ("exposure", {"washout_days": 90}, {"derive_exposure", "explain_exposure"}),
-        ("exposure", {"events": {"min_mme": 10}}, {"find_dose_events", "explain_exposure"}),
-        ("exposure", {"long_term_definition": "d180"}, {"estimate_trajectories"}),
-        ("study", {"seed": 1}, {"classify_trajectories"}),
-        ("trajectories", {"starts": 5}, {"classify_trajectories", "estimate_trajectories"}),
-        ("trajectories", {"analyses": ["taper"]}, {"estimate_trajectories"}),
-        ("quality", {"max_rejected_share": 0.5}, {"ingest_cohort"}),
-        ("mortality", {"analyses": ["rate"]}, {"estimate_mortality"}),
-        ("synthesis", {"pool": False}, {"synthesize_estimates"}),
-        ("hyperalgesia", {"step_mme": 10}, {"estimate_hyperalgesia"}),
-        (
-            "covariates", {"baseline": ["sex", "age"]},
-            {"build_cohort", "estimate_trajectories", "estimate_mortality", "estimate_hyperalgesia"},
-        ),
-    ],
-)  # fmt: skip
+# further steps that describe the emulated trials, whose words are cheap and hold many keys
+TOLD = "describe_target_trials"
+REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("report", {"formats": ["html"]}, set()),
+    ("study", {"title": "new"}, set()),
+    ("disclosure", {"profile": "none", "reason": "public"}, set()),
+    ("exposure", {"gap_days": 7}, {"describe_episodes", "explain_exposure", TOLD}),
+    ("exposure", {"dose_bands": [50]}, {"build_cohort", "estimate_mortality", "estimate_addiction", TOLD}),
+    ("exposure", {"threshold_rule": "above"}, {"define_doses", TOLD}),
+    ("exposure", {"report_valid_days": 90}, {"derive_exposure", TOLD}),
+    (
+        "exposure", {"washout_days": 90},
+        {"derive_exposure", "explain_exposure", "emulate_trials", "estimate_sustained", TOLD},
+    ),
+    ("exposure", {"events": {"min_mme": 10}}, {"find_dose_events", "explain_exposure", TOLD}),
+    ("exposure", {"events": {"min_fall": 0.5}}, {"find_dose_events", "explain_exposure", "estimate_sustained", TOLD}),
+    ("exposure", {"long_term_definition": "d180"}, {"estimate_trajectories", "estimate_sustained", TOLD}),
+    (
+        "study", {"seed": 1},
+        {
+            "classify_trajectories", "estimate_mortality", "estimate_new_user", "estimate_sustained",
+            "estimate_addiction",
+        },
+    ),
+    ("trajectories", {"starts": 5}, {"classify_trajectories", "estimate_trajectories"}),
+    ("trajectories", {"analyses": ["taper"]}, {"estimate_trajectories"}),
+    ("quality", {"max_rejected_share": 0.5}, {"ingest_cohort"}),
+    ("mortality", {"analyses": ["rate"]}, MORTALITY | {"synthesize_estimates", TOLD}),
+    ("mortality", {"horizons_days": [365]}, MORTALITY - {"estimate_negative_controls"} | {TOLD}),
+    ("mortality", {"lags_days": [0]}, {"estimate_mortality", TOLD}),
+    ("mortality", {"life_table": "mine.csv"}, {"estimate_mortality", TOLD}),
+    ("mortality", {"top_coded_age": 80}, {"estimate_mortality", TOLD}),
+    ("mortality", {"comparators": ["nsaid"]}, {"emulate_trials", "estimate_new_user", TOLD}),
+    ("mortality", {"encounter_window_days": 30}, {"emulate_trials", TOLD}),
+    ("mortality", {"weights": "att"}, {"estimate_new_user", TOLD}),
+    ("mortality", {"penalty": 1}, {"estimate_new_user", TOLD}),
+    ("mortality", {"trim": "crump"}, {"estimate_new_user", TOLD}),
+    ("mortality", {"standard_error": "bootstrap"}, {"estimate_new_user", "estimate_sustained", TOLD}),
+    ("mortality", {"replicates": 60}, {"estimate_new_user", "estimate_sustained", TOLD}),
+    ("mortality", {"truncation": [1, 99]}, {"estimate_new_user", "estimate_msm", "estimate_sustained", TOLD}),
+    ("mortality", {"grace_days": 30}, {"estimate_sustained", TOLD}),
+    ("mortality", {"negative_controls": ["statin"]}, {"estimate_negative_controls", TOLD}),
+    ("addiction", {"codes": "mine.csv"}, {"estimate_addiction"}),
+    ("addiction", {"lag_days": 30}, {"estimate_addiction"}),
+    ("synthesis", {"pool": False}, {"synthesize_estimates"}),
+    ("hyperalgesia", {"step_mme": 10}, {"estimate_hyperalgesia"}),
+    (
+        "covariates", {"baseline": ["sex", "age"]},
+        {"build_cohort", "estimate_trajectories", "estimate_hyperalgesia", "emulate_trials", "estimate_addiction", TOLD}
+        | MORTALITY,
+    ),
+    (
+        "covariates", {"time_varying": ["nsaid"]},
+        {"build_cohort", "estimate_new_user", "estimate_msm", "estimate_sustained", TOLD},
+    ),
+    (
+        "covariates", {"missing": "mi"},
+        {"build_cohort", "estimate_trajectories", "estimate_hyperalgesia", "estimate_addiction", TOLD}
+        | MORTALITY - {"estimate_sustained"},
+    ),
+    ("population", {"exclude": []}, {"build_cohort", "emulate_trials", TOLD}),
+    ("population", {"max_followup_days": 365}, {"build_cohort", "emulate_trials", TOLD}),
+    (
+        "population", {"lookback_days": 90},
+        {"build_cohort", "estimate_trajectories", "emulate_trials", "estimate_new_user", "estimate_sustained", TOLD},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("section", "keys", "steps"), REACHES)
 def test_a_change_reaches_exactly_the_steps_that_read_it(section: str, keys: dict[str, Any], steps: set[str]) -> None:
     before, after = config(), config(**{section: keys})
     changed = {
@@ -84,6 +134,46 @@ def test_a_change_reaches_exactly_the_steps_that_read_it(section: str, keys: dic
         != slice_json(after, step, "a" if step in COHORT_STEPS else None)
     }
     assert changed == steps | {"check", "disclose_results", "write_report"}  # those read the whole config
+
+
+OF_A_COHORT: list[tuple[dict[str, Any], set[str]]] = [
+    ({"country": "us"}, {"estimate_mortality"}),
+    ({"reference_year": 2008}, {"estimate_mortality"}),
+    ({"deaths_complete_until": "2020-01-31"}, {"emulate_trials", "estimate_new_user"}),
+    ({"simulate": {"world": "null", "seed": 7}}, {"simulate_cohort"}),  # the files tell the rest, by their time
+    ({"simulate": None}, {"simulate_cohort", "estimate_mortality"}),  # the trap stands beside a known truth only
+]
+
+
+@pytest.mark.parametrize(("keys", "steps"), OF_A_COHORT)
+def test_a_cohorts_own_keys_reach_exactly_the_steps_that_read_them(keys: dict[str, Any], steps: set[str]) -> None:
+    one = {"path": "x", "simulate": {"world": "null"}}
+    before, after = config(cohorts={"a": one}), config(cohorts={"a": one | keys})
+    assert {step for step in COHORT_STEPS if slice_json(before, step, "a") != slice_json(after, step, "a")} == steps
+
+
+READS_SECTION = {
+    "estimate_mortality": Mortality, "estimate_new_user": Mortality, "estimate_msm": Mortality,
+    "estimate_sustained": Mortality, "estimate_negative_controls": Mortality, "estimate_addiction": Addiction,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "section"), READS_SECTION.items())
+@pytest.mark.parametrize("variable", ["chosen", "covariates"])
+def test_a_step_declares_the_keys_of_a_section_that_it_reads_and_no_more(
+    step: str, section: type[Section], variable: str
+) -> None:
+    """A section validated back from a part of its keys would give the default of the others, without a word."""
+    model = Covariates if variable == "covariates" else section
+    name = model.__name__.lower()
+    code = ast.parse((PACKAGE / "steps" / f"{STAGES[step]}.py").read_text(encoding="utf-8"))
+    read = {
+        node.attr
+        for node in ast.walk(code)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == variable
+    }
+    slice_ = slice_of(config(), step, "a")[name]
+    assert read & set(model.model_fields) == set(slice_)
 
 
 def test_a_slice_holds_what_is_declared_and_no_more() -> None:
@@ -120,14 +210,20 @@ def test_a_users_own_files_are_inputs_of_the_steps_that_read_them(tmp_path: Any)
     assert user_files(mine, "build_cohort") == [codes]
     assert user_files(mine, "derive_exposure") == [factors]
     assert user_files(mine, "classify_trajectories") == [factors]
+    assert user_files(mine, "emulate_trials") == [codes]
     assert user_files(mine, "estimate_mortality") == []
+    own = {"life_table": str(factors), "negative_controls": ["statin", "ingrowing_nail", str(codes)]}
+    mine = config(mortality=own, addiction={"codes": str(codes)})
+    assert user_files(mine, "estimate_mortality") == [factors]
+    assert user_files(mine, "estimate_negative_controls") == [codes]
+    assert user_files(mine, "estimate_addiction") == [codes]
+    assert user_files(config(), "estimate_mortality") == []
     assert user_files(config(), "build_cohort") == []
 
 
-# read by the last steps (the whole config), or said in their description to be recorded only
+# read by the last steps (the whole config)
 READ_AT_THE_END = {
     "study.name", "study.title", "study.seed", "disclosure.profile", "disclosure.reason", "report.formats",
-    "cohorts.country", "cohorts.reference_year",
 }  # fmt: skip
 
 

@@ -334,7 +334,7 @@ def run(tmp_path: Path):
         settings = {
             "mortality": {"analyses": ["rate", "current_use", "baseline_use"], "lags_days": [0], **mortality},
             "covariates": {"baseline": ["severity", "sex"], "missing": "indicator"},
-            "cohort": {"date_basis": "shifted", "country": "US", "reference_year": 2008, "simulate": None},
+            "cohort": {"date_basis": "shifted", "country": "US", "reference_year": 2008, "simulated": False},
             "exposure": {"dose_bands": [20, 50, 90]}, "study_seed": 1,
             "study": "s", "cohort_name": "c",
         }  # fmt: skip

@@ -171,6 +171,7 @@ def braces(config: Config, problems: KeyProblems) -> None:
         ("exposure", "drug_dictionary"): exposure.drug_dictionary,
         ("addiction", "codes"): config.addiction.codes,
         ("mortality", "life_table"): config.mortality.life_table,
+        **{("mortality", "negative_controls", index): n for index, n in enumerate(config.mortality.negative_controls)},
     }
     for name, cohort in config.cohorts.items():
         paths["cohorts", name, "path"] = cohort.path

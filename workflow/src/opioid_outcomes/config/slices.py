@@ -13,7 +13,7 @@ from opioid_outcomes.config.model import Config
 
 WHOLE = tuple(Config.model_fields)
 
-# step -> dotted keys; `cohort` is the section of the step's own cohort
+# step -> dotted keys; `cohort` is the section of the step's own cohort, with `simulated` beside its keys
 SLICES: dict[str, tuple[str, ...]] = {
     "simulate_cohort": ("cohort.path", "cohort.format", "cohort.simulate"),
     "ingest_cohort": (
@@ -93,14 +93,18 @@ SLICES: dict[str, tuple[str, ...]] = {
         "population.lookback_days",
     ),
     "estimate_mortality": (
-        "mortality",
+        "mortality.analyses",
+        "mortality.horizons_days",
+        "mortality.lags_days",
+        "mortality.life_table",
+        "mortality.top_coded_age",
         "covariates.baseline",
         "covariates.missing",
         "exposure.dose_bands",
         "cohort.date_basis",
         "cohort.country",
         "cohort.reference_year",
-        "cohort.simulate",
+        "cohort.simulated",
         "study_seed",
     ),
     "emulate_trials": (
@@ -115,27 +119,41 @@ SLICES: dict[str, tuple[str, ...]] = {
         "cohort.deaths_complete_until",
     ),
     "estimate_new_user": (
-        "mortality",
+        "mortality.analyses",
+        "mortality.horizons_days",
+        "mortality.comparators",
+        "mortality.weights",
+        "mortality.penalty",
+        "mortality.trim",
+        "mortality.standard_error",
+        "mortality.replicates",
+        "mortality.truncation",
         "covariates",
         "population.lookback_days",
         "cohort.deaths_complete_until",
         "study_seed",
     ),
-    "estimate_msm": ("mortality", "covariates", "study_seed"),
+    "estimate_msm": ("mortality.analyses", "mortality.horizons_days", "mortality.truncation", "covariates"),
     "estimate_sustained": (
-        "mortality",
-        "covariates",
+        "mortality.analyses",
+        "mortality.horizons_days",
+        "mortality.standard_error",
+        "mortality.replicates",
+        "mortality.truncation",
+        "mortality.grace_days",
+        "covariates.baseline",
+        "covariates.time_varying",
         "population.lookback_days",
         "exposure.washout_days",
         "exposure.long_term_definition",
-        "exposure.events",
+        "exposure.events.min_fall",
         "study_seed",
     ),
     "estimate_negative_controls": (
-        "mortality",
+        "mortality.analyses",
+        "mortality.negative_controls",
         "covariates.baseline",
         "covariates.missing",
-        "population.lookback_days",
     ),
     "estimate_addiction": (
         "study_seed",
@@ -202,5 +220,7 @@ def _values(config: Config, cohort: str | None) -> dict[str, Any]:
     values["person_columns"] = person_columns(config)
     values["study_seed"] = config.study.seed
     if cohort is not None:
-        values["cohort"] = values["cohorts"][cohort]
+        # whether the truth is known, for steps to which it is all one how a cohort was simulated
+        simulated = values["cohorts"][cohort]["simulate"] is not None
+        values["cohort"] = values["cohorts"][cohort] | {"simulated": simulated}
     return values

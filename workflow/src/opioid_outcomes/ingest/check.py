@@ -39,9 +39,9 @@ def _problems_of_tables(config: Config) -> list[Problem]:
     from opioid_outcomes.exposure import mme, products
     from opioid_outcomes.mortality import smr
 
-    population, exposure = config.population, config.exposure
+    exposure = config.exposure
     readers: list[Callable[[], object]] = [
-        *(partial(codelists.load, name) for name in (population.chronic_pain_codes, *population.exclude)),
+        *(partial(codelists.load, name) for name in _code_lists(config)),
         partial(mme.factors, exposure.mme_factors),
         partial(products.dictionary, exposure.drug_dictionary),
         partial(smr.load, config.mortality.life_table),
@@ -54,6 +54,10 @@ def _problems_of_tables(config: Config) -> list[Problem]:
         except UserError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     return problems
+
+
+def _code_lists(config: Config) -> list[str]:
+    return [config.population.chronic_pain_codes, *config.population.exclude, config.addiction.codes]
 
 
 def _read_control(name: str) -> object:
@@ -103,7 +107,7 @@ def check_cohort(name: str, config: Config) -> str:
         *exposure["costs"],
         *read.warnings,
         *exposure["warnings"],
-        *io.encoding_warnings([config.population.chronic_pain_codes, *config.population.exclude]),
+        *io.encoding_warnings([*_code_lists(config), config.mortality.life_table, *config.mortality.negative_controls]),
     ]
     return "\n    ".join([f"{name}: {summary(ingested.quality)}", *told])
 

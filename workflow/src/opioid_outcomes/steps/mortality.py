@@ -58,7 +58,7 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
             lambda people: stopping(status, people, baseline, missing, exposure=exposure), cohort,
             [imputed.with_values(cohort, copy, baseline) for copy in copies],
         )  # fmt: skip
-    if settings["cohort"]["simulate"] and "current_use" in chosen.analyses and exposure == "time_varying":
+    if settings["cohort"]["simulated"] and "current_use" in chosen.analyses and exposure == "time_varying":
         rows.append(ever_against_never(person_time))
     if exposure == "baseline":
         rows = name_unknown_use(rows, person_time)
