@@ -20,7 +20,7 @@ def risk(strategy: int, day: int, n: int = 200_000, seed: int = 0) -> float:
     return float(((cohort["death"] == 1) & (cohort["exit"] - cohort["entry"] <= day)).mean())
 
 
-def tables(  # noqa: PLR0913
+def tables(
     n: int, seed: int, *, log_hr: float = LOG_HR, harm: float = 0.12, periods: int = 24, loss: float = 0.004,
     strategy: int | None = None,
 ) -> Tables:  # fmt: skip
