@@ -56,19 +56,14 @@ def clock(status: pl.DataFrame, cohort: pl.DataFrame, *, lag: int = 0) -> pl.Dat
 
 
 def _cut(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows cut on the days on which a band begins."""
+    """Rows, sorted by person and start, cut on the days on which a band begins."""
     days = [pl.col("supply_end") + low for low, _ in BANDS] + [pl.col("on_since") + low - 1 for low, _ in LENGTHS[1:]]
-    inside = [pl.when(day > pl.col("start"), day < pl.col("stop")).then(day) for day in days]
-    return (
-        rows.with_columns(pl.concat_list("start", *inside).list.drop_nulls().list.unique().alias("cut"))
-        .explode("cut")
-        .sort("person_id", "start", "cut")
-        .with_columns(
-            pl.min_horizontal("stop", pl.col("cut").shift(-1).over("person_id", "start")).alias("stop"),
-            pl.col("cut").alias("start"),
-        )
-        .drop("cut")
-    )
+    rows = rows.with_row_index("row")
+    begins = [rows.filter(day > pl.col("start"), day < pl.col("stop")).select("row", cut=day) for day in days]
+    cuts = pl.concat([rows.select("row", cut="start"), *begins]).unique().sort("row", "cut")
+    beyond = pl.when(pl.col("row") == pl.col("row").shift(-1)).then(pl.col("cut").shift(-1))
+    pieces = rows[cuts["row"]].with_columns(start=cuts["cut"], next=cuts.select(beyond).to_series())
+    return pieces.with_columns(stop=pl.coalesce("next", "stop")).drop("row", "next")
 
 
 def _named_pieces(rows: pl.DataFrame) -> pl.DataFrame:
