@@ -16,7 +16,11 @@ from workflow_runs import Checkout
 
 EXPOSURE = {"derive_exposure", "describe_episodes", "define_doses", "find_dose_events"}
 COHORT = {"build_cohort", "describe_trajectories", "classify_trajectories"}
-ANALYSES = {"estimate_trajectories", "estimate_mortality", "estimate_hyperalgesia"}
+MORTALITY = {
+    "estimate_mortality", "estimate_new_user", "estimate_msm", "estimate_sustained", "estimate_negative_controls",
+}  # fmt: skip
+ANALYSES = MORTALITY | {"estimate_trajectories", "emulate_trials", "estimate_addiction", "estimate_hyperalgesia"}
+TOLD = {"describe_target_trials"}  # in words, from the config alone
 AFTER = {"synthesize_estimates", "explain_exposure", "disclose_results", "write_report"}
 
 
@@ -55,7 +59,8 @@ def test_every_promised_output_is_there_and_estimates_have_the_contracts_columns
     )
     assert ",".join(estimates.columns) == columns
     assert set(estimates["cohort"]) == {"clinic", "claims", "pooled"}
-    assert {"mortality.rate", "mortality.current_use", "hyperalgesia.escalation"} <= set(estimates["analysis"])
+    mortality = {f"mortality.{name}" for name in ("rate", "current_use", "new_user", "msm", "sustained", "stopping")}
+    assert mortality | {"addiction.dose", "hyperalgesia.escalation"} <= set(estimates["analysis"])
     assert list((reports / "figures").glob("*.svg")), "figures"
 
 
@@ -91,14 +96,17 @@ def test_nothing_changed_nothing_runs(study: Checkout) -> None:
     [
         ("title: Two small simulated cohorts", "title: Other words", {"disclose_results", "write_report"}),
         ("gap_days: 25", "gap_days: 26", {
-            "describe_episodes", "explain_exposure", "disclose_results", "write_report",
+            "describe_episodes", "explain_exposure", "disclose_results", "write_report", *TOLD,
         }),
-        ("carry_over_days: 30", "carry_over_days: 29", EXPOSURE | COHORT | ANALYSES | AFTER),
-        ("lookback_days: 180", "max_followup_days: 3000, lookback_days: 180", COHORT | ANALYSES | AFTER),
+        ("carry_over_days: 30", "carry_over_days: 29", EXPOSURE | COHORT | ANALYSES | AFTER | TOLD),
+        ("lookback_days: 180", "max_followup_days: 3000, lookback_days: 180", COHORT | ANALYSES | AFTER | TOLD),
         ("covariates: {", "trajectories: {analyses: [drift]}\ncovariates: {", {"estimate_trajectories"} | AFTER),
-        ("lookback_days: 180", "lookback_days: 179", COHORT | ANALYSES | AFTER),
+        ("lookback_days: 180", "lookback_days: 179", COHORT | ANALYSES | AFTER | TOLD),
         ("covariates: {", "hyperalgesia: {step_mme: 10}\ncovariates: {", {"estimate_hyperalgesia"} | AFTER),
-        ("covariates: {", "mortality: {analyses: [rate]}\ncovariates: {", {"estimate_mortality"} | AFTER),
+        ("covariates: {", "mortality: {analyses: [rate]}\ncovariates: {", MORTALITY | AFTER | TOLD),
+        ("covariates: {", "mortality: {weights: att}\ncovariates: {", {"estimate_new_user"} | AFTER | TOLD),
+        ("covariates: {", "mortality: {lags_days: [0]}\ncovariates: {", {"estimate_mortality"} | AFTER | TOLD),
+        ("covariates: {", "addiction: {lag_days: 30}\ncovariates: {", {"estimate_addiction"} | AFTER),
     ],
 )  # fmt: skip
 def test_a_changed_value_reruns_what_depends_on_it(study: Checkout, old: str, new: str, expected: set[str]) -> None:
@@ -113,7 +121,7 @@ def test_swapped_values_of_two_keys_rerun(study: Checkout) -> None:
 
 def test_edited_code_reruns_what_uses_it(study: Checkout) -> None:
     package = "workflow/src/opioid_outcomes"
-    with (study.place / package / "survival/cox.py").open("a") as stream:
+    with (study.place / package / "mortality/smr.py").open("a") as stream:
         stream.write("\n# edited\n")
     assert study.would_run() == {"estimate_mortality"} | AFTER
 
