@@ -7,6 +7,7 @@ with current use, recent cumulative use and every numerator variable; risks had 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -94,7 +95,8 @@ def _answer(design: made_of.Design, horizons: Sequence[int], truncation: Sequenc
     if gate == "pass":
         rows.append(hazard_ratio(design, cut, window, notes))
     rows += risks(design, cut, weights, gate, notes, [h for h in horizons if h not in later])
-    return Answer([*rows, conditional(design, window)], shown, truncation_table(design, weights))
+    table = truncation_table(design, weights, estimates=gate == "pass")
+    return Answer([*rows, conditional(design, window)], shown, table)
 
 
 def _longest(design: made_of.Design, horizons: Sequence[int]) -> tuple[int, made_of.Design, made_of.MadeWeights] | None:
@@ -209,19 +211,18 @@ def conditional(design: made_of.Design, window: str = "") -> Estimate:
     return replace(_with(row, number), population="eligible persons whose use is known", gate="pass", note=note)
 
 
-def truncation_table(design: made_of.Design, weights: made_of.MadeWeights) -> pl.DataFrame:
-    """The hazard ratio with weights cut at several percentiles; null where it has no estimate."""
+def truncation_table(design: made_of.Design, weights: made_of.MadeWeights, *, estimates: bool = True) -> pl.DataFrame:
+    """The hazard ratio with weights cut at several percentiles; null where it has no estimate or may not be told."""
     x, names = _outcome_columns(design)
     found = []
     for low, high in TRUNCATIONS:
         cut = truncate(weights.values, low, high)
         total = float(cut.sum())
         log_hr = se = None
-        try:
-            fitted = fit_cox(design, cut, x, names)
-            log_hr, se = float(fitted.params[0]), float(np.sqrt(fitted.robust_covariance[0, 0]))
-        except cox.CoxFailure:
-            pass
+        with suppress(cox.CoxFailure):
+            fitted = fit_cox(design, cut, x, names) if estimates else None
+            if fitted is not None:
+                log_hr, se = float(fitted.params[0]), float(np.sqrt(fitted.robust_covariance[0, 0]))
         found.append(
             {
                 "lower": low, "upper": high, "persons": design.persons, "mean": total / len(cut),
