@@ -180,6 +180,17 @@ def test_a_difference_that_weights_leave_is_named(tmp_path: Path) -> None:
     assert any(gate.startswith("fail: max |SMD| ") and gate.endswith(" is not under 0.1") for gate in gates)
 
 
+def test_errors_can_be_bootstrapped(tmp_path: Path) -> None:
+    chosen = SETTINGS["mortality"] | {"standard_error": "bootstrap", "replicates": 50, "horizons_days": [180]}
+    rows = run(tmp_path, world(1200, 27), mortality=chosen)[0].filter(
+        pl.col("contrast") == QUESTIONS[0], pl.col("window") == "0-180", pl.col("method") == "ipw"
+    )
+    assert rows["note"].str.contains("person bootstrap, 50 replicates, weights redone", literal=True).all()
+    difference = rows.filter(pl.col("scale") == "risk_difference").row(0, named=True)
+    assert difference["gate"] == "pass"
+    assert 0.005 < difference["se"] < 0.05
+
+
 def test_horizons_within_grace_alone_can_be_asked(tmp_path: Path) -> None:
     chosen = SETTINGS["mortality"] | {"horizons_days": [30]}
     rows = run(tmp_path, world(3000, 25), mortality=chosen)[0].filter(pl.col("contrast") == QUESTIONS[0])

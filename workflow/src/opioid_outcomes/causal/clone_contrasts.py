@@ -16,6 +16,9 @@ from opioid_outcomes.survival import incidence, person_bootstrap
 from opioid_outcomes.survival.products import cross
 from opioid_outcomes.survival.risk_sets import Floats
 
+# Share of the replicates that must have an estimate for their spread to stand for the error
+ENOUGH_REPLICATES = 0.9
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -32,6 +35,7 @@ class Comparison:
     causes: int
     joint: Joint  # of (2, H, K + 1): incidences by cause and the restricted mean time of each strategy; 0 if unknown
     known: Bools  # (H,) whether somebody who follows each strategy is followed so long
+    lacking: str | None = None  # why there is no standard error
 
     @property
     def risk(self) -> Floats:
@@ -69,6 +73,8 @@ class Comparison:
         return masks[0].ravel(), masks[1].ravel()
 
     def _told(self, h: int, found: Contrast) -> Contrast:
+        if self.lacking is not None:
+            return unknown(self.lacking)
         return found if self.known[h] else unknown("nobody who follows one of the strategies is followed so long")
 
     @cached_property
@@ -118,16 +124,21 @@ def compare(
     clones = [weigh(found, weights, truncation=truncation, modelled=weigh_leaving) for found in layouts]
     found = [curves(of, causes) for of in clones]
     values = np.stack([_numbers(curve, horizons) for curve in found])
+    lacking = None
     if se == "bootstrap":
         drawn = _replicated(layouts, found, Draws(weights, truncation, replicates, seed), horizons)
         drawn[:, ~np.isfinite(values.ravel())] = 0.0
         usable = drawn[np.isfinite(drawn).all(axis=1)]
+        if len(usable) < max(ENOUGH_REPLICATES * replicates, 2):
+            lacking, usable = "too many bootstrap replicates have no estimate", np.zeros((2, values.size))
         joint = Joint(np.nan_to_num(values.ravel()), np.cov(usable, rowvar=False), usable)
     else:
         errors = _influences(found, len(grid.time), horizons)
         joint = Joint(np.nan_to_num(values.ravel()), cross(errors, errors))
     known: Bools = np.asarray(np.isfinite(values).all(axis=(0, 2)))
-    return Comparison(grid, (clones[0], clones[1]), (found[0], found[1]), tuple(horizons), causes, joint, known)
+    return Comparison(
+        grid, (clones[0], clones[1]), (found[0], found[1]), tuple(horizons), causes, joint, known, lacking
+    )
 
 
 def _numbers(curve: incidence.Incidence, horizons: Sequence[float]) -> Floats:
@@ -162,14 +173,16 @@ def _replicated(
     """Everything told, in each replicate, (B, 2 H (K + 1))."""
     persons = person_bootstrap.persons(np.arange(len(layouts[0].grid.time)))
     mass = np.ones(persons.count) if draws.weights is None else draws.weights
-    values = []
+    size = 2 * len(horizons) * (found[0].rows.causes + 1)
+    values = np.full((draws.replicates, size), np.nan)
     for replicate in range(draws.replicates):
         drawn = mass * persons.weights(replicate, draws.seed)
-        redone = [weigh(of, drawn, truncation=draws.truncation).weight for of in layouts]
-        values.append(
-            [
-                _numbers(incidence.weighted(curve.rows, weight, curve.cluster), horizons)
-                for curve, weight in zip(found, redone, strict=True)
-            ]
-        )
-    return np.array(values).reshape(draws.replicates, -1)
+        clones = [weigh(of, drawn, truncation=draws.truncation) for of in layouts]
+        if any(each.problem for each in clones):
+            continue
+        redone = [
+            _numbers(incidence.weighted(curve.rows, each.weight, curve.cluster), horizons)
+            for curve, each in zip(found, clones, strict=True)
+        ]
+        values[replicate] = np.ravel(redone)
+    return values
