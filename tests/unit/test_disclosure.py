@@ -79,7 +79,7 @@ def rates(groups: dict[str, tuple[int, float]]) -> pl.DataFrame:
     [
         ({"all": 530, "on": 250, "off": 280, "never": 190, "recent": 6, "former": 84}, {"recent", "former"}),
         ({"all": 47, "on": 22, "off": 26, "never": 25, "recent": 1, "former": 0}, {"recent", "never"}),
-        ({"all": 106, "on": 6, "off": 100, "never": 60, "recent": 20, "former": 20}, {"on", "off"}),
+        ({"all": 106, "on": 6, "off": 100, "never": 60, "recent": 20, "former": 20}, {"on", "off", "recent"}),
         ({"all": 100, "on": 40, "off": 60, "never": 20, "recent": 20, "former": 20}, set()),
         ({"all": 100, "baseline user": 8, "non user": 92}, {"baseline user", "non user"}),
     ],

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import NUMBERS, SCHEMA
-from opioid_outcomes.disclosure import standardised
+from opioid_outcomes.disclosure import parts, standardised
 from opioid_outcomes.disclosure.profile import Profile
 from opioid_outcomes.disclosure.sentences import blurred
 from opioid_outcomes.survival.kaplan_meier import log_log_limits
@@ -19,17 +19,13 @@ from opioid_outcomes.survival.rates import log_rate_ratio, per_1000_person_years
 COUNTS = ("persons", "events", "person_years")
 RATE, RATIO, SHARE, SLOPE = "rate_per_1000py", "log_rate_ratio", "share", "slope"
 CLASS = "class:"
+E_VALUE = "mortality.e_value"
+MODELLED = "^(adjusted|iptw|calibrated)"  # methods whose standard error is not that of two counts
 # Significant figures of a mean slope. Limits over standard error are the quantile of t at persons - 1, which two
 # figures of the latter do not tell from that at any other number that may be shown.
 FIGURES = {"estimate": 4, "ci_low": 4, "ci_high": 4, "se": 2, "p_value": 2}
 # Rows that speak of the same people: the parts of one population, in one cohort.
 KIND = ["cohort", "analysis", "method", "outcome", "window", "scale", "spec"]
-# Groups of person-time, and the group that they add up to.
-PART_OF = {
-    "never": "off", "recent": "off", "former": "off",
-    "on": "all", "off": "all", "treatment": "all", "unknown": "all", "baseline user": "all", "non user": "all",
-}  # fmt: skip
-PART_BY_LENGTH = r"^(.+) after .+ days of therapy$"  # of mortality.stopping, by length of therapy before
 ESTIMAND = ["analysis", "method", "outcome", "contrast", "window", "scale", "spec"]
 
 NOTHING_LEFT = "not evaluable: nothing is left of its deaths or person-years when rounded"
@@ -42,44 +38,43 @@ def released(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """The rows with what may not leave withheld, and what may rounded. Cost O(rows).
 
     Withheld as small: a count behind the row, in either arm, or what is left of its people after the events, is small.
-    Withheld to protect: the next smallest of the rates that add up to a total with few small ones; contrasts with a
-    group whose rate is withheld; a pooled row of which a part is withheld. Rates and their ratios are computed from the
-    rounded counts: rate, standard error and person-years would give the exact ones back. So would a share, which is
-    told on the rounded counts, and the limits of a mean slope, of which so many figures are told as do not.
+    Withheld to protect: the next smallest of the rates that add up to a total with few small ones (``parts``);
+    contrasts with a group whose rate is withheld, of adjusted hazard ratios the counts alone; a pooled row of which a
+    part is withheld. Rates and their ratios are computed from the rounded counts: rate, standard error and person-years
+    would give the exact ones back. So would a share, which is told on the rounded counts, and the limits of a mean
+    slope, of which so many figures are told as do not.
     """
     if profile.base == 1:
         return frame.select(*SCHEMA)
     rest = (pl.col("persons") - pl.col("events")).is_between(1, profile.threshold - 1).fill_null(value=False)
     counts = ("persons", "events", "smallest_cell")
     frame = frame.with_columns(small=pl.any_horizontal(rest, *(profile.small(name) for name in counts)))
-    frame = frame.with_columns(hidden=pl.col("small") | _next_smallest_rate(profile.threshold))
-    frame = frame.with_columns(hidden=pl.col("hidden") | _contrast_with_a_withheld_group(frame))
-    frame = frame.with_columns(hidden=pl.col("hidden") | _pooled_of_a_withheld_part(frame))
+    frame = _with_hidden_groups(frame, profile.threshold).with_columns(
+        pl.col(name) | _pooled_of_a_withheld_part(name) for name in ("hidden", "uncounted")
+    )
     frame = _coarse(_without_members_of_few(frame, profile))
     return _blanked(_rates_of_rounded_counts(_rounded(frame, profile)), profile)
 
 
-def _next_smallest_rate(threshold: int) -> pl.Expr:
-    """Whether a rate is the next smallest beside small ones that are few together, among those of the same total."""
-    group = pl.col("contrast")
-    whole = pl.coalesce(group.replace_strict(PART_OF, default=None), group.str.extract(PART_BY_LENGTH))
-    total = pl.when(pl.col("scale") == RATE).then(whole)
-    siblings = [*KIND, total]
-    together = pl.when("small").then("events").otherwise(0).sum().over(siblings)
-    few = pl.col("small").any().over(siblings) & (together < threshold)
-    events = pl.when(~pl.col("small") & (pl.col("events") > 0)).then("events")
-    return (total.is_not_null() & few & (events.rank("ordinal").over(siblings) == 1)).fill_null(value=False)
+def _with_hidden_groups(frame: pl.DataFrame, threshold: int) -> pl.DataFrame:
+    """``hidden``: rows of which nothing is told; ``uncounted``: rows told without their counts.
+
+    A hazard ratio adjusted for covariates gives no count back, so that beside a group hidden only to protect another it
+    loses its counts. A crude one would give them back through its standard error.
+    """
+    groups = pl.Series("of_groups", parts.hidden_groups(frame.to_dicts(), threshold), dtype=pl.String())
+    adjusted = pl.col("method").str.contains(MODELLED) & (
+        (pl.col("scale") == "log_hr") | (pl.col("analysis") == E_VALUE)
+    )
+    protected = pl.col("of_groups") == "protected"
+    return frame.with_columns(groups).with_columns(
+        hidden=pl.col("small") | (pl.col("of_groups") == "small") | (protected & ~adjusted),
+        uncounted=protected & adjusted,
+    )
 
 
-def _contrast_with_a_withheld_group(frame: pl.DataFrame) -> pl.Series:
-    groups = frame.filter((pl.col("scale") == RATE) & pl.col("hidden")).select("cohort", group="contrast")
-    arms = frame.select("cohort", arm=pl.col("contrast").str.split(" vs "), row=pl.int_range(pl.len())).explode("arm")
-    found = arms.join(groups, left_on=["cohort", "arm"], right_on=["cohort", "group"], how="semi")
-    return frame.select(pl.int_range(pl.len()).is_in(found["row"].implode())).to_series()
-
-
-def _pooled_of_a_withheld_part(frame: pl.DataFrame) -> pl.Series:
-    return frame.select((pl.col("cohort") == "pooled") & pl.col("hidden").any().over(ESTIMAND)).to_series()
+def _pooled_of_a_withheld_part(name: str) -> pl.Expr:
+    return (pl.col("cohort") == "pooled") & pl.col(name).any().over(ESTIMAND)
 
 
 def _without_members_of_few(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
@@ -222,8 +217,17 @@ def _of_share(share: float, persons: int) -> float:
 def _blanked(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     reason = pl.when("small").then(pl.lit(profile.withheld_small)).otherwise(pl.lit(profile.withheld_to_protect))
     gate = pl.when(pl.col("hidden") & (pl.col("gate") == "pass")).then(pl.format("not evaluable: {}", reason))
+    without = pl.when(pl.col("uncounted") & (pl.col("gate") == "pass")).then(
+        pl.concat_str(pl.col("note"), pl.lit(f"counts {profile.withheld_to_protect}"), separator="; ").str.strip_prefix(
+            "; "
+        )
+    )
     return frame.with_columns(
-        *(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in (*NUMBERS, *COUNTS)),
+        *(pl.when("hidden").then(None).otherwise(pl.col(name)).alias(name) for name in NUMBERS),
+        *(
+            pl.when(pl.col("hidden") | pl.col("uncounted")).then(None).otherwise(pl.col(name)).alias(name)
+            for name in COUNTS
+        ),
         gate.otherwise(blurred("gate", profile)).alias("gate"),
-        pl.when("hidden").then(pl.lit("")).otherwise(blurred("note", profile)).alias("note"),
+        pl.when("hidden").then(pl.lit("")).otherwise(without.otherwise(blurred("note", profile))).alias("note"),
     ).select(*SCHEMA)
