@@ -149,6 +149,15 @@ def test_columns_that_say_nothing_or_everything_leave_finite_weights(kind: str) 
         assert np.isfinite(clones.weight).all()
 
 
+def test_weights_without_bound_are_a_problem_and_no_infinity() -> None:
+    """All but one leave on the second day of a long interval: the one would stand in for more than there are."""
+    rows = grid(np.full(60, 1000.0), np.zeros(60, int), [0, 10, 500, 1000])
+    leaves = np.where(np.arange(60) < 59, 11.0, INF)
+    clones = weigh(layout(rows, Strategy("one", leaves), np.zeros((len(rows.person), 0)), names=(), bands=(10,)))
+    assert clones.problem == "weights without bound: some who leave are like nobody who stays"
+    assert np.isfinite(clones.weight).all()
+
+
 def test_people_without_weight_are_not_there() -> None:
     lives = live(600, 6)
     rows, x = lives.grid()

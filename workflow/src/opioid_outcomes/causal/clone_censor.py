@@ -30,6 +30,8 @@ from opioid_outcomes.survival.risk_sets import Floats, Ints
 Bools = npt.NDArray[np.bool_]
 # Per observation, of the standardised coefficients: bears a period in which nobody leaves, and moves nothing else
 RIDGE = 1e-6
+# A weight that no number of people bears
+EXPLODED = 1e9
 
 
 @dataclass(frozen=True)
@@ -209,13 +211,17 @@ def weigh(
         alike = np.ones(len(found.rows))
         return _clones(found, (alike, alike), mass, truncation, None)
     try:
-        lost = _stays(found, found.lost, mass, ridge, "loss to follow-up")
-        stays = lost * _stays(found, found.staying, mass, ridge, "leaving")
-        waits, begun = _begins(found, mass, ridge)
+        with np.errstate(over="ignore", invalid="ignore"):
+            lost = _stays(found, found.lost, mass, ridge, "loss to follow-up")
+            stays = lost * _stays(found, found.staying, mass, ridge, "leaving")
+            waits, begun = _begins(found, mass, ridge)
+            waits, stays = waits * lost, stays * begun[found.person]
+        if not ((waits < EXPLODED) & (stays < EXPLODED)).all():
+            raise _NoModel("weights without bound: some who leave are like nobody who stays")
     except _NoModel as failure:
         alike = np.ones(len(found.rows))
         return _clones(found, (alike, alike), mass, truncation, str(failure))
-    return _clones(found, (waits * lost, stays * begun[found.person]), mass, truncation, None)
+    return _clones(found, (waits, stays), mass, truncation, None)
 
 
 class _NoModel(Exception):
@@ -253,7 +259,9 @@ def _hazard(found: Layout, of: Decision, mass: Floats, ridge: float) -> Floats:
         found.z[fitted_on], of.does[fitted_on], names=found.names, weights=mass[fitted_on],
         offset=np.log(of.risk[fitted_on]), link="cloglog", ridge=ridge,
     )  # fmt: skip
-    return np.where(of.length > 0, np.exp(fitted.linear(found.z)), 0.0)
+    counted = (of.length > 0) & (mass > 0)
+    with np.errstate(over="ignore"):  # without bound: told by ``weigh``
+        return np.where(counted, np.exp(np.where(counted, fitted.linear(found.z), 0.0)), 0.0)
 
 
 def _before(found: Layout, values: Floats) -> Floats:
@@ -285,7 +293,7 @@ def _grace(found: Layout, of: Decision, mass: Floats, ridge: float) -> tuple[Flo
     everybody, person = _in_the_middle(found, common, of), _in_the_middle(found, own, of)
     waits = np.maximum(np.exp(-everybody) - beyond, 0.0) / whole * np.exp(person)
     weight = np.ones(len(found.grid.time))
-    row = np.flatnonzero(of.does)
+    row = np.flatnonzero(of.does & (mass > 0))
     waited = [_before(found, rate * of.length)[row] + rate[row] * (of.risk[row] - 1) for rate in (own, common)]
     chance = np.expm1(-common[row]) / np.expm1(-own[row])
     weight[found.person[row]] = chance * np.exp(waited[0] - waited[1]) / whole
