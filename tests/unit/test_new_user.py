@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.mortality import new_user as module
 from opioid_outcomes.mortality import trial_arms
 from opioid_outcomes.mortality.new_user import complete_cases, new_user
 from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, words
@@ -206,3 +207,16 @@ def test_complete_cases_stand_beside_what_is_missing() -> None:
 
 def test_names_of_covariates_hold_no_level() -> None:
     assert words(["sex=M x copd", "days_since_entry (curve 2)"]) == " (sex x copd, days since entry)"
+
+
+def test_of_very_many_comparators_some_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = dates(12_000)
+    whole = main(frame)
+    monkeypatch.setattr(module, "MOST_COMPARATORS", 2000)
+    some = main(frame)
+    assert "one in 4 index dates of comparators" in some.note
+    assert some.se is not None
+    assert whole.estimate is not None
+    assert whole.se is not None
+    assert abs((some.estimate or 0) - whole.estimate) < 2 * some.se
+    assert some.se > whole.se

@@ -20,7 +20,7 @@ from opioid_outcomes.causal.time_varying_weights import censoring_weights, trunc
 from opioid_outcomes.causal.weighted_risk import CensoringRows, Estimand, RiskFailure
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.intervals import INTERVAL_DAYS
-from opioid_outcomes.mortality.new_user import Compared, by_horizon, population
+from opioid_outcomes.mortality.new_user import Compared, by_horizon, every_mth_comparator, population
 from opioid_outcomes.mortality.trial_arms import words
 from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, hazard_row, risk_rows, template, weighted_risks
 from opioid_outcomes.survival.binary_regression import RegressionFailure
@@ -98,16 +98,12 @@ def as_treated(comparator: str, compared: Compared, choices: Choices, intervals:
 
 
 def thinned(trials: pl.DataFrame, arm: Floats, longest: int, most: int = MOST_INTERVALS) -> tuple[np.ndarray, Floats]:
-    """Which index dates are taken, and for how many each stands: all, or all new users and one in m comparators.
-
-    Every m-th block of a comparator, from one that hangs on the person's place among all: no chance in it.
-    """
+    """Which index dates are taken, and for how many each stands: all, or all new users and every m-th comparator."""
     length = trials.select(pl.min_horizontal("follow_up", "as_treated_until", pl.lit(longest))).to_series().to_numpy()
     rows = -(-length // INTERVAL_DAYS)
     others, mine = int(rows[arm == 0].sum()), int(rows[arm == 1].sum())
     many = max(1, -(-others // max(most - mine, most // 10)))
-    turn = (trials["trial"] + trials["person_id"].rank("dense").cast(pl.Int64)).to_numpy() % many == 0
-    return (arm == 1) | turn, np.where(arm == 1, 1.0, float(many))
+    return every_mth_comparator(arm, many), np.where(arm == 1, 1.0, float(many))
 
 
 def adherence(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from opioid_outcomes.causal.weighted_risk import RiskFailure
@@ -31,6 +32,7 @@ from opioid_outcomes.mortality.trial_estimates import (
 )
 from opioid_outcomes.survival.risk_sets import Floats
 
+MOST_COMPARATORS = 3_000_000  # index dates; a score on more would fill the memory, and tell no more
 ERRORS = {
     "sandwich": "SE clustered by person, with the estimated score (sandwich)",
     "bootstrap": "SE by bootstrap of persons, score and weights redone in each replicate",
@@ -62,7 +64,10 @@ def new_user(
     nobody = nobody or _empty_group(comparator, trials)
     if nobody:
         return Compared(by_horizon(replace(row, gate=f"not evaluable: {nobody}"), choices), displays)
+    everybody = trials.height
     trials, base = sampled(trials)
+    if trials.height < everybody and not weighted(trials):
+        row = replace(row, note=f"{row.note}; one in {base.max():.0f} index dates of comparators")
     displays["missing_by_arm"] = trial_displays.missing_by_arm(comparator, trials, choices.baseline)
     try:
         arms = trial_arms.compare(
@@ -146,11 +151,25 @@ def of_causes(
 
 
 def sampled(trials: pl.DataFrame) -> tuple[pl.DataFrame, Floats]:
-    """The index dates that count, and their weights: of a sample those of people with a weight."""
-    if not weighted(trials):
-        return trials, np.ones(trials.height)
-    trials = trials.filter(pl.col("survey_weight").fill_null(0) > 0)
-    return trials, trials["survey_weight"].to_numpy()
+    """The index dates that count, and their weights: of a sample those of people with a weight.
+
+    Of very many comparators every m-th counts, for m.
+    """
+    if weighted(trials):
+        trials = trials.filter(pl.col("survey_weight").fill_null(0) > 0)
+    arm = trials["arm"].to_numpy()
+    many = max(1, -(-int((arm == 0).sum()) // MOST_COMPARATORS))
+    if many > 1:
+        taken = every_mth_comparator(arm, many)
+        trials, arm = trials.filter(pl.Series(taken)), arm[taken]
+    stands = np.where(arm == 1, 1.0, float(many))
+    return trials, trials["survey_weight"].to_numpy() * stands if weighted(trials) else stands
+
+
+def every_mth_comparator(arm: npt.NDArray, many: int) -> npt.NDArray[np.bool_]:
+    """All new users and one in ``many`` comparators in the order of the rows (people, then days): no chance in it."""
+    other = np.asarray(arm) == 0
+    return ~other | (np.cumsum(other) % many == 0)
 
 
 def by_horizon(row: Estimate, choices: Choices) -> list[Estimate]:

@@ -53,7 +53,7 @@ def build(cohort: pl.DataFrame, tables: Mapping[str, pl.DataFrame], rules: Rules
 
     ``tables``: the canonical tables, dispensings_clean, opioid_status and daily_dose; rows of other people do not
     matter. Covariates are those of the eve of each index date, never those of cohort entry. Cost: as-of joins over the
-    encounters and the index dates; 60 to 150 bytes a row. People are independent, so a large cohort may be cut.
+    encounters and the index dates; 60 to 100 bytes a row. People are independent, so a large cohort may be cut.
     """
     people = followed(cohort, tables, rules)
     known = histories(people, tables)
@@ -70,7 +70,17 @@ def build(cohort: pl.DataFrame, tables: Mapping[str, pl.DataFrame], rules: Rules
         with_follow_up(dates, people)
         .join(covariates, on=["person_id", "index"], how="left", maintain_order="left")
         .select(*TRIALS.names, *rules.baseline)
-        .with_columns(pl.col("comparator").cast(pl.Categorical))
+        .with_columns(
+            pl.col("comparator").cast(pl.Categorical),
+            pl.col("arm", "event").cast(pl.Int8),
+            pl.col("trial", "days_since_entry", "follow_up", "as_treated_until").cast(pl.Int32),
+            # 0/1, or counts of days or codes: tens of millions of rows are to fit
+            *(
+                pl.col(name).cast(pl.Int16)
+                for name in rules.baseline
+                if covariates.schema[name] == pl.Int64 and name not in tables["persons"].columns
+            ),
+        )
     )
     return Trials(table, costs)
 

@@ -35,7 +35,8 @@ def emulate_trials(inputs: dict[str, Path], outputs: dict[str, Path], settings: 
         mine = {name: _of(table, some) for name, table in tables.items() if name != "measurements"}
         # all measurements: which measures there are is asked of the whole cohort
         parts.append(trial_table.build(_of(cohort, some), mine | {"measurements": tables["measurements"]}, rules).table)
-    trials = pl.concat(parts).sort("comparator", "person_id", "index", "arm")
+    # each part is sorted by comparator, person and index, and people rise from part to part
+    trials = pl.concat(part.filter(pl.col("comparator") == name) for name in rules.comparators for part in parts)
     io.write_table(trials, outputs["trials"], TRIALS, calendar=calendar)
     new = trials.filter(pl.col("arm") == 1).select("person_id", "index").unique().height
     return f"{trials.height:,} index dates, {new:,} of new users"
