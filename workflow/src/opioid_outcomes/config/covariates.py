@@ -21,6 +21,7 @@ class Covariates(Section):
     )
     missing: Literal["mi", "indicator", "complete"] = key(
         "indicator",
-        "mi: chained equations, 20 times; indicator: missing is a category of its own; complete: people with missing"
-        " values are left out. Complete cases stand beside in any case.",
+        "mi: chained equations, 20 times (msm, sustained and negative_control: indicator); indicator: missing is a"
+        " category of its own; complete: people with missing values are left out (sustained: indicator). Complete cases"
+        " stand beside current_use, baseline_use and new_user.",
     )  # fmt: skip

@@ -14,6 +14,7 @@ class Study(Section):
     title: str = key("", "Title printed on the report; empty prints the name.")
     seed: int = key(
         20260101,
-        "Any whole number; the random starts of latent classes come from it. Simulated cohorts have own seeds.",
+        "Any whole number; the random starts of latent classes, bootstraps and imputations come from it. Simulated"
+        " cohorts have own seeds.",
         ge=0,
     )
