@@ -281,8 +281,9 @@ def write(folder: Path, *, profile: str = "cms11", empty: bool = False) -> dict[
     made = {name: _displays(name) for name in COHORTS}
     for name, display in DISPLAYS.items():
         rows = [{"cohort": cohort, **row} for cohort in COHORTS for row in made[cohort].get(name, [])]
-        columns = ["cohort", *display.columns, "suppressed", *(["deviation"] if name == "survival" else [])]
-        written = pl.DataFrame([] if empty else rows, schema=columns if empty else None, infer_schema_length=None)
+        columns = ["cohort", *display.columns, "suppressed", *(["deviation"] if display.kind == "curve" else [])]
+        told = [] if empty else rows
+        written = pl.DataFrame(told, schema=None if told else columns, infer_schema_length=None)
         written.select(columns).write_csv(folder / RELEASED_DISPLAYS[name])
     if not empty:
         _truth().write_csv(tables / "truth.csv")

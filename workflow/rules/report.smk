@@ -6,6 +6,7 @@ rule write_report:
         manifest=f"{REPORTS}/manifest.json",
         truth=f"{REPORTS}/tables/truth.csv",
         example=f"{REPORTS}/{workflow_plan.WORKED_EXAMPLE}",
+        trials=f"{REPORTS}/{workflow_plan.TARGET_TRIALS}",
     output:
         **report_files(),
     log:

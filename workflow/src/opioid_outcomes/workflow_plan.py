@@ -22,7 +22,7 @@ CANONICAL_TABLES = tuple(CANONICAL)
 TABLES = (
     "attrition", "quality", "quality_rules", "exposure_ledger", "repair_sensitivity", "use_history", "episode_summary",
     "table_one", "dose_events", "long_term", "concurrent_use", "trajectory_models", "new_user_diagnostics",
-    "missing_by_arm", "msm_weights", "msm_truncation", "sustained_diagnostics", "proportional_hazards",
+    "missing_by_arm", "msm_truncation", "sustained_diagnostics", "proportional_hazards",
 )  # fmt: skip
 PLAIN_CSV = ("attrition", "quality", "quality_rules")
 DISPLAY_FRAMES = {name: f"{name}.csv" if name in PLAIN_CSV else f"displays/{name}.parquet" for name in DISPLAYS}

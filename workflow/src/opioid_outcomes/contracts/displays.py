@@ -7,7 +7,7 @@ the counts and the values go together.
 from __future__ import annotations
 
 from opioid_outcomes.contracts.display import Display
-from opioid_outcomes.contracts.mortality_displays import MORTALITY
+from opioid_outcomes.contracts.mortality_displays import MORTALITY, MORTALITY_FIGURES
 
 # Rows of other definitions, factor tables or numbers of classes differ by people too; where none is declared ``inside``
 # another, and as between linked tables,
@@ -156,4 +156,5 @@ DISPLAYS: dict[str, Display] = {
 FIGURES = (
     "attrition", "mme_thresholds", "dose_distribution", "dose_trajectory", "dose_bands", "gap_distribution",
     "trajectory_classes", "exposure_example", "survival", "hazard_ratios", "pain_escalation", "escalation_contrasts",
+    *MORTALITY_FIGURES,
 )  # fmt: skip

@@ -76,6 +76,6 @@ MORTALITY: tuple[Display, ...] = (
 
 # The figures the report draws of them, by the names of their files.
 MORTALITY_FIGURES = (
-    "new_user_balance", "new_user_survival", "new_user_contrasts", "cause_incidence", "hazard_ratios_by_time",
-    "dose_response", "sustained_survival", "stopping", "designs",
+    "new_user_contrasts", "new_user_survival", "new_user_balance", "cause_incidence", "msm_weights",
+    "sustained_survival", "designs",
 )  # fmt: skip

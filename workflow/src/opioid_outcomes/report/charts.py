@@ -12,15 +12,20 @@ from opioid_outcomes.report.words import counts, number, percent, present
 Rows = list[dict[str, Any]]
 DAYS_PER_YEAR = 365.25
 COLUMNS = 2  # panels side by side
-EXPOSED_GROUPS = ("on", "baseline user", "escalate")
-UNEXPOSED_GROUPS = ("off", "non user", "maintain")
+EXPOSED_GROUPS = ("on", "baseline user", "escalate", "new users", "start and stay", "taper")
+UNEXPOSED_GROUPS = ("off", "non user", "maintain", "comparators", "never")
 RULE_WIDTH = 62  # characters in a line of the attrition figure
+
+
+FEW_PANELS = 4  # more are drawn lower, so that a figure fits a page
 
 
 def panels(charts: Sequence[Any]) -> Any:
     import altair as alt
 
-    return alt.concat(*charts, columns=COLUMNS, spacing=28).resolve_scale(color="shared")
+    return alt.concat(*charts, columns=COLUMNS, spacing=28 if len(charts) <= FEW_PANELS else 12).resolve_scale(
+        color="shared"
+    )
 
 
 def panel_width(panels: int, margin: int = 60) -> int:
@@ -77,8 +82,11 @@ def at_risk(rows: Rows, day: float) -> float | None:
     return before[-1]["at_risk"] if before else None
 
 
-def survival(by_cohort: dict[str, Rows]) -> Any:
-    """Survival by exposure group, with the numbers at risk under each panel."""
+def survival(by_cohort: dict[str, Rows], since: str = "entry") -> Any:
+    """Survival by exposure group, with the numbers at risk under each panel; a panel per cohort, or as they are named.
+
+    ``since``: what time is counted from. Each panel has the groups it draws; all share an axis of survival.
+    """
     import altair as alt
 
     groups = exposed_first(row["group"] for rows in by_cohort.values() for row in rows)
@@ -92,9 +100,12 @@ def survival(by_cohort: dict[str, Rows]) -> Any:
     width = panel_width(len(by_cohort), 80)
     colour = alt.Color("group:N", title=None, scale=_group_colours(groups), legend=alt.Legend(orient="top"))
     charts = [
-        _survival_panel(cohort, rows, groups=groups, floor=floor, width=width, colour=colour)
+        _survival_panel(
+            cohort, rows, groups=groups, floor=floor, width=width, colour=colour, since=since,
+            height=230 if len(by_cohort) <= FEW_PANELS else 105,
+        )
         for cohort, rows in by_cohort.items()
-    ]
+    ]  # fmt: skip
     return panels(charts)
 
 
@@ -111,14 +122,16 @@ def _group_colours(groups: list[str]) -> Any:
     return alt.Scale(domain=groups, range=[known.get(group) or next(spare) for group in groups])
 
 
-def _survival_panel(cohort: str, rows: Rows, *, groups: list[str], floor: float, width: int, colour: Any) -> Any:
+def _survival_panel(
+    cohort: str, rows: Rows, *, groups: list[str], floor: float, width: int, colour: Any, since: str, height: int
+) -> Any:
     import altair as alt
 
     # a group may have a curve in another cohort only; it keeps its pattern of dashes in all
     by_group = {group: [row for row in rows if row["group"] == group] for group in groups}
     drawn = [group for group, own in by_group.items() if own]
     last = max(row["day"] for row in rows)
-    curve = _curves(by_group, last, floor, colour).properties(width=width, height=230, title=cohort)
+    curve = _curves(by_group, last, floor, colour, since).properties(width=width, height=height, title=cohort)
     told = [
         {"group": group, "x": day / DAYS_PER_YEAR, "label": number(at_risk(by_group[group], day))}
         for group in drawn
@@ -134,7 +147,7 @@ def _years(last: float) -> Any:
     return alt.Scale(domain=[0, last / DAYS_PER_YEAR], nice=False)
 
 
-def _curves(by_group: dict[str, Rows], last: float, floor: float, colour: Any) -> Any:
+def _curves(by_group: dict[str, Rows], last: float, floor: float, colour: Any, since: str) -> Any:
     """Step curves with their confidence bands."""
     import altair as alt
 
@@ -146,7 +159,7 @@ def _curves(by_group: dict[str, Rows], last: float, floor: float, colour: Any) -
     ticks = alt.Axis(values=[day / DAYS_PER_YEAR for day in risk_times(last)], grid=False, format=".2~f")
     share = alt.Scale(domain=[floor, 1])
     base = alt.Chart(values(points)).encode(
-        x=alt.X("years:Q", title="years since entry", scale=_years(last), axis=ticks), color=colour
+        x=alt.X("years:Q", title=f"years since {since}", scale=_years(last), axis=ticks), color=colour
     )
     band = base.mark_area(interpolate="step-after", opacity=0.18).encode(
         y=alt.Y("ci_low:Q", scale=share), y2="ci_high:Q"

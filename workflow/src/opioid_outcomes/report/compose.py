@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from opioid_outcomes.report import (
     accounting,
+    cause_section,
     closing,
     cohort_sections,
+    designs_section,
     example_section,
     exposure_section,
     hyperalgesia_section,
     methods,
     mortality_section,
+    new_user_section,
     opening,
+    strategies_section,
     trajectory_section,
+    trials_section,
 )
 from opioid_outcomes.report.document import Document
 from opioid_outcomes.report.released import Released
@@ -30,12 +35,17 @@ def compose(released: Released) -> Document:
         cohort_sections.table_one(released),
         exposure_section.exposure(released),
         trajectory_section.trajectories(released),
+        new_user_section.new_user(released),
+        cause_section.causes(released),
+        strategies_section.strategies(released),
         mortality_section.mortality(released),
+        designs_section.designs(released),
         hyperalgesia_section.hyperalgesia(released),
         accounting.truth(released),
         accounting.not_estimated(released),
         accounting.all_estimates(released),
         methods.methods(released),
+        trials_section.target_trials(released),
         example_section.example(released),
         closing.limitations(released),
         closing.glossary(released),

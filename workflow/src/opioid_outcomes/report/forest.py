@@ -38,10 +38,12 @@ def differences(rows: Rows, *, title: str, counts: str, smallest: float) -> Any:
     import altair as alt
 
     ends = [-smallest, smallest, *(row[name] for row in rows for name in ("low", "high"))]
-    x: dict[str, Any] = {"title": title, "scale": alt.Scale(domain=[min(ends) - 0.1, max(ends) + 0.1], nice=False)}
+    edge = max(0.1, 0.03 * (max(ends) - min(ends)))
+    x: dict[str, Any] = {"title": title, "scale": alt.Scale(domain=[min(ends) - edge, max(ends) + edge], nice=False)}
     band = alt.Chart(values([{"from": -smallest, "to": smallest}])).mark_rect(color=GRID, opacity=0.8)
     null = alt.Chart(values([{"null": 0.0}])).mark_rule(color=QUIET)
-    under = [band.encode(x=alt.X("from:Q", **x), x2="to:Q"), null.encode(x=alt.X("null:Q", **x))]
+    under = [band.encode(x=alt.X("from:Q", **x), x2="to:Q")] if smallest else []
+    under.append(null.encode(x=alt.X("null:Q", **x)))
     return _beside([*under, *_marks(rows, x)], rows, counts)
 
 
@@ -51,8 +53,15 @@ def _marks(rows: Rows, x: dict[str, Any]) -> list[Any]:
     axis = alt.Axis(ticks=False, domain=False, grid=False)
     base = alt.Chart(values(rows)).encode(y=alt.Y("label:N", sort=_order(rows), title=None, axis=axis))
     spans = base.mark_rule(strokeWidth=1.6, color=INK).encode(x=alt.X("low:Q", **x), x2="high:Q")
-    points = base.mark_point(filled=True, size=70, opacity=1, shape="square", color=EXPOSED)
-    return [spans, points.encode(x=alt.X("estimate:Q", **x))]
+    at = alt.X("estimate:Q", **x)
+    right = base.transform_filter("!datum.wrong").mark_point(
+        filled=True, size=70, opacity=1, shape="square", color=EXPOSED
+    )
+    # a wrong answer, told as such, looks like none of the others
+    wrong = base.transform_filter("datum.wrong").mark_point(
+        size=80, opacity=1, shape="cross", angle=45, color=QUIET, strokeWidth=2
+    )
+    return [spans, right.encode(x=at), *([wrong.encode(x=at)] if any(row.get("wrong") for row in rows) else [])]
 
 
 def _beside(layers: list[Any], rows: Rows, counts: str) -> Any:

@@ -34,7 +34,7 @@ def mortality(released: Released) -> Section:
         Heading("Survival"), *survival_section.survival(released),
         Heading("Hazard ratios"), *_hazard_ratios(released),
     ]  # fmt: skip
-    return Section("mortality", "Mortality", tuple(blocks))
+    return Section("mortality", "Mortality described: rates and current use", tuple(blocks))
 
 
 def _rates(released: Released) -> list[Block]:

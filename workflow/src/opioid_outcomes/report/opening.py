@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from opioid_outcomes.report import new_user_section
 from opioid_outcomes.report.document import Block, Bullets, Notice, Paragraph, Section, Table
+from opioid_outcomes.report.mortality_words import primary_horizon, within
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import MISSING, compared, interval, listed, method_words, present, weighted
 
 PAIN_QUESTION = "and after a dose is raised, does pain fall, return, or rise above what it would have been"
 ADULT = 18  # years
 MAIN_CONTRASTS = {"mortality.current_use": "on vs off", "mortality.baseline_use": "baseline user vs non user"}
+PRIMARY = new_user_section.ANALYSIS
 MARK = ", weighted"
 ADJUSTMENT_ORDER = ("adjusted_full", "adjusted", "crude")
 
@@ -55,13 +58,7 @@ def scope(released: Released) -> Section:
     """What this report can and cannot say."""
     shown = {row["analysis"] for row in released.rows() if present(row["estimate"])}
     can = tuple(text for analyses, text in _can(released) if shown & analyses)
-    cannot = [
-        "The two primary analyses of the specification are not part of this version: `mortality.new_user` (new users "
-        "against comparable non-users, the causal answer about mortality) and `hyperalgesia.verdict` (the "
-        "pre-registered reading of pain after escalation). No verdict is given, and none should be inferred.",
-        "Effects of starting, sustaining or stopping opioids; shares of deaths by cause; comparison with the general "
-        "population; anything about one person.",
-    ]
+    cannot = _cannot(released, shown)
     blocks: list[Block] = [
         *(
             (Paragraph("It can say:"), Bullets(can))
@@ -84,12 +81,48 @@ def scope(released: Released) -> Section:
     return Section("scope", "What this report can and cannot say", tuple(blocks))
 
 
+def _cannot(released: Released, shown: set[str]) -> list[str]:
+    told = [
+        "`hyperalgesia.verdict`, the pre-registered reading of pain after escalation, is the other primary analysis "
+        "of the specification and not part of this version. No verdict is given, and none should be inferred."
+    ]
+    if PRIMARY not in shown:
+        told.insert(
+            0,
+            f"Whether starting opioids changes mortality: the primary analysis (`{PRIMARY}`, new users against "
+            "comparators) could not be estimated or may not be shown; the reasons are with it and under “What could "
+            "not be estimated”.",
+        )
+    told.append(
+        "Anything about one person; and nothing that was not recorded: an effect here is one only if what decided on "
+        "treatment and also bears on death was recorded."
+    )
+    return told
+
+
 def _can(released: Released) -> tuple[tuple[set[str], str], ...]:
     """What each analysis can say."""
     groups = compared(released.exposures)
     hazards = [name for name in MAIN_CONTRASTS if released.rows(analysis=name)]
     stopped = "" if released.exposures == {"baseline"} else ", and taken off them,"
+    days = primary_horizon(released.config)
     return (
+        (
+            {PRIMARY},
+            f"How the risk of death within {within(days)} differs between people who start an opioid and comparators "
+            "made alike in what was recorded before (`mortality.new_user`, the primary analysis of mortality, declared "
+            "beforehand): an effect of starting, if nothing that matters was left unrecorded.",
+        ),
+        (
+            {"mortality.msm", "mortality.sustained"},
+            "What use kept up over time would do, under further assumptions (`mortality.msm`, `mortality.sustained`; "
+            "secondary).",
+        ),
+        (
+            {"mortality.cause"},
+            "Which causes of death a difference is made of (`mortality.cause`, `mortality.overdose_share`; "
+            "exploratory).",
+        ),
         (
             {"mortality.rate"},
             f"How many people died, over how many person-years, {groups.both}, with exact limits (`mortality.rate`).",
@@ -119,7 +152,7 @@ def _notes(released: Released, key: str) -> tuple[str, ...]:
 
 
 def key_numbers(released: Released) -> Section:
-    blocks: list[Block] = []
+    blocks: list[Block] = _primary(released)
     mortality = [row for cohort in released.cohorts_and_pooled if (row := _mortality_row(released, cohort))]
     if mortality:
         groups = compared(released.exposures)
@@ -127,7 +160,7 @@ def key_numbers(released: Released) -> Section:
         caption = (
             f"Deaths in absolute and relative terms (95 % CI): deaths per 1,000 person-years {groups.both}, unadjusted "
             f"and unweighted, and the hazard ratio, {groups.against}. {_adjustment_words(mortality)} "
-            f"{_weighting_words(mortality)}All are descriptive.{released.rates_of}"
+            f"{_weighting_words(mortality)}All are descriptive, and no effect of opioids.{released.rates_of}"
         )
         rows = tuple(row for row, _ in mortality)
         blocks.append(Table("key_mortality", caption, heads, rows, 4, released.rule, (0.8, 1.2, 1.2, 1.2, 1.2)))
@@ -153,6 +186,33 @@ def key_numbers(released: Released) -> Section:
             )
         )
     return Section("key-numbers", "Key numbers", tuple(blocks))
+
+
+def _primary(released: Released) -> list[Block]:
+    """The primary estimate of mortality, what it is of, and why it is absent where it is."""
+    lines = new_user_section.key_rows(released)
+    if not released.rows(analysis=PRIMARY):
+        return []
+    days = primary_horizon(released.config)
+    told = new_user_section.key_reasons(released)
+    blocks: list[Block] = []
+    if any(len(line) > 1 for line in lines):
+        populations = listed([f"“{text}”" for text in new_user_section.populations(released)])
+        caption = (
+            f"Primary: death within {within(days)} of starting an opioid, against comparators (95 % CI), by intention "
+            "to treat; the difference as treated beside it. Differences are in percentage points. Population: "
+            f"{populations}. Estimand: the difference in risk, had the eligible started an opioid that day, against "
+            "not having started it (or having started the comparison drug). Every number shown has passed its gates."
+        )
+        heads = (
+            "Comparison", "Risk, new users", "Risk, comparators", "Risk difference", "Risk ratio",
+            "Difference, as treated", "Persons / deaths",
+        )  # fmt: skip
+        widths = (1.7, 0.8, 1, 1.6, 1.4, 1.6, 1.1)
+        blocks.append(Table("key_primary", caption, heads, tuple(lines), 6, released.rule, widths, wide=True))
+    else:
+        blocks.append(Notice(f"The primary estimate (risk difference at {days} days) may not be shown in any cohort."))
+    return [*blocks, *([Bullets(told)] if told else [])]
 
 
 def _first(rows: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -36,6 +36,7 @@ class Released:
     displays: dict[str, list[dict[str, Any]]]
     truth: list[dict[str, Any]] = field(default_factory=list)
     example: list[dict[str, Any]] = field(default_factory=list)  # how the history of a person who never was is read
+    trials: list[dict[str, Any]] = field(default_factory=list)  # the emulated trials, item by item
 
     @property
     def title(self) -> str:
@@ -116,6 +117,7 @@ def read(
     displays: Sequence[Path],
     truth: Path | None,
     example: Path | None = None,
+    trials: Path | None = None,
 ) -> Released:
     """Read the released files. A display without a file, or with no rows, is simply absent."""
     return Released(
@@ -126,6 +128,7 @@ def read(
         displays={path.stem: _display(path) for path in displays},
         truth=_csv(truth, TRUTH_COLUMNS) if truth else [],
         example=_csv(example, EXAMPLE_COLUMNS) if example else [],
+        trials=_csv(trials, dict.fromkeys(("trial", "item", "text"), pl.String())) if trials else [],
     )
 
 

@@ -19,7 +19,7 @@ def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str
     """Write the report from what has been released; returns a line saying what was written.
 
     ``inputs``: ``release``, ``manifest``, ``estimates``, the displays by name, ``truth``
-    and the worked ``example``.
+    the worked ``example`` and the emulated ``trials``.
     ``outputs``: ``html`` and ``pdf`` where the config asks for them, and ``figures``, the SVG files of
     ``contracts.displays.FIGURES``; one that cannot be drawn holds a sentence.
     ``settings`` is the whole config.
@@ -34,6 +34,7 @@ def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str
             displays=[inputs[name] for name in DISPLAYS if name in inputs],
             truth=inputs.get("truth"),
             example=inputs.get("example"),
+            trials=inputs.get("trials"),
         )
     )
     for path in outputs["figures"]:
