@@ -107,15 +107,19 @@ def _new_use(comparator: str, settings: Mapping[str, Any]) -> dict[str, str]:
             " what is recorded as dispensed is taken; end of observation uninformative given the covariates."
         ),
         "7g(ii) covariates (emulation)": _covariates(settings),
-        "7h(i) analysis (emulation)": (
-            f"Propensity score (logistic, splines of numbers, days since entry among them), weights: {weights};"
-            f" weighted Kaplan-Meier; standard errors by {mortality['standard_error']}, clustered by person."
-            " As treated: inverse probability of censoring weights by 30-day intervals."
-        ),
+        "7h(i) analysis (emulation)": _analysis(mortality),
         "7h(ii) sensitivity (emulation)": "Complete cases; crude; other comparators; other designs.",
         "11 missing data": f"Missing covariates: {settings['covariates']['missing']}; by arm in missing_by_arm.csv.",
         "12 outcomes by arm": "In new_user_diagnostics.csv and new_user_survival.csv.",
     }  # fmt: skip
+
+
+def _analysis(mortality: Mapping[str, Any]) -> str:
+    return (
+        f"Propensity score (logistic; splines of numbers and of days since entry); weights: {mortality['weights']}."
+        f" Weighted Kaplan-Meier; standard errors by {mortality['standard_error']}, clustered by person. As treated:"
+        " inverse probability of censoring weights by 30-day intervals."
+    )
 
 
 def _sustained(contrast: str, settings: Mapping[str, Any]) -> dict[str, str]:

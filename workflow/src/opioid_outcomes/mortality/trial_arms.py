@@ -98,25 +98,8 @@ def compare(
     seen = [name for name in BEFORE_OUTCOMES if name in rows.columns]
     if seen:
         raise ValueError(f"outcomes are not to be seen before the gates: {seen}")
-    both = pl.col("arm").max().over("trial") > pl.col("arm").min().over("trial")
-    shared = rows.select(both).to_series()  # in a block with one arm only nothing is compared
-    _refuse_empty(rows.filter(shared)["arm"].to_numpy())
-    keep = shared.to_numpy().copy()
-    design = score_design(rows.filter(shared), baseline, missing)
-    alone, where = _levels_of_one_arm(design, rows.filter(shared)["arm"].to_numpy()[design.keep])
-    if alone.any():
-        keep[np.flatnonzero(keep)[design.keep][alone]] = False
-        _refuse_empty(
-            rows.filter(pl.Series(keep))["arm"].to_numpy(), f"a covariate tells for sure who starts{words(where)}"
-        )
-        design = score_design(rows.filter(pl.Series(keep)), baseline, missing)
-    keep[keep] = design.keep
-    arm, base = rows["arm"].to_numpy().astype(float)[keep], base[keep]
-    notes, started = list(design.notes), design.names
-    if alone.any():
-        notes.append(f"index dates with a value that one arm never has left out{words(where)}")
-    if not shared.all():
-        notes.append("30-day blocks since entry without index dates of both arms left out")
+    keep, design, notes = _comparable(rows, baseline, missing)
+    arm, base, started = rows["arm"].to_numpy().astype(float)[keep], base[keep], design.names
     found = _score(design.x, arm, base, design.names, ridge)
     if trim != "none" and weighting in ("iptw", "att"):
         inside = overlap.trim(found.score, arm, trim)
@@ -145,6 +128,29 @@ def compare(
     if any(name not in started for name in design.names):
         notes.append("squares and products of covariates that were out of balance entered the score")
     return Arms(keep, arm, base, design, found, weights, told, tuple(notes))
+
+
+def _comparable(
+    rows: pl.DataFrame, baseline: Sequence[str], missing: Missing
+) -> tuple[npt.NDArray[np.bool_], ScoreDesign, list[str]]:
+    """Which index dates have a counterpart in the other arm, the columns of their score, and what was left out."""
+    both = pl.col("arm").max().over("trial") > pl.col("arm").min().over("trial")
+    shared = rows.select(both).to_series()  # in a block with one arm only nothing is compared
+    inside = rows.filter(shared)
+    _refuse_empty(inside["arm"].to_numpy())
+    keep, notes = shared.to_numpy().copy(), []
+    if not shared.all():
+        notes.append("30-day blocks since entry without index dates of both arms left out")
+    design = score_design(inside, baseline, missing)
+    alone, where = _levels_of_one_arm(design, inside["arm"].to_numpy()[design.keep])
+    if alone.any():
+        keep[np.flatnonzero(keep)[design.keep][alone]] = False
+        inside = rows.filter(pl.Series(keep))
+        _refuse_empty(inside["arm"].to_numpy(), f"a covariate tells for sure who starts{words(where)}")
+        design = score_design(inside, baseline, missing)
+        notes.append(f"index dates with a value that one arm never has left out{words(where)}")
+    keep[keep] = design.keep
+    return keep, design, [*design.notes, *notes]
 
 
 def _weights(score: Floats, arm: Floats, weighting: Weighting) -> Floats:
