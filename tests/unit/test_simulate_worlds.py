@@ -9,7 +9,7 @@ from opioid_outcomes.simulate import deaths, morbidity, truth
 from opioid_outcomes.simulate.cohort import Cohort, simulate
 from opioid_outcomes.simulate.world import WORLDS
 
-PERSONS = 3000
+PERSONS = 2000
 SEEDS = (1, 2)
 
 
@@ -105,7 +105,7 @@ def test_shares_of_causes_add_up_and_overdose_has_what_was_planted() -> None:
     assert sum(shares.values()) == pytest.approx(1, abs=1e-12)
     # 0.04 x (8 - 1) of what all causes add; a little more, as others die of other causes who would have died of these
     planted = 0.28 / (WORLDS["causes"].hazard_ratio - 1)
-    assert planted < shares["death:opioid overdose"] < planted + 0.02
+    assert planted < shares["death:opioid overdose"] < planted + 0.03
 
 
 def test_opioid_use_disorder_follows_dose_and_duration() -> None:
@@ -138,6 +138,6 @@ def test_opioid_use_disorder_follows_dose_and_duration() -> None:
     planted = np.array([1.0, *morbidity.OUD_RATIOS]) * np.array([[1.0], [morbidity.OUD_LONG_RATIO]])
     used = expected > 0
     used[1, 0] = False
-    assert seen.sum() > 150
+    assert seen.sum() > 80
     deviation = (seen - planted * expected)[used] / np.sqrt((planted * expected)[used])
     assert np.abs(deviation).max() < 3.5
