@@ -146,7 +146,9 @@ def _comparable(
     if alone.any():
         keep[np.flatnonzero(keep)[design.keep][alone]] = False
         inside = rows.filter(pl.Series(keep))
-        _refuse_empty(inside["arm"].to_numpy(), f"a covariate tells for sure who starts{words(where)}")
+        _refuse_empty(
+            inside["arm"].to_numpy(), f"propensity score: a covariate tells for sure who starts{words(where)}"
+        )
         design = score_design(inside, baseline, missing)
         notes.append(f"index dates with a value that one arm never has left out{words(where)}")
     keep[keep] = design.keep
