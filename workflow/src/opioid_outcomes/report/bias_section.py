@@ -117,8 +117,9 @@ def _e_values(released: Released) -> list[Block]:
     told_why = (
         "The E-value is the risk ratio that something unrecorded would need to have both with use and with death, "
         "beyond all that was adjusted for, to explain the ratio away entirely; the second number is what it takes to "
-        "bring the confidence limit to 1 (1: it holds 1 already). Small E-values are easily reached: in most registers "
-        "severity of illness alone has ratios of 2 to 3. A large one does not prove that nothing is there."
+        "bring the confidence limit to 1 (1: it holds 1 already). A small E-value is easily reached, as severity of "
+        "illness is recorded poorly and bears on both; a large one does not prove that nothing is there. It counts "
+        "confounding only, no other error."
     )
     caption = "E-values of the main mortality ratios; those of the others are in estimates.csv."
     heads = ("Comparison", "Ratio", "E-value", "E-value of the limit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opioid_outcomes.report import (
     accounting,
+    addiction_section,
     cause_section,
     closing,
     cohort_sections,
@@ -40,6 +41,7 @@ def compose(released: Released) -> Document:
         strategies_section.strategies(released),
         mortality_section.mortality(released),
         designs_section.designs(released),
+        addiction_section.addiction(released),
         hyperalgesia_section.hyperalgesia(released),
         accounting.truth(released),
         accounting.not_estimated(released),

@@ -91,7 +91,7 @@ def general_population(released: Released) -> list[Block]:
     for cohort in released.cohorts:
         own = [row for row in rows if row["cohort"] == cohort and row["scale"] == "smr"]
         own_lines = [_smr_line(row, rows, released) for row in own]
-        lines += [(cohort,), *own_lines] if any_told(own_lines) else []
+        lines += [(cohort,), *own_lines] if any(present(row["estimate"]) for row in own) else []
     told_why = (
         "Deaths are compared with those expected at the rates of the general population of the same age, sex and year. "
         "Each line is compared at its own ages: the ratio on opioids and the ratio off opioids weigh ages differently "

@@ -5,10 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from opioid_outcomes.report import forest, survival_section
+from opioid_outcomes.report import (
+    bias_section,
+    current_use_section,
+    described_tables,
+    forest,
+    stopping_section,
+    survival_section,
+)
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Section, Table
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.opening import MAIN_CONTRASTS
+from opioid_outcomes.report.ratio_lines import behind, lag_of
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import (
     POOLED,
@@ -25,14 +33,19 @@ from opioid_outcomes.report.words import (
 )
 
 Rows = list[dict[str, Any]]
+# Other groups, windows and lags stand under their own headings.
+ASKED = (*MAIN_CONTRASTS.values(), "on vs never", "on vs recent", "on vs former")
 SAMPLED = " Weighted: to the sampled population; persons and deaths are counted as they are."
 
 
 def mortality(released: Released) -> Section:
     blocks: list[Block] = [
-        Heading("Death rates"), *_rates(released),
+        Heading("Death rates"), *_rates(released), *described_tables.standardised(released),
+        *described_tables.general_population(released),
         Heading("Survival"), *survival_section.survival(released),
-        Heading("Hazard ratios"), *_hazard_ratios(released),
+        Heading("Hazard ratios"), *_hazard_ratios(released), *current_use_section.proportionality(released),
+        *current_use_section.by_time(released), *current_use_section.dose_response(released),
+        *described_tables.causes(released), *stopping_section.stopping(released), *bias_section.bias(released),
     ]  # fmt: skip
     return Section("mortality", "Mortality described: rates and current use", tuple(blocks))
 
@@ -71,8 +84,8 @@ def _ratios(released: Released) -> Rows:
     return [
         row
         for analysis in MAIN_CONTRASTS
-        for row in released.rows(analysis=analysis, scale="log_hr")
-        if present(row["estimate"])
+        for row in released.rows(analysis=analysis, scale="log_hr", window="")
+        if present(row["estimate"]) and row["contrast"] in ASKED and not lag_of(row)
     ]
 
 
@@ -125,7 +138,7 @@ def _forest(released: Released, rows: Rows) -> Block:
             "low": math.exp(row["ci_low"]),
             "high": math.exp(row["ci_high"]),
             "reading": interval(row, scale),
-            "counts": f"{number(row['persons'])} / {number(row['events'])}",
+            "counts": behind(row),
         }
         for row in rows
     ]
@@ -155,8 +168,8 @@ def _other_contrasts(released: Released, rows: Rows) -> list[Block]:
                 f"{row['contrast']}",
                 row["outcome"],
                 _method(row),
-                number(row["persons"]),
-                number(row["events"]),
+                number(row["persons"]) if present(row["persons"]) else WITHHELD,
+                number(row["events"]) if present(row["events"]) else WITHHELD,
                 interval(row, scale),
             )
             for row in rows

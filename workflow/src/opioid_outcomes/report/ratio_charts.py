@@ -69,34 +69,37 @@ def _forest_panel(name: str, rows: Rows, x: dict[str, Any], counts: str) -> Any:
         texts.mark_text(align="left", fontSize=10, color=QUIET).encode(text="counts:N").properties(
             width=80, height=height, title=heads[1]
         ),
-        spacing=8,
+        spacing=8, bounds="flush",
     )  # fmt: skip
 
 
-def along_bands(by_panel: dict[str, Rows], bands: list[str], *, x_title: str, y_title: str, width: int) -> Any:
-    """Ratios along bands, one colour and shape per ``series``, side by side within each band; a panel per name."""
+def along_bands(by_panel: dict[str, Rows], bands: list[str], *, width: int, titles: dict[str, str]) -> Any:
+    """Ratios along bands, one colour and shape per ``series``, side by side within each band; a panel per name.
+
+    ``titles``: of the axes, ``x`` and ``y``, and by panel of its series.
+    """
     import altair as alt
 
     scale, ticks = _log_scale([end for rows in by_panel.values() for end in _ends(rows)])
     charts = []
     for name, rows in by_panel.items():
         series = list(dict.fromkeys(row["series"] for row in rows))
-        x = alt.X("band:N", sort=bands, scale=alt.Scale(domain=bands), title=x_title, axis=alt.Axis(labelAngle=0))
+        x = alt.X("band:N", sort=bands, scale=alt.Scale(domain=bands), title=titles["x"], axis=alt.Axis(labelAngle=0))
         offset = alt.XOffset("series:N", sort=series, scale=alt.Scale(domain=series, paddingInner=0.3))
         axis = alt.Axis(values=ticks, format="~g")
         colour = alt.Color(
-            "series:N", title=None, scale=alt.Scale(domain=series, range=list(PALETTE)),
-            legend=alt.Legend(orient="top", columns=1, symbolStrokeWidth=1),
+            "series:N", title=titles[name], scale=alt.Scale(domain=series, range=list(PALETTE)),
+            legend=alt.Legend(orient="top", titleOrient="left", titleFontWeight="normal", symbolStrokeWidth=1),
         )  # fmt: skip
         shapes = alt.Scale(domain=series, range=["circle", "square", "triangle-up"])
-        shape = alt.Shape("series:N", title=None, scale=shapes, legend=alt.Legend(orient="top"))
+        shape = alt.Shape("series:N", title=titles[name], scale=shapes, legend=alt.Legend(orient="top"))
         base = alt.Chart(values([row for row in rows if "estimate" in row])).encode(x=x, xOffset=offset, color=colour)
-        y: dict[str, Any] = {"scale": scale, "axis": axis, "title": y_title}
+        y: dict[str, Any] = {"scale": scale, "axis": axis, "title": titles["y"]}
         spans = base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", **y), y2="high:Q")
         points = base.mark_point(filled=True, size=50, opacity=1).encode(y=alt.Y("estimate:Q", **y), shape=shape)
         null = alt.Chart(values([{"null": 1.0}])).mark_rule(color=QUIET).encode(y=alt.Y("null:Q", **y))
-        charts.append((null + spans + points).properties(width=width, height=190, title=name))
-    return alt.concat(*charts, columns=2, spacing=24).resolve_scale(color="independent", shape="independent")
+        charts.append((null + spans + points).properties(width=width, height=150, title=name))
+    return alt.concat(*charts, columns=2, spacing=16).resolve_scale(color="independent", shape="independent")
 
 
 def dose_curve(by_cohort: dict[str, Rows], *, width: int) -> Any:

@@ -11,7 +11,7 @@ from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Para
 from opioid_outcomes.report.drawing import WIDTH, svg
 from opioid_outcomes.report.ratio_lines import HEADS, any_told, counted, drawn, lag_of, rate_of, ratio_of, told
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import present
+from opioid_outcomes.report.words import number, present
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -57,12 +57,10 @@ def _panels(released: Released) -> dict[str, Rows]:
     for cohort in released.cohorts_and_pooled:
         rows = _own(released, cohort)
         lagged = [
-            ("no lag" if not lag else f"lag {lag} days", band, ratio_of(rows, _contrast(band), lag=lag))
-            for lag in _lags(rows)
-            for band in BANDS
+            (number(lag), band, ratio_of(rows, _contrast(band), lag=lag)) for lag in _lags(rows) for band in BANDS
         ]
         lengths = [
-            (f"{named(length).replace('-', '–')} days of therapy", band, ratio_of(rows, _contrast(band, length)))
+            (named(length).replace("-", "–"), band, ratio_of(rows, _contrast(band, length)))
             for length in LENGTHS
             for band in BANDS
         ]
@@ -85,8 +83,8 @@ def _figure(released: Released) -> list[Block]:
     title = "Hazard ratio of death by days since supply ended, against current supply"
     alt = f"{title}. " + " ".join(_panel_words(name, points) for name, points in panels.items())
     chart = ratio_charts.along_bands(
-        panels, [_label(band) for band in BANDS], x_title="days since supply ended", y_title="hazard ratio",
-        width=WIDTH // COLUMNS - 70,
+        panels, [_label(band) for band in BANDS], width=WIDTH // COLUMNS - 70,
+        titles={"x": "days since supply ended", "y": "hazard ratio", **{name: _series(name) for name in panels}},
     )  # fmt: skip
     caption = (
         f"{title}, adjusted as far as the model allows, with 95 % confidence intervals (cut at 0.05 and 50). By length "
@@ -96,8 +94,12 @@ def _figure(released: Released) -> list[Block]:
     return [Figure("stopping", svg(chart, "stopping", title, alt), caption, alt, note=released.rule)]
 
 
+def _series(panel: str) -> str:
+    return "lag in days:" if panel.endswith(BY_LAG) else "days of therapy:"
+
+
 def _panel_words(name: str, points: Rows) -> str:
-    told_of = [f"{point['series']}, {point['band']} days: {point['reading']}" for point in points]
+    told_of = [f"{_series(name)} {point['series']}, {point['band']} days: {point['reading']}" for point in points]
     return f"{name}: {'; '.join(told_of)}."
 
 

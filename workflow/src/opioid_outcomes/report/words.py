@@ -153,6 +153,12 @@ METHODS: dict[str, str] = {
     "match_complete_case": "matching, complete cases only",
     "ipw": "cloned, censored and weighted",
     "ever_vs_never": "ever against never users",
+    "standardised": "directly standardised for age and sex",
+    "indirect": "observed over expected",
+    "excess": "observed less expected",
+    "calibrated": "calibrated by negative controls",
+    "e_value": "E-value",
+    "imputed": "missing covariates imputed",
     "regression": "history-adjusted regression",
     "two_stage": "two-stage growth model",
     "aalen_johansen": "Aalen–Johansen",
@@ -171,6 +177,12 @@ ANALYSES: dict[str, str] = {
     "mortality.sustained": "Mortality under sustained strategies (secondary)",
     "mortality.cause": "Excess deaths by cause (exploratory)",
     "mortality.overdose_share": "Share of excess deaths by cause (exploratory)",
+    "mortality.smr": "Mortality against the general population",
+    "mortality.stopping": "Mortality after stopping (exploratory)",
+    "mortality.negative_control": "Negative controls",
+    "mortality.e_value": "E-values of mortality ratios",
+    "addiction.dose": "Opioid use disorder by dose (exploratory)",
+    "addiction.duration": "Opioid use disorder by duration of use (exploratory)",
     "trajectory.drift": "Drift of dose and of pain (descriptive)",
     "trajectory.taper": "What follows a taper (descriptive)",
     "trajectory.predictors": "What goes with the course of dose and with long-term use (associations)",
@@ -220,7 +232,8 @@ def weighted(row: Row) -> bool:
 
 
 def method_words(method: str) -> str:
-    return METHODS.get(method, plain(method))
+    base, _, lag = method.partition("_lag_")
+    return METHODS.get(base, plain(base)) + (f", lagged by {lag} days" if lag else "")
 
 
 def analysis_words(analysis: str) -> str:
