@@ -88,6 +88,14 @@ def test_a_total_hidden_to_protect_does_not_follow_from_its_parts() -> None:
     assert hidden(rows, CURRENT) == {("death", "", "new user on")}
 
 
+def test_few_people_of_whom_none_died_take_nobody_with_them_but_where_each_is_in_one_group() -> None:
+    few = replace(rate("treatment", 0), persons=6, smallest_cell=6)
+    assert hidden([*MAIN, few], "mortality.rate") == {("death", "", "treatment")}
+    users = replace(rate("baseline user", 0), persons=6, smallest_cell=6)
+    rows = [rate("all", 92), users, rate("non user", 92)]
+    assert hidden(rows, "mortality.rate") == {("death", "", "baseline user"), ("death", "", "non user")}
+
+
 def test_a_cause_of_few_deaths_takes_another_of_the_same_group() -> None:
     causes = {"cancer": (120, 180), "cardiovascular": (90, 62), "opioid overdose": (40, 3), "unknown cause": (0, 35)}
     rows = [

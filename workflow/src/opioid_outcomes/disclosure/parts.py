@@ -21,6 +21,7 @@ USE = {
     "never": "off", "recent": "off", "former": "off",
     "on": "all", "off": "all", "treatment": "all", "unknown": "all", "baseline user": "all", "non user": "all",
 }  # fmt: skip
+OF_PEOPLE = ("baseline user", "non user")  # groups in one of which each person is
 # The clock of stopping runs without carry-over; with that of 30 days, and recent up to 90, its bands add up to these.
 CLOCK = {
     "current supply": "on", "0-30 days since stopping": "on", "31-90 days since stopping": "recent",
@@ -86,6 +87,7 @@ def protected(cells: Iterable[tuple[Cell, int, bool]], threshold: int) -> tuple[
 
     cells: each with its deaths and whether it is small. In a split with a hidden part, or of a hidden total, the next
     smallest parts go until the hidden ones hold ``threshold`` deaths together; if there are none left, the total goes.
+    Parts without a death, which may be told, are not protected.
     A total that has no row of its own is taken to be known. Cost: hundreds of rates, never people.
     """
     deaths: dict[Cell, int] = {}
@@ -111,6 +113,8 @@ def _beside(whole: Cell, parts: list[Cell], deaths: dict[Cell, int], hidden: set
         return set()
     more: set[Cell] = set()
     together = sum(deaths[cell] for cell in inside)
+    if not together and whole not in hidden and not any(cell.group in OF_PEOPLE for cell in inside):
+        return set()  # few people, of whom none died: people are in several groups, so only deaths add up
     shown = sorted((cell for cell in parts if cell not in hidden and deaths[cell]), key=lambda cell: deaths[cell])
     while together < threshold and shown:
         together += deaths[shown[0]]
