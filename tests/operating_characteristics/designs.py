@@ -70,17 +70,15 @@ def line(found: list[Found]) -> str:
 
 
 def judged(found: list[Found]) -> str | None:
-    """What is out of the bounds of the specification, each widened by two Monte Carlo errors; None if nothing is."""
-    told = [each for each in found if math.isfinite(each.estimate) and math.isfinite(each.se)]
+    """What is out of bounds: bias over a tenth of the spread; coverage, two Monte Carlo errors allowed."""
     if found[0].wrong:
         return None
+    told = [each for each in found if math.isfinite(each.estimate) and math.isfinite(each.se)]
     estimate = np.array([each.estimate for each in told])
-    spread, n = estimate.std(ddof=1), len(told)
+    bias = (estimate.mean() - found[0].truth) / estimate.std(ddof=1)
     covered = float(np.mean([each.ci_low <= each.truth <= each.ci_high for each in told]))
-    problems = []
-    if abs(estimate.mean() - found[0].truth) > 0.1 * spread + 2 * spread / math.sqrt(n):
-        problems.append("bias")
-    slack = 2 * math.sqrt(0.95 * 0.05 / n)
+    slack = 2 * math.sqrt(0.95 * 0.05 / len(told))
+    problems = [f"bias {bias:.2f} of the SD"] if abs(bias) > 0.1 else []
     if not 0.93 - slack <= covered <= 0.97 + slack:
         problems.append(f"coverage {100 * covered:.1f} %")
     return f"{found[0].quantity}, {found[0].method}: {' and '.join(problems)}" if problems else None
@@ -102,7 +100,7 @@ strategies) told by a million people under each strategy.
 - **n**: replicates with an estimate. A share is refused where the excess may be none; where that happens its mean is of
   the others.
 
-With {replicates:,} replicates: {verdict}
+Out of bounds (bias over a tenth of the SD; coverage, two Monte Carlo errors allowed): {verdict}
 """
 COLUMNS = ("quantity", "method", "truth", "bias (MC error)", "bias / SD", "SD", "mean SE", "coverage", "n")
 

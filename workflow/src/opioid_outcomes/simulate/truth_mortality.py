@@ -106,10 +106,11 @@ def _shares(cohort: Cohort, lived: Futures) -> Iterator[Row]:
 def _msm(cohort: Cohort) -> Iterator[Row]:
     """Always and never on from entry on, in the people studied: exact, as the hazard of each is known."""
     world, risk = cohort.world, cohort.hazards
-    if world.proportional:
+    for window in ("", f"0-{HORIZONS[-1]}") if world.proportional else ():
         yield row(
             "mortality.msm", "iptw", "on vs off", "log_hr", np.log(world.hazard_ratio),
             "hazard of death on against off opioids whatever the later pain, planted; given baseline covariates",
+            window=window,
         )  # fmt: skip
     who = futures.qualified(cohort)
     base, chance = risk.base[who], risk.chance[who]
