@@ -33,8 +33,14 @@ def row(  # noqa: PLR0917
 
 
 def of(cohort: Cohort) -> list[Row]:
-    """By analysis, in the order of ANALYSES 4."""
+    """By analysis, in the order of ANALYSES 4; what too few people leave without a number is not told."""
     lived = futures.live(cohort)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known = _all(cohort, lived)
+    return [each for each in known if np.isfinite(each["truth"]) and np.isfinite(each["se"])]
+
+
+def _all(cohort: Cohort, lived: Futures | None) -> list[Row]:
     return [
         *_current_use(cohort),
         *([] if lived is None else _new_user(cohort, lived)),
