@@ -19,6 +19,10 @@ from opioid_outcomes.survival.rates import log_rate_ratio, per_1000_person_years
 COUNTS = ("persons", "events", "person_years")
 RATE, RATIO, SHARE, SLOPE = "rate_per_1000py", "log_rate_ratio", "share", "slope"
 CLASS = "class:"
+# Differences by cause of death, which add up to that of all deaths, and their shares, which are of that difference and
+# of no count of people: they add up to 1.
+CAUSES = ("mortality.cause", "mortality.overdose_share")
+OF_ONE_DIFFERENCE = ["cohort", "analysis", "method", "contrast", "window", "scale", "spec"]
 E_VALUE = "mortality.e_value"
 MODELLED = "^(adjusted|iptw|calibrated)"  # methods whose standard error is not that of two counts
 # Significant figures of a mean slope. Limits over standard error are the quantile of t at persons - 1, which two
@@ -49,7 +53,8 @@ def released(frame: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     rest = (pl.col("persons") - pl.col("events")).is_between(1, profile.threshold - 1).fill_null(value=False)
     counts = ("persons", "events", "smallest_cell")
     frame = frame.with_columns(small=pl.any_horizontal(rest, *(profile.small(name) for name in counts)))
-    frame = _with_hidden_groups(frame, profile.threshold).with_columns(
+    frame = _with_hidden_groups(frame, profile.threshold)
+    frame = frame.with_columns(pl.col("hidden") | _next_smallest_cause()).with_columns(
         pl.col(name) | _pooled_of_a_withheld_part(name) for name in ("hidden", "uncounted")
     )
     frame = _coarse(_without_members_of_few(frame, profile))
@@ -71,6 +76,14 @@ def _with_hidden_groups(frame: pl.DataFrame, threshold: int) -> pl.DataFrame:
         hidden=pl.col("small") | (pl.col("of_groups") == "small") | (protected & ~adjusted),
         uncounted=protected & adjusted,
     )
+
+
+def _next_smallest_cause() -> pl.Expr:
+    """Whether a cause is the next smallest beside the only hidden one of a difference: the sum would tell that."""
+    of_cause = pl.col("analysis").is_in(CAUSES) & (pl.col("scale") != "log_hr")
+    alone = (pl.col("hidden").sum().over(OF_ONE_DIFFERENCE) == 1) & of_cause
+    events = pl.when(~pl.col("hidden") & (pl.col("events") > 0)).then("events")
+    return (alone & (events.rank("ordinal").over(OF_ONE_DIFFERENCE) == 1)).fill_null(value=False)
 
 
 def _pooled_of_a_withheld_part(name: str) -> pl.Expr:
@@ -154,7 +167,7 @@ def _group(row: dict[str, Any], contrast: str) -> Group:
 
 def _recomputed(row: dict[str, Any], shown: dict[Group, Counted]) -> dict[str, Any]:
     """The numbers of a rate or ratio of rates from the counts shown; nothing for other rows."""
-    if row["estimate"] is not None and row["scale"] == SHARE:
+    if row["estimate"] is not None and row["scale"] == SHARE and row["analysis"] not in CAUSES:
         return _share(row)
     if row["estimate"] is None or row["cohort"] == "pooled" or row["scale"] not in (RATE, RATIO):
         return {}

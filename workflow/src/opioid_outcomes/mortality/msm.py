@@ -227,11 +227,12 @@ def truncation_table(design: made_of.Design, weights: made_of.MadeWeights, *, es
             {
                 "lower": low, "upper": high, "persons": design.persons, "mean": total / len(cut),
                 "largest": float(cut.max()), "ess": total**2 / float((cut**2).sum()), "log_hr": log_hr, "se": se,
+                "smallest_cell": _counts(design)["smallest_cell"],
             }
         )  # fmt: skip
     schema = {
         "lower": pl.Float64, "upper": pl.Float64, "persons": pl.Int64, "mean": pl.Float64, "largest": pl.Float64,
-        "ess": pl.Float64, "log_hr": pl.Float64, "se": pl.Float64,
+        "ess": pl.Float64, "log_hr": pl.Float64, "se": pl.Float64, "smallest_cell": pl.Int64,
     }  # fmt: skip
     return pl.DataFrame(found, schema=schema).with_columns(pl.col("largest").round_sig_figs(2))
 

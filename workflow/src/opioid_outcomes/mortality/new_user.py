@@ -82,7 +82,7 @@ def new_user(
     deaths = kept.filter(pl.col("event") == 1)["person_id"].n_unique()
     judged = arms.diagnose(kept["person_id"].rank("dense").to_numpy(), deaths)
     gate = judged.gate(inverse=choices.weighting == "iptw", active=comparator != "non_user", event="death")
-    displays["new_user_balance"] = trial_displays.balance(comparator, arms)
+    displays["new_user_balance"] = trial_displays.balance(comparator, arms, kept["person_id"].rank("dense").to_numpy())
 
     outcomes = outcomes_of(kept)
     displays["new_user_diagnostics"] = trial_displays.diagnostics(comparator, outcomes, arms, judged)

@@ -70,9 +70,10 @@ def causes_of(
         for analysis, scale in ((CAUSE, "risk_difference"), (SHARE, "share"))
     ]  # fmt: skip
     counted = arms.final > 0
+    people = _dead(found, followed, _kinds(kept, told), counted)
     for horizon in choices.horizons:
-        rows += _at(row, found, followed, horizon, counted)
-    return rows, _display(comparator, found)
+        rows += _at(row, found, followed, people, horizon, counted)
+    return rows, _display(comparator, found, people)
 
 
 def _refused(row: Estimate, gate: str) -> list[Estimate]:
@@ -80,28 +81,52 @@ def _refused(row: Estimate, gate: str) -> list[Estimate]:
     return [replace(row, outcome=f"death:{OPIOID_OVERDOSE}", gate=gate), share]
 
 
-def _risks(outcomes: Outcomes, trials: pl.DataFrame, causes: Sequence[str], arms: Arms, choices: Choices) -> Risks:
+def _kinds(trials: pl.DataFrame, causes: Sequence[str]) -> np.ndarray:
+    """(n,) 0 for the living, else the number of the cause, from 1."""
     number = {cause: place for place, cause in enumerate(causes, start=1)}
     kind = trials.select(
         pl.when(pl.col("event") == 1)
         .then(main_group(pl.col("cause")).replace_strict(number, default=None, return_dtype=pl.Int64))
         .otherwise(0)
     ).to_series()
+    return kind.to_numpy()
+
+
+def _risks(outcomes: Outcomes, trials: pl.DataFrame, causes: Sequence[str], arms: Arms, choices: Choices) -> Risks:
     return risks(
-        outcomes.time, kind.to_numpy(), outcomes.arm, arms.design.x, names=arms.design.names, causes=causes,
+        outcomes.time, _kinds(trials, causes), outcomes.arm, arms.design.x, names=arms.design.names, causes=causes,
         horizons=choices.horizons, estimand="att", person=outcomes.unit, se=choices.standard_error,
         replicates=choices.replicates, seed=choices.seed, weights=arms.base, ridge=choices.ridge,
     )  # fmt: skip
 
 
-def _at(row: Estimate, found: Risks, outcomes: Outcomes, horizon: int, counted: np.ndarray) -> list[Estimate]:
+def _dead(found: Risks, outcomes: Outcomes, kind: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """(arms, horizons, causes) people who died, once each whatever the number of their index dates."""
+    return np.array(
+        [
+            [
+                [
+                    len(np.unique(outcomes.person[counted & (outcomes.arm == arm) & died & (kind == k)]))
+                    for k in range(1, len(found.causes) + 1)
+                ]
+                for horizon in found.horizons
+                for died in [outcomes.until(horizon)[1]]
+            ]
+            for arm in (0, 1)
+        ]
+    )
+
+
+def _at(  # noqa: PLR0917
+    row: Estimate, found: Risks, outcomes: Outcomes, people: np.ndarray, horizon: int, counted: np.ndarray
+) -> list[Estimate]:  # fmt: skip
     """Difference and share of every cause by a horizon."""
     here = replace(row, window=f"0-{horizon}", **amounts(outcomes, horizon, counted))
     refused = few_deaths(here.events or 0, outcomes, horizon, counted)
     place, shares = found.horizons.index(float(horizon)), found.share(horizon)
     rows = []
     for k, cause in enumerate(found.causes):
-        deaths = found.events[:, place, k]
+        deaths = people[:, place, k]
         smallest_cell = smallest(here.smallest_cell, *(int(count) for count in deaths))
         one = replace(here, outcome=f"death:{cause}", events=int(deaths.sum()), smallest_cell=smallest_cell)
         difference = replace(one, scale="risk_difference")
@@ -124,14 +149,14 @@ def _bounds(found: Risks, place: int, cause: str) -> str:
     return f"; from {bounds.low:.2f} to {bounds.high:.2f} as the unknown causes may have been"
 
 
-def _display(comparator: str, found: Risks) -> pl.DataFrame:
+def _display(comparator: str, found: Risks, people: np.ndarray) -> pl.DataFrame:
     parts = [DISPLAY.empty()]
     for place, horizon in enumerate(found.horizons):
         comparators, treated = found.incidence[:, place]
         if not np.isfinite(comparators + treated).all():
             continue
         shares = [found.share(horizon)[cause].estimate for cause in found.causes]
-        events = found.events[:, place]
+        events = people[:, place]
         parts.append(
             pl.DataFrame(
                 {

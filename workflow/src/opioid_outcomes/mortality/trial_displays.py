@@ -25,9 +25,9 @@ def shaped(name: str, columns: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame(columns).select(pl.col(key).cast(kind) for key, kind in schema.items())
 
 
-def balance(comparator: str, arms: Arms) -> pl.DataFrame:
-    """Standardised differences; persons are not told by covariate, index dates of either arm are."""
-    ones, others = int(arms.of(1).sum()), int(arms.of(0).sum())
+def balance(comparator: str, arms: Arms, person: np.ndarray) -> pl.DataFrame:
+    """Standardised differences, and the people of either arm behind them. person: (n,) whose index date it is."""
+    ones, others = (len(np.unique(person[arms.of(arm)])) for arm in (1, 0))
     columns = arms.balance.to_dict(as_series=True)
     return shaped(
         "new_user_balance", {"comparator": comparator, "new_users": ones, "comparators": others, **columns}
@@ -41,12 +41,14 @@ def missing_by_arm(comparator: str, trials: pl.DataFrame, baseline: Sequence[str
         rows = trials.filter(pl.col("arm") == arm)
         missing = [rows[name].null_count() for name in baseline]
         share = [count / rows.height for count in missing]
+        gaps = [rows.filter(pl.col(name).is_null())["person_id"].n_unique() for name in baseline]
+        known = [rows.filter(pl.col(name).is_not_null())["person_id"].n_unique() for name in baseline]
         parts.append(
             shaped(
                 "missing_by_arm",
                 {
                     "comparator": comparator, "covariate": list(baseline), "arm": group, "missing": missing,
-                    "index_dates": rows.height, "share": share,
+                    "index_dates": rows.height, "share": share, "persons_missing": gaps, "persons_known": known,
                 },
             )
         )  # fmt: skip
@@ -55,6 +57,7 @@ def missing_by_arm(comparator: str, trials: pl.DataFrame, baseline: Sequence[str
 
 def diagnostics(comparator: str, outcomes: Outcomes, arms: Arms, judged: Diagnostics) -> pl.DataFrame:
     """What the gates read, and how much each arm holds."""
+    far, apart = judged.outside * len(outcomes.arm), (1 - judged.equipoise) * len(outcomes.arm)
     parts = []
     for arm, group in enumerate(groups(comparator)):
         rows = (outcomes.arm == arm) & (arms.final > 0)
@@ -66,11 +69,19 @@ def diagnostics(comparator: str, outcomes: Outcomes, arms: Arms, judged: Diagnos
                     "comparator": comparator, "arm": [group], "persons": told["persons"],
                     "index_dates": int(rows.sum()), "events": told["events"], "person_years": told["person_years"],
                     "ess": judged.ess[arm], "outside": judged.outside, "equipoise": judged.equipoise,
-                    "mdrr": judged.mdrr if np.isfinite(judged.mdrr) else None, "largest_smd": judged.max_smd,
+                    "mdrr": float(f"{judged.mdrr:.2g}") if np.isfinite(judged.mdrr) else None,
+                    "largest_smd": judged.max_smd, "persons_outside": _people_with(far, outcomes),
+                    "persons_apart": _people_with(apart, outcomes),
                 },
             )
         )  # fmt: skip
     return pl.concat(parts)
+
+
+def _people_with(index_dates: float, outcomes: Outcomes) -> int:
+    """The fewest people who may have so many index dates, as by all people's mean; a share is judged by them."""
+    each = len(outcomes.arm) / max(len(np.unique(outcomes.person)), 1)
+    return int(np.ceil(round(index_dates / each, 6)))
 
 
 def survival(comparator: str, outcomes: Outcomes, weights: Floats, horizons: Sequence[int]) -> pl.DataFrame:

@@ -24,7 +24,6 @@ from opioid_outcomes.report.words import (
     WITHHELD,
     has_interval,
     interval,
-    listed,
     number,
     percent,
     present,
@@ -194,10 +193,10 @@ def _absent(released: Released, days: int) -> list[Block]:
         groups.setdefault((row["cohort"], row["contrast"], row["analysis"]), []).append(row)
     told_of = []
     for (cohort, contrast, analysis), rows in groups.items():
-        name = f"{cohort}, {against(comparators[contrast])}, {what[analysis]}"
+        name = f"{cohort}, {against(comparators[contrast])}"
         for gate in dict.fromkeys(row["gate"] for row in rows if not present(row["estimate"])):
             own = [row for row in rows if row["gate"] == gate]
-            of = "" if len(own) == len(rows) else f" of {listed([_cause(row) for row in own])}"
-            told_of.append((f"{name}{of}", own[0]))
+            some = "" if len(own) == len(rows) else " of some causes"
+            told_of.append((f"{name}, {what[analysis]}{some}", own[0]))
     withheld = reasons(told_of)
     return [Paragraph("Not shown, and why:"), Bullets(withheld)] if withheld else []

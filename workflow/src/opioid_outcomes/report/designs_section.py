@@ -98,8 +98,8 @@ def _row(released: Released, cohort: str, design: Design) -> Row | None:
 
 def _reading(*, wrong: bool) -> str:
     trap = (
-        " The first line is a trap that is easily fallen into, drawn in grey with a cross: it makes opioids look safer "
-        "than they are, however many covariates are adjusted for."
+        " The first line is a trap that is easily fallen into, drawn in grey with a cross: the time before "
+        "starting, in which users cannot die, makes opioids look safer than they are, whatever is adjusted for."
         if wrong
         else ""
     )

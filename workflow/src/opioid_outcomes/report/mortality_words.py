@@ -85,15 +85,27 @@ def why(row: Row) -> str:
 
 
 def reasons(rows: Iterable[tuple[str, Row]]) -> tuple[str, ...]:
-    """Sentences on what is withheld and why, each reason once: of ``(what, row)`` those rows without a number."""
-    by_reason: dict[tuple[str, str], list[str]] = {}
+    """Sentences on what is withheld and why, each reason once: of ``(what, row)`` those rows without a number.
+
+    The horizons of what is withheld for one reason stand behind its name.
+    """
+    by_reason: dict[tuple[str, str], dict[str, list[str]]] = {}
     for what, row in rows:
         if present(row["estimate"]):
             continue
-        kind = "Withheld" if row["gate"].startswith("fail") or hidden_by_disclosure(row) else "Not evaluable"
-        named = by_reason.setdefault((kind, why(row).removeprefix("withheld").lstrip(": ")), [])
-        named += [what] if what not in named else []
-    return tuple(f"{listed(names)}: {kind.lower()} because {reason}." for (kind, reason), names in by_reason.items())
+        kind = "withheld" if row["gate"].startswith("fail") or hidden_by_disclosure(row) else "not evaluable"
+        named = by_reason.setdefault((kind, why(row).removeprefix("withheld").lstrip(": ")), {})
+        days = named.setdefault(what, [])
+        horizon = f"{int(row['window'].partition('-')[2]):,}" if row["window"] else ""
+        days += [horizon] if horizon and horizon not in days else []
+    return tuple(
+        f"{'; '.join(_with_days(*each) for each in named.items())}: {kind} because {reason}."
+        for (kind, reason), named in by_reason.items()
+    )
+
+
+def _with_days(what: str, days: list[str]) -> str:
+    return f"{what} ({listed(days)} days)" if days else what
 
 
 def simulated(released: Released) -> list[str]:

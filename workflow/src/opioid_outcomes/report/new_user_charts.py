@@ -7,9 +7,10 @@ from typing import Any
 from opioid_outcomes.report.drawing import EXPOSED, INK, QUIET, REFERENCE, values
 
 Rows = list[dict[str, Any]]
-IN_SCORE, LEFT_OUT = 8, 5  # lines of a panel
-LINE = 13  # pixels
-LABEL = 150  # pixels that names of covariates may take
+IN_SCORE, LEFT_OUT = 6, 4  # lines of a panel
+LINE = 11  # pixels
+LABEL = 112  # pixels that names of covariates may take
+FEW_PANELS, COLUMNS = 4, 3  # more panels than a few stand in three columns, so that the figure fits a page
 BEFORE, AFTER = "before", "after weighting"
 
 
@@ -27,11 +28,13 @@ def balance(panels: dict[str, Rows], limit: float) -> Any:
     picked = {name: chosen(rows) for name, rows in panels.items()}
     ends = [abs(row[key] or 0) for rows in picked.values() for row in rows for key in ("smd_before", "smd_after")]
     scale = alt.Scale(domain=[0, 1.05 * max([*ends, 2 * limit])], nice=False)
-    charts = [_panel(name, rows, scale, limit) for name, rows in picked.items()]
-    return alt.concat(*charts, columns=2, spacing=18).resolve_scale(color="shared", shape="shared")
+    columns = 2 if len(picked) <= FEW_PANELS else COLUMNS
+    width = 180 if columns == 2 else 88
+    charts = [_panel(name, rows, scale, limit, width) for name, rows in picked.items()]
+    return alt.concat(*charts, columns=columns, spacing=12).resolve_scale(color="shared", shape="shared")
 
 
-def _panel(name: str, rows: Rows, scale: Any, limit: float) -> Any:
+def _panel(name: str, rows: Rows, scale: Any, limit: float, width: int) -> Any:
     import altair as alt
 
     data = [
@@ -41,7 +44,7 @@ def _panel(name: str, rows: Rows, scale: Any, limit: float) -> Any:
     ]
     axis = alt.Axis(ticks=False, domain=False, grid=True, labelFontSize=9, labelLimit=LABEL)
     y = alt.Y("label:N", sort=[row["label"] for row in rows], title=None, axis=axis)
-    x = alt.X("size:Q", title="|standardised difference|", scale=scale, axis=alt.Axis(tickCount=4, grid=False))
+    x = alt.X("size:Q", title="|standardised difference|", scale=scale, axis=alt.Axis(tickCount=3, grid=False))
     rule = alt.Chart(values([{"at": limit}])).mark_rule(color=QUIET, strokeDash=[4, 3])
     colour = alt.Color(
         "when:N", title=None, scale=alt.Scale(domain=[BEFORE, AFTER], range=[REFERENCE, EXPOSED]),
@@ -52,9 +55,13 @@ def _panel(name: str, rows: Rows, scale: Any, limit: float) -> Any:
         "kind:N", title=None, scale=alt.Scale(domain=kinds, range=["circle", "triangle-up"]),
         legend=alt.Legend(orient="top", symbolStrokeColor=INK),
     )  # fmt: skip
-    points = alt.Chart(values(data)).mark_point(size=30, strokeWidth=1.4).encode(x=x, y=y, color=colour, shape=shape)
+    points = (
+        alt.Chart(values(data))
+        .mark_point(size=24, strokeWidth=1.4, opacity=1)
+        .encode(x=x, y=y, color=colour, shape=shape)
+    )
     line = rule.encode(x=alt.X("at:Q", scale=scale))
-    return (line + points).properties(width=165, height=LINE * len(rows), title=alt.TitleParams(name, fontSize=11))
+    return (line + points).properties(width=width, height=LINE * len(rows), title=alt.TitleParams(name, fontSize=10))
 
 
 def _kind(row: dict[str, Any]) -> str:

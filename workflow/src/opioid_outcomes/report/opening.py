@@ -188,6 +188,10 @@ def key_numbers(released: Released) -> Section:
     return Section("key-numbers", "Key numbers", tuple(blocks))
 
 
+def _itt(released: Released) -> list[dict[str, Any]]:
+    return released.rows(analysis=PRIMARY, method=released.config.mortality.weights, scale="risk_difference")
+
+
 def _primary(released: Released) -> list[Block]:
     """The primary estimate of mortality, what it is of, and why it is absent where it is."""
     lines = new_user_section.key_rows(released)
@@ -196,7 +200,8 @@ def _primary(released: Released) -> list[Block]:
     days = primary_horizon(released.config)
     told = new_user_section.key_reasons(released)
     blocks: list[Block] = []
-    if any(len(line) > 1 for line in lines):
+    shown = any(row["window"] == f"0-{days}" and present(row["estimate"]) for row in _itt(released))
+    if shown:
         populations = listed([f"“{text}”" for text in new_user_section.populations(released)])
         caption = (
             f"Primary: death within {within(days)} of starting an opioid, against comparators (95 % CI), by intention "

@@ -52,14 +52,10 @@ def _msm(released: Released) -> list[Block]:
         *_msm_risks(released),
     ]
     absent = [row for row in released.rows(analysis=MSM) if not present(row["estimate"])]
-    withheld = reasons((f"{row['cohort']}, {row['contrast']}{_days(row)}", row) for row in absent)
+    withheld = reasons((f"{row['cohort']}, {row['contrast']}", row) for row in absent)
     if withheld:
         blocks += [Paragraph("Not shown, and why:"), Bullets(withheld)]
     return [*blocks, *_weights(released), *_truncation(released)]
-
-
-def _days(row: Row) -> str:
-    return f", {row['window'].replace('-', ' to ')} days" if row["window"] else ""
 
 
 def _msm_hazards(released: Released) -> list[Block]:
@@ -200,7 +196,7 @@ def _sustained(released: Released) -> list[Block]:
     else:
         blocks.append(Notice("No contrast of sustained strategies may be shown; the reasons follow."))
     absent = [row for row in released.rows(analysis=SUSTAINED, method="ipw") if not present(row["estimate"])]
-    withheld = reasons((f"{row['cohort']}, {row['contrast']}{_days(row)}", row) for row in absent)
+    withheld = reasons((f"{row['cohort']}, {row['contrast']}", row) for row in absent)
     if withheld:
         blocks += [Paragraph("Not shown, and why:"), Bullets(withheld)]
     return [*blocks, *_curves(released), *_following(released)]

@@ -40,7 +40,7 @@ def estimate_sustained(inputs: dict[str, Path], outputs: dict[str, Path], settin
             why = sustained.UNKNOWN[notes["exposure"]]
             results = [sustained.not_estimated(contrast, why) for contrast in sustained.QUESTIONS]
     rows = [row for result in results for row in result.rows]
-    curves = pl.concat([DISPLAYS["sustained_survival"].empty(), *(result.survival for result in results)])
+    curves = pl.concat([DISPLAYS["sustained_survival"].empty(), *(_as_far_as_told(result) for result in results)])
     tests = pl.concat([DISPLAYS["sustained_diagnostics"].empty(), *(result.diagnostics for result in results)])
     withheld = unobserved_deaths_of(notes)
     if withheld:
@@ -52,6 +52,16 @@ def estimate_sustained(inputs: dict[str, Path], outputs: dict[str, Path], settin
     io.write_frame(tests, outputs["sustained_diagnostics"])
     evaluable = sum(row.gate == "pass" for row in rows)
     return f"{evaluable} of {len(rows)} estimates evaluable"
+
+
+def _as_far_as_told(result: Result) -> pl.DataFrame:
+    """Curves up to the longest horizon of which the gates let the contrast be told: they would else give it away."""
+    told = [
+        float(row.window.partition("-")[2])
+        for row in result.rows
+        if row.method == "ipw" and row.gate == "pass" and row.window
+    ]
+    return result.survival.filter(pl.col("day") <= max(told, default=-1.0))
 
 
 def _answers(inputs: dict[str, Path], settings: dict[str, Any], chosen: Mortality) -> Iterator[Result]:
