@@ -33,7 +33,7 @@ def test_a_logarithm_is_printed_as_the_ratio_it_stands_for() -> None:
 def test_a_difference_is_printed_as_it_is_and_a_risk_in_percentage_points() -> None:
     row = {"estimate": -0.35, "ci_low": -0.53, "ci_high": 0.17}
     assert interval(row, scales(20)["mean_difference"]) == "−0.35 (−0.53 to 0.17)"
-    assert interval(row, scales(20)["risk_difference"]) == "−35.0 (−53.0 to 17.0)"
+    assert interval(row, scales(20)["risk_difference"]) == "−35.00 (−53.00 to 17.00)"
 
 
 def test_an_estimate_without_limits_has_none_and_a_withheld_one_is_a_dash() -> None:
