@@ -119,7 +119,10 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
     ("population", {"max_followup_days": 365}, {"build_cohort", "emulate_trials", TOLD}),
     (
         "population", {"lookback_days": 90},
-        {"build_cohort", "estimate_trajectories", "emulate_trials", "estimate_new_user", "estimate_sustained", TOLD},
+        {
+            "build_cohort", "estimate_trajectories", "emulate_trials", "estimate_new_user", "estimate_msm",
+            "estimate_sustained", TOLD,
+        },
     ),
 ]  # fmt: skip
 

@@ -12,16 +12,24 @@ import pytest
 from opioid_outcomes import io
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.mortality import Mortality
+from opioid_outcomes.contracts.canonical import CANONICAL
+from opioid_outcomes.contracts.derived import DAILY_DOSE
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import INTERNAL
-from opioid_outcomes.steps.msm import estimate_msm
+from opioid_outcomes.steps.msm import SOURCES, estimate_msm
 
 
 def run(folder: Path, notes: dict[str, Any] | None = None, **mortality: Any) -> tuple[str, dict[str, Path]]:
     inputs = {}
-    for name, table in panel_world.tables(2_500, 1).items():
+    tables = panel_world.tables(2_500, 1)
+    tables["person_time"] = tables["person_time"].with_columns(pl.col("days_since_start") + 40)  # from before entry
+    for name, table in tables.items():
         inputs[name] = folder / f"{name}.parquet"
         io.write_frame(table, inputs[name])
+    for name in SOURCES:
+        schema = (DAILY_DOSE if name == "daily_dose" else CANONICAL[name]).schema(pl.Int64())
+        inputs[name] = folder / f"{name}.parquet"
+        io.write_frame(pl.DataFrame(schema=schema), inputs[name])
     inputs["notes"] = folder / "notes.json"
     io.write_json(
         inputs["notes"], {"deaths": 400, "deaths_after_observation": 1, "exposure": "time_varying"} | (notes or {})
@@ -31,7 +39,7 @@ def run(folder: Path, notes: dict[str, Any] | None = None, **mortality: Any) -> 
         inputs, outputs,
         {"mortality": Mortality(**{"horizons_days": [365], **mortality}).model_dump(),
          "covariates": Covariates(baseline=["age", "sex"], time_varying=["hospital_days"]).model_dump(),
-         "study": "s", "cohort_name": "c"},
+         "population": {"lookback_days": 365}, "study": "s", "cohort_name": "c"},
     )  # fmt: skip
     return line, outputs
 

@@ -84,6 +84,15 @@ rule estimate_new_user:
 
 rule estimate_msm:
     input:
+        **canonical(
+            "persons",
+            "dispensings",
+            "diagnoses",
+            "pain",
+            "measurements",
+            "stays",
+        ),
+        daily_dose=f"{COHORT}/daily_dose.parquet",
         person_time=f"{COHORT}/person_time.parquet",
         cohort=f"{COHORT}/cohort.parquet",
         notes=f"{COHORT}/cohort_notes.json",

@@ -133,7 +133,13 @@ SLICES: dict[str, tuple[str, ...]] = {
         "cohort.deaths_complete_until",
         "study_seed",
     ),
-    "estimate_msm": ("mortality.analyses", "mortality.horizons_days", "mortality.truncation", "covariates"),
+    "estimate_msm": (
+        "mortality.analyses",
+        "mortality.horizons_days",
+        "mortality.truncation",
+        "covariates",
+        "population.lookback_days",
+    ),
     "estimate_sustained": (
         "mortality.analyses",
         "mortality.horizons_days",

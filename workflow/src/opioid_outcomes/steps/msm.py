@@ -9,12 +9,16 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes import io
+from opioid_outcomes.cohort.covariates import Sources
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.mortality.gates import unobserved_deaths_of
 from opioid_outcomes.mortality.msm import Answer, msm
+from opioid_outcomes.mortality.msm_decisions import at_decisions
+
+SOURCES = ("persons", "diagnoses", "dispensings", "pain", "measurements", "stays", "daily_dose")
 
 
 def estimate_msm(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -23,9 +27,14 @@ def estimate_msm(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     notes = io.read_json(inputs["notes"])
     answer = Answer([])
     if "msm" in chosen.analyses:
+        panel, time, cohort = (io.read_table(inputs[name]) for name in ("panel", "person_time", "cohort"))
+        if notes["exposure"] == "time_varying":
+            panel = at_decisions(
+                panel, time, cohort, Sources(**{name: io.read_table(inputs[name]) for name in SOURCES}),
+                time_varying=covariates.time_varying, lookback=settings["population"]["lookback_days"],
+            )  # fmt: skip
         answer = msm(
-            io.read_table(inputs["panel"]), io.read_table(inputs["person_time"]), io.read_table(inputs["cohort"]),
-            baseline=covariates.baseline, time_varying=covariates.time_varying,
+            panel, time, cohort, baseline=covariates.baseline, time_varying=covariates.time_varying,
             missing="complete" if covariates.missing == "complete" else "indicator",
             horizons=chosen.horizons_days, truncation=chosen.truncation, exposure=notes["exposure"],
         )  # fmt: skip
