@@ -1,7 +1,8 @@
 """``mortality.new_user`` (primary): death in new users of opioids against a comparator, by sequential trials.
 
 ANALYSES 4.3. First the arms are made comparable and the gates are read, from a table without outcomes but for the
-number of deaths in all (``trial_arms``, ``causal.gates``); only then is an outcome looked at by arm.
+number of deaths in all (``trial_arms``, ``causal.gates``); only then is an outcome looked at by arm, and not where a
+gate withholds it: neither crudely, nor as a count.
 """
 
 from __future__ import annotations
@@ -75,9 +76,10 @@ def new_user(
             missing=choices.missing, base=base, trim=choices.trim, ridge=choices.ridge,
         )  # fmt: skip
     except NotComparable as failure:
-        refused = replace(row, gate=f"not evaluable: {failure.reason}")
-        crude = _crude(comparator, outcomes_of(trials), base, choices, trials)
-        return Compared(by_horizon(refused, choices) + crude, displays)
+        gate = f"not evaluable: {failure.reason}"
+        return Compared(
+            by_horizon(replace(row, gate=gate), choices) + _no_crude(gate, comparator, choices, trials), displays
+        )
     kept = trials.filter(pl.Series(arms.keep))
     deaths = kept.filter(pl.col("event") == 1)["person_id"].n_unique()
     judged = arms.diagnose(kept["person_id"].rank("dense").to_numpy(), deaths)
@@ -85,11 +87,12 @@ def new_user(
     displays["new_user_balance"] = trial_displays.balance(comparator, arms, kept["person_id"].rank("dense").to_numpy())
 
     outcomes = outcomes_of(kept)
-    displays["new_user_diagnostics"] = trial_displays.diagnostics(comparator, outcomes, arms, judged)
-    crude = _crude(comparator, outcomes_of(trials), base, choices, trials)
-    if gate != "pass":
+    passed = gate == "pass"
+    displays["new_user_diagnostics"] = trial_displays.diagnostics(comparator, outcomes, arms, judged, passed=passed)
+    if not passed:
         withheld = replace(row, gate=gate, **amounts(outcomes, np.inf, arms.final > 0))
-        return Compared(by_horizon(withheld, choices) + crude, displays)
+        return Compared(by_horizon(withheld, choices) + _no_crude(gate, comparator, choices, trials), displays)
+    crude = _crude(comparator, outcomes_of(trials), base, choices, trials)
     row = replace(row, note="; ".join((row.note, *arms.notes)))
     rows = itt(row, outcomes, arms, choices)
     displays["new_user_survival"] = trial_displays.survival(comparator, outcomes, arms.final, choices.horizons)
@@ -113,10 +116,21 @@ def itt(row: Estimate, outcomes: Outcomes, arms: Arms, choices: Choices) -> list
     ]
 
 
+def _no_crude(gate: str, comparator: str, choices: Choices, trials: pl.DataFrame) -> list[Estimate]:
+    """Crude rows where the arms may not be compared: they would tell by arm what the gate withholds."""
+    return by_horizon(replace(_crude_row(comparator, trials), gate=gate), choices)
+
+
+def _crude_row(comparator: str, trials: pl.DataFrame) -> Estimate:
+    return template(
+        comparator, "crude", f"eligible index dates{_sampled(trials)}", "unadjusted; SE clustered by person"
+    )  # fmt: skip
+
+
 def _crude(
     comparator: str, outcomes: Outcomes, base: Floats, choices: Choices, trials: pl.DataFrame
 ) -> list[Estimate]:  # fmt: skip
-    row = template(comparator, "crude", f"eligible index dates{_sampled(trials)}", "unadjusted; SE clustered by person")
+    row = _crude_row(comparator, trials)
     simple = replace(choices, standard_error="sandwich")
     try:
         found = weighted_risks(outcomes, None, (), base, "given", simple)

@@ -55,8 +55,10 @@ def missing_by_arm(comparator: str, trials: pl.DataFrame, baseline: Sequence[str
     return pl.concat(parts)
 
 
-def diagnostics(comparator: str, outcomes: Outcomes, arms: Arms, judged: Diagnostics) -> pl.DataFrame:
-    """What the gates read, and how much each arm holds."""
+def diagnostics(
+    comparator: str, outcomes: Outcomes, arms: Arms, judged: Diagnostics, *, passed: bool
+) -> pl.DataFrame:  # fmt: skip
+    """What the gates read, and how much each arm holds; no deaths by arm where the comparison has not passed them."""
     far, apart = judged.outside * len(outcomes.arm), (1 - judged.equipoise) * len(outcomes.arm)
     parts = []
     for arm, group in enumerate(groups(comparator)):
@@ -67,7 +69,8 @@ def diagnostics(comparator: str, outcomes: Outcomes, arms: Arms, judged: Diagnos
                 "new_user_diagnostics",
                 {
                     "comparator": comparator, "arm": [group], "persons": told["persons"],
-                    "index_dates": int(rows.sum()), "events": told["events"], "person_years": told["person_years"],
+                    "index_dates": int(rows.sum()), "events": told["events"] if passed else None,
+                    "person_years": told["person_years"],
                     "ess": judged.ess[arm], "outside": judged.outside, "equipoise": judged.equipoise,
                     "mdrr": float(f"{judged.mdrr:.2g}") if np.isfinite(judged.mdrr) else None,
                     "largest_smd": judged.max_smd, "persons_outside": _people_with(far, outcomes),

@@ -27,6 +27,7 @@ UNSEEN = {
     "baseline": "opioid use is known at one interview only, not the day on which it began",
     "none": "no opioid exposure is recorded",
 }
+NOT_IMPUTED = "missing covariates are a category of their own, not imputed"
 SOURCES = ("persons", "diagnoses", "dispensings", "pain", "measurements", "stays", "daily_dose")
 
 
@@ -56,7 +57,10 @@ def estimate_new_user(inputs: dict[str, Path], outputs: dict[str, Path], setting
                 dates, copies,
             ) if copies else compared.rows  # fmt: skip
             rows += complete_cases(comparator, dates, choices, left_out=left_out)
-            rows += _withheld(as_treated(comparator, compared, choices, over_time), unobserved_deaths_of(notes))
+            treated = as_treated(comparator, compared, choices, over_time)
+            if covariates.missing == "mi":
+                treated = [replace(row, note=f"{row.note}; {NOT_IMPUTED}") for row in treated]
+            rows += _withheld(treated, unobserved_deaths_of(notes))
             for name, frame in compared.displays.items():
                 displays[name].append(frame)
         if {"cause", "overdose_share"} & {*chosen.analyses}:

@@ -1,0 +1,186 @@
+"""Keeping to a strategy: intervals of index dates until it is left, weighted for having been left by others like them.
+
+Inverse probability of censoring weights (Robins & Finkelstein 2000 Biometrics 56:779; Hernan & Robins (2020) What If,
+ch. 12.6 and 21). They are stabilised by arm and time only: the curves are marginal, and a numerator of baseline
+covariates would leave in them what these covariates do to leaving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from opioid_outcomes.causal.time_varying_weights import truncate
+from opioid_outcomes.mortality.intervals import INTERVAL_DAYS
+from opioid_outcomes.survival import binary_regression
+from opioid_outcomes.survival.binary_regression import RegressionFailure
+from opioid_outcomes.survival.risk_sets import Floats, Ints
+
+# First intervals of bands within which the chance of leaving is constant: it changes most at the beginning
+BANDS = (0, 1, 2, 3, 4, 6, 12, 24)
+CELLS = 2 * len(BANDS)  # of an arm: bands, and whether the decision is one of the interval's first day
+# Penalty, in decisions: what one more would tell of a coefficient of a standard deviation. No covariate tells for sure
+# who leaves then, and with many decisions it is nothing
+PENALTY = 1.0
+FEWEST = 1e-12  # a probability of staying is not taken as smaller: rounding, not data
+KNOWN = ("row", "person_id", "interval", "start", "stop")
+
+Intervals = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Adherence:
+    """Index dates followed while they keep to their strategy: rows of intervals and what they weigh.
+
+    left: (n,) days from index at which the strategy was left, inf never. row, start, stop: of the intervals; weight:
+    of not having left before. refit: those weights where each of the n index dates counts as often as it says.
+    """
+
+    left: Floats
+    row: Ints
+    start: Floats
+    stop: Floats
+    weight: Floats
+    refit: Callable[[Floats], Floats] | None = None
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """Decisions of one arm at which somebody leaves: their places among all, design and outcome."""
+
+    places: Ints
+    cell: Ints  # 0 .. CELLS - 1
+    x: Floats
+    names: tuple[str, ...]
+    row: Ints  # of the index date
+    leaves: Floats
+    start: Floats | None = None
+
+    def fit(self, counts: Floats | None) -> tuple[Floats, Floats]:
+        """Probability of leaving at each decision, and the coefficients; the former 0 if nobody leaves."""
+        told = self.leaves if counts is None else self.leaves[counts > 0]
+        if not told.any():
+            return np.zeros(len(self.places)), np.zeros(0)
+        mass = len(self.leaves) if counts is None else counts.sum()
+        found = binary_regression.fit(
+            self.x, self.leaves, names=self.names, weights=counts, ridge=PENALTY / mass, start=self.start
+        )
+        return found.fitted, found.params
+
+    def factors(self, counts: Floats | None) -> tuple[Floats, Floats]:
+        """Stabilised factor of each decision, of staying; and the coefficients."""
+        leaving, params = self.fit(counts)
+        often = np.ones(len(self.places)) if counts is None else counts
+        size = np.bincount(self.cell, often, CELLS)
+        share = np.bincount(self.cell, often * self.leaves, CELLS) / np.where(size > 0, size, 1.0)
+        return np.maximum(1 - share[self.cell], FEWEST) / np.maximum(1 - leaving, FEWEST), params
+
+
+@dataclass(frozen=True)
+class _Decisions:
+    """Decisions of all index dates, sorted by these and by time. date: (d,) index date; later: of days after the first
+    of an interval, which are those of the intervals' rows."""
+
+    date: Ints
+    later: np.ndarray
+    arms: tuple[_Arm, ...]
+    truncation: tuple[float, float]
+
+    def weights(self, drawn: Floats) -> Floats:
+        """Of the intervals' rows; RegressionFailure where a model has no estimate."""
+        return self._product([arm.factors(drawn[arm.row])[0] for arm in self.arms])
+
+    def first(self) -> tuple[Floats, _Decisions]:
+        """Weights where every index date counts once, and the same decisions, to begin there when redone."""
+        found = [arm.factors(None) for arm in self.arms]
+        begun = tuple(
+            replace(arm, start=params if len(params) else None)
+            for arm, (_, params) in zip(self.arms, found, strict=True)
+        )
+        return self._product([factor for factor, _ in found]), replace(self, arms=begun)
+
+    def _product(self, factors: Sequence[Floats]) -> Floats:
+        """Of the factors of an index date's earlier decisions: who leaves within an interval is counted until then."""
+        logs = np.zeros(len(self.date))
+        for arm, factor in zip(self.arms, factors, strict=True):
+            logs[arm.places] = np.log(factor)
+        before = np.cumsum(logs) - logs
+        begins = np.flatnonzero(np.diff(self.date, prepend=-1) != 0)
+        length = np.diff(begins, append=len(logs))
+        weight = np.exp(before - np.repeat(before[begins], length))[self.later]
+        return truncate(weight, *self.truncation) if self.truncation != (0.0, 100.0) and len(weight) else weight
+
+
+def adherence(
+    trials: pl.DataFrame, score: tuple[Floats, Sequence[str]], intervals: Intervals, *,
+    longest: int, truncation: tuple[float, float] = (0.0, 100.0),
+) -> Adherence:  # fmt: skip
+    """How long the strategies are kept to, and the weights for it; RegressionFailure where they have no estimate.
+
+    trials: arm, follow_up, as_treated_until and what ``intervals`` (``mortality.intervals``) asks. score: the baseline
+    columns (n, p) and their names. longest: days to which anything is looked at. Cost: a logistic regression per arm on
+    its index dates x intervals, of baseline, what is known over time, and bands of time.
+    """
+    arm = trials["arm"].to_numpy()
+    # who leaves on a day decided on what was known on its eve: that day's interval, if it only begins, is theirs too
+    end = pl.min_horizontal("follow_up", pl.col("as_treated_until") + 1, pl.lit(longest))
+    left = trials["as_treated_until"].cast(pl.Float64).fill_null(np.inf).to_numpy()
+    dates = trials.select("person_id", "index", until=end).with_row_index("row")
+    rows = intervals(dates.with_columns(pl.col("row").cast(pl.Int64)))
+    row, interval = rows["row"].to_numpy(), rows["interval"].to_numpy()
+    start, stop = (rows[name].to_numpy().astype(float) for name in ("start", "stop"))
+    stop = np.minimum(stop, left[row])
+    # two decisions an interval: on its first day, which counts for the interval itself, and later in it, for the next
+    first, later = np.flatnonzero(interval > 0), np.flatnonzero(stop > start)
+    place, stage = np.concatenate([first, later]), np.repeat([0, 1], [len(first), len(later)])
+    order = np.lexsort((stage, place))  # rows are sorted by index date and interval
+    place, stage = place[order], stage[order]
+    day, leaving = start[place], left[row[place]]
+    leaves = np.where(stage == 0, leaving == day, (leaving > day) & (leaving < day + INTERVAL_DAYS)).astype(float)
+    cell = 2 * (np.searchsorted(BANDS, interval[place], side="right") - 1) + stage
+    known = _over_time(rows)
+    arms = [
+        _arm(np.flatnonzero(arm[row[place]] == one), cell, leaves, place, row, score, known) for one in (0, 1)
+    ]  # fmt: skip
+    weight, decisions = _Decisions(row[place], stage == 1, tuple(arms), truncation).first()
+    return Adherence(left, row[later], start[later], stop[later], weight, decisions.weights)
+
+
+def _arm(  # noqa: PLR0917
+    places: Ints, cell: Ints, leaves: Floats, place: Ints, row: Ints, score: tuple[Floats, Sequence[str]],
+    known: tuple[Floats, Sequence[str]],
+) -> _Arm:  # fmt: skip
+    """The decisions of an arm at which somebody leaves (elsewhere nothing is to be weighted for), columns that vary."""
+    some = np.bincount(cell[places], leaves[places], CELLS) > 0
+    places = places[some[cell[places]]]
+    parts, names, of = [], [], row[place[places]]
+    for (x, labels), rows in ((score, of), (known, place[places])):
+        present = np.zeros(len(x), bool)
+        present[rows] = True
+        varies = np.ptp(x[present], axis=0) > 0 if len(rows) else np.zeros(len(labels), bool)
+        parts.append(x[:, varies][rows])
+        names += [label for label, one in zip(labels, varies, strict=True) if one]
+    bands = np.flatnonzero(some)[1:]
+    x = np.column_stack([*parts, cell[places][:, None] == bands])
+    return _Arm(places, cell[places], x, (*names, *(f"interval {BANDS[b // 2]}" for b in bands)), of, leaves[places])
+
+
+def _over_time(rows: pl.DataFrame) -> tuple[Floats, list[str]]:
+    """What is known at the beginning of each interval as columns; a missing value is 0 and a column of its own."""
+    columns, names = [], []
+    for name in rows.columns:
+        if name in KNOWN or rows[name].null_count() == rows.height or not rows.schema[name].is_numeric():
+            continue
+        values = rows[name].cast(pl.Float64)
+        columns.append(values.fill_null(0.0).to_numpy())
+        names.append(f"{name} over time")
+        if values.null_count():
+            columns.append(values.is_null().cast(pl.Float64).to_numpy())
+            names.append(f"{name} missing over time")
+    return np.column_stack(columns) if columns else np.zeros((rows.height, 0)), names
+
+
+__all__ = ["Adherence", "Intervals", "RegressionFailure", "adherence"]
