@@ -185,18 +185,20 @@ def _figure(released: Released, panels: dict[tuple[str, str], tuple[Rows, Rows]]
 
 
 def _absent(released: Released, days: int) -> list[Block]:
-    asked = [row for row in _all(released) if row["window"] in ("", f"0-{days}")]
-    what = {CAUSE: "difference", SHARE: "share"}
+    asked = [row | {"window": ""} for row in _all(released) if row["window"] in ("", f"0-{days}")]
     comparators = {contrast: name for name, contrast in NEW_USER_CONTRASTS.items()}
     groups: dict[tuple[str, str, str], Rows] = {}
     for row in asked:
         groups.setdefault((row["cohort"], row["contrast"], row["analysis"]), []).append(row)
     told_of = []
     for (cohort, contrast, analysis), rows in groups.items():
-        name = f"{cohort}, {against(comparators[contrast])}"
+        # of what has no difference to be a share of, one sentence is enough
+        if analysis == SHARE and not any(present(row["estimate"]) for row in groups.get((cohort, contrast, CAUSE), [])):
+            continue
+        name = f"{cohort}, {against(comparators[contrast])}{', shares' if analysis == SHARE else ''}"
         for gate in dict.fromkeys(row["gate"] for row in rows if not present(row["estimate"])):
             own = [row for row in rows if row["gate"] == gate]
-            some = "" if len(own) == len(rows) else " of some causes"
-            told_of.append((f"{name}, {what[analysis]}{some}", own[0]))
+            some = "" if len(own) == len(rows) else ", some causes" if len(own) > 1 else f", {_cause(own[0])}"
+            told_of.append((f"{name}{some}", own[0]))
     withheld = reasons(told_of)
     return [Paragraph("Not shown, and why:"), Bullets(withheld)] if withheld else []

@@ -9,7 +9,7 @@ from opioid_outcomes.report.drawing import EXPOSED, INK, QUIET, REFERENCE, value
 Rows = list[dict[str, Any]]
 IN_SCORE, LEFT_OUT = 6, 4  # lines of a panel
 LINE = 11  # pixels
-LABEL = 112  # pixels that names of covariates may take
+LABEL = 124  # pixels that names of covariates may take
 FEW_PANELS, COLUMNS = 4, 3  # more panels than a few stand in three columns, so that the figure fits a page
 BEFORE, AFTER = "before", "after weighting"
 
@@ -27,7 +27,7 @@ def balance(panels: dict[str, Rows], limit: float) -> Any:
 
     picked = {name: chosen(rows) for name, rows in panels.items()}
     ends = [abs(row[key] or 0) for rows in picked.values() for row in rows for key in ("smd_before", "smd_after")]
-    scale = alt.Scale(domain=[0, 1.05 * max([*ends, 2 * limit])], nice=False)
+    scale = alt.Scale(domain=[-0.01, 1.05 * max([*ends, 2 * limit])], nice=False)
     columns = 2 if len(picked) <= FEW_PANELS else COLUMNS
     width = 180 if columns == 2 else 88
     charts = [_panel(name, rows, scale, limit, width) for name, rows in picked.items()]
