@@ -16,9 +16,9 @@ from opioid_outcomes.exposure.drug_classes import fills_of_classes
 TRIAL_DAYS = 30  # one block of the sequential trials (METHODS D3.4, as the panel's period)
 USING = ("on", "treatment", "unknown")  # states in which an opioid is, or may be, taken
 CLASSES = ("nsaid", "gabapentinoid", "antidepressant")
-# Opioids of step 2 of the analgesic ladder (WHO 1996, Cancer pain relief, 2nd ed., table 4): codeine and its
-# alternatives dihydrocodeine, dextropropoxyphene and tramadol; tilidine with naloxone is used as these (AWMF 145/003).
-# Tapentadol is a step 3 opioid (EAPC, Caraceni 2012 Lancet Oncol 13:e58, lists it with none of step 2).
+# What is called weak here: codeine and tramadol, the opioids of step II of the analgesic ladder in the EAPC's
+# recommendations (Caraceni et al. 2012 Lancet Oncol 13:e58), and by our own choice others that are used in their place,
+# dihydrocodeine, (dextro)propoxyphene and tilidine. All others, tapentadol among them, are called strong.
 WEAK = ("codeine", "dihydrocodeine", "propoxyphene", "tilidine", "tramadol")
 ENCOUNTERS = ("diagnoses", "pain", "dispensings", "therapies", "measurements")
 
