@@ -112,8 +112,7 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
     ),
     (
         "covariates", {"missing": "mi"},
-        {"build_cohort", "estimate_trajectories", "estimate_hyperalgesia", "estimate_addiction", TOLD}
-        | MORTALITY - {"estimate_sustained"},
+        {"build_cohort", "estimate_trajectories", "estimate_hyperalgesia", "estimate_addiction", TOLD} | MORTALITY,
     ),
     ("population", {"exclude": []}, {"build_cohort", "emulate_trials", TOLD}),
     ("population", {"max_followup_days": 365}, {"build_cohort", "emulate_trials", TOLD}),

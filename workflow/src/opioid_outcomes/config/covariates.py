@@ -21,7 +21,7 @@ class Covariates(Section):
     )
     missing: Literal["mi", "indicator", "complete"] = key(
         "indicator",
-        "mi: chained equations, 20 times (msm, sustained and negative_control: indicator); indicator: missing is a"
-        " category of its own; complete: people with missing values are left out (sustained: indicator). Complete cases"
-        " stand beside current_use, baseline_use and new_user.",
+        "mi: chained equations, 20 times (msm and negative_control: indicator); indicator: missing is a category of its"
+        " own; complete: people with missing values are left out. Complete cases stand beside current_use, baseline_use"
+        " and new_user.",
     )  # fmt: skip
