@@ -13,7 +13,6 @@ from opioid_outcomes.report.words import (
     analysis_words,
     hidden_by_disclosure,
     interval,
-    listed,
     method_words,
     number,
     person_years,
@@ -31,6 +30,7 @@ EVENTS = {
     ("trajectory.predictors", "class"): "of classes of dose, the people most likely in the class named first",
     ("trajectory.predictors", "long-term"): "of long-term use, the new users who met its definition",
 }
+NAMED = 3  # contrasts told by name; all of them are rows of estimates.csv
 FAR = 3.0  # standard errors beyond which a simulated truth counts as missed
 
 
@@ -123,22 +123,21 @@ def _outcome(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def _where(released: Released, rows: Rows) -> str:
+    """Which numbers, cohort by cohort: what they compare, a few by name, and how many they are."""
     parts = []
     for cohort in dict.fromkeys(row["cohort"] for row in rows):
-        windows: dict[str, list[str]] = {}
-        for row in (row for row in rows if row["cohort"] == cohort):
-            found = windows.setdefault(_which(released, row), [])
-            window = row["window"].replace("-", " to ")
-            found += [window] if window and window not in found else []
-        which = [f"{name}, days {listed(days)}" if days else name for name, days in windows.items()]
-        parts.append(f"{cohort}: {'; '.join(which)}")
+        own = [row for row in rows if row["cohort"] == cohort]
+        names = list(dict.fromkeys(_which(row) for row in own))
+        more = len(names) - NAMED
+        told = f"{'; '.join(names[:NAMED])}{f' and {more} more' if more > 0 else ''}"
+        parts.append(f"{cohort}: {told} ({number(len(own))} {'number' if len(own) == 1 else 'numbers'})")
     return ". ".join(parts)
 
 
-def _which(released: Released, row: dict[str, Any]) -> str:
-    several = row["analysis"].startswith("trajectory.")  # of more than one outcome
-    outcome = f"{plain(row['outcome']).replace(':', ' ')}: " if several else ""
-    return f"{outcome}{row['contrast']} ({method_words(row['method'])}, {released.scale(row).label})"
+def _which(row: dict[str, Any]) -> str:
+    """What a row compares, and of which outcome where there are several."""
+    outcome = plain(row["outcome"]).replace(":", " ")
+    return row["contrast"] if outcome in ("death", "pain") else f"{outcome}: {row['contrast']}"
 
 
 def all_estimates(released: Released) -> Section:
@@ -161,7 +160,7 @@ def all_estimates(released: Released) -> Section:
         f"{_events(released.rows())}"
     )
     widths = (1.3, 1.5, 0.9, 0.8, 1.6, 1.8, 1.7, 0.8, 0.7, 0.9)
-    table = Table("estimates", caption, heads, tuple(lines), 4, released.rule, widths, wide=True)
+    table = Table("estimates", caption, heads, tuple(lines), 4, released.rule, widths, wide=True, long=True)
     return Section("estimates", "All estimates", (table,))
 
 

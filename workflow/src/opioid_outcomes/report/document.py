@@ -46,7 +46,8 @@ class Heading:
 class Table:
     """A table. The first cell of a row is its heading; a row of one cell is a heading over the rows that follow.
 
-    ``numeric`` counts the columns, from the right, that hold numbers. ``widths`` are relative.
+    ``numeric`` counts the columns, from the right, that hold numbers. ``widths`` are relative. ``long``: of more rows
+    than anybody reads on paper; closed until opened in HTML, and named with its file in the PDF.
     """
 
     kind: ClassVar[str] = "table"
@@ -58,6 +59,7 @@ class Table:
     note: str = ""
     widths: tuple[float, ...] = ()
     wide: bool = False
+    long: bool = False
 
     def __post_init__(self) -> None:
         if any(len(row) not in (1, len(self.columns)) for row in self.rows):
