@@ -161,16 +161,19 @@ OWN = {
 @pytest.mark.parametrize("content", OWN.values(), ids=OWN.keys())
 def test_check_reads_own_tables_as_the_run_will(capsys: pytest.CaptureFixture[str], content: bytes) -> None:
     clinic()
-    for name in ("pain_codes", "excluded", "factors", "products"):
+    names = ("pain_codes", "excluded", "factors", "products", "table", "controls", "disorder")
+    for name in names:
         Path(f"{name}.csv").write_bytes(content)
     own = (
         "population: {chronic_pain_codes: pain_codes.csv, exclude: [cancer, excluded.csv]}\n"
         "exposure: {mme_factors: factors.csv, drug_dictionary: products.csv}\n"
+        "mortality: {life_table: table.csv, negative_controls: [statin, controls.csv]}\n"
+        "addiction: {codes: disorder.csv}\n"
     )
     Path("s.yaml").write_text(CLINIC.replace("points", "poins") + own)
     code, out, err = run(capsys, "check", "s.yaml")
     assert (code, out) == (2, "")
-    for name in ("pain_codes", "excluded", "factors", "products"):
+    for name in names:
         assert f"{name}.csv: " in err
     assert "no column poins" in err  # all at once
     assert err.count("\n    -> ") == len([line for line in err.splitlines() if not line.startswith("    -> ")])
