@@ -72,10 +72,14 @@ class Grid:
         return self.edges[self.interval]
 
 
-def grid(time: npt.ArrayLike, cause: npt.ArrayLike, edges: Sequence[float]) -> Grid:
+def grid(
+    time: npt.ArrayLike, cause: npt.ArrayLike, edges: Sequence[float], until: npt.ArrayLike | None = None
+) -> Grid:  # fmt: skip
     """Rows for covariates; time: (n,) > 0, of the event or the end of follow-up; cause: (n,) 0 none, 1..K.
 
     edges: rising, from 0 to the last horizon; fine where leaving has its own pattern, and the end of grace among them.
+    until: (n,) times from which no strategy of interest is followed any more: later intervals need no row. A person may
+    be here several times, from several time zeros: "persons" are then these.
     """
     ends, kinds, cuts = np.asarray(time, float), np.asarray(cause, np.int64), np.asarray(edges, float)
     if cuts[0] != 0 or (np.diff(cuts) <= 0).any():
@@ -85,6 +89,8 @@ def grid(time: npt.ArrayLike, cause: npt.ArrayLike, edges: Sequence[float]) -> G
     within = ends <= cuts[-1]
     ends, kinds = np.where(within, ends, cuts[-1]), np.where(within, kinds, 0)
     count = np.searchsorted(cuts, ends, side="left")
+    if until is not None:
+        count = np.minimum(count, np.searchsorted(cuts, np.asarray(until, float), side="right"))
     person = np.repeat(np.arange(len(ends)), count)
     first = np.cumsum(count) - count
     return Grid(cuts, ends, kinds, person, np.arange(count.sum()) - np.repeat(first, count))
@@ -329,8 +335,7 @@ def _cut(weight: Floats, truncation: tuple[float, float]) -> Floats:
     return np.clip(weight, *np.percentile(weight, truncation))
 
 
-def curves(clones: Clones, causes: int) -> incidence.Incidence:
-    """Weighted Aalen-Johansen curves of the clones of a strategy, clustered by person."""
-    return incidence.fit(
-        clones.start, clones.stop, clones.cause, causes=causes, weights=clones.weight, cluster=clones.person
-    )
+def curves(clones: Clones, causes: int, cluster: Ints | None = None) -> incidence.Incidence:
+    """Weighted Aalen-Johansen curves of the clones of a strategy; cluster: (n,) of each person, else the person."""
+    who = clones.person if cluster is None else cluster[clones.person]
+    return incidence.fit(clones.start, clones.stop, clones.cause, causes=causes, weights=clones.weight, cluster=who)

@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from opioid_outcomes.causal.balance import standardised_difference
 from opioid_outcomes.causal.clone_censor import Bools, Clones, Grid, Layout, Strategy, curves, layout, weigh
 from opioid_outcomes.causal.contrasts import Contrast, Joint, unknown
 from opioid_outcomes.survival import incidence, person_bootstrap
 from opioid_outcomes.survival.products import cross
-from opioid_outcomes.survival.risk_sets import Floats
+from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 # Share of the replicates that must have an estimate for their spread to stand for the error
 ENOUGH_REPLICATES = 0.9
@@ -85,10 +86,18 @@ class Comparison:
 
     def following(self, arm: int, horizon: float) -> Floats:
         """Weights of the clones that are still followed, and follow the strategy, at the horizon."""
+        return self._rows_following(arm, horizon)[1]
+
+    def followers(self, arm: int, horizon: float) -> Ints:
+        """Whose clones these are, places in the grid."""
+        return self._rows_following(arm, horizon)[0]
+
+    def _rows_following(self, arm: int, horizon: float) -> tuple[Ints, Floats]:
         clones, grid = self.clones[arm], self.grid
         there = (grid.time >= horizon) & (clones.strategy.left >= horizon)
         rows = np.flatnonzero((clones.start < horizon) & (clones.stop >= horizon))
-        return clones.weight[rows][there[clones.person[rows]]]
+        rows = rows[there[clones.person[rows]]]
+        return clones.person[rows], clones.weight[rows]
 
     def balance(self, x: Floats, horizon: float) -> Floats:
         """Standardised differences, (p,), of time-zero covariates x (n, p) between those who have not left by then.
@@ -111,29 +120,31 @@ def compare(
     grid: Grid, strategies: tuple[Strategy, Strategy], x: Floats, *, names: Sequence[str], bands: Sequence[float],
     causes: int, horizons: Sequence[float], weights: Floats | None = None, truncation: tuple[float, float] = (0, 100),
     se: Literal["sandwich", "bootstrap"] = "sandwich", replicates: int = 500, seed: int = 0,
-    weigh_leaving: bool = True, lost: Bools | None = None,
+    weigh_leaving: bool = True, lost: Bools | None = None, cluster: npt.NDArray | None = None,
 ) -> Comparison:  # fmt: skip
     """Risks and restricted mean times under two strategies, each on its own clones.
 
     grid, strategies, x, names, bands, lost: as ``clone_censor.layout``; weights: (n,) of people; horizons: in the grid.
+    cluster: (n,) who or what the grid's n time zeros belong to, where a person has several; each its own by default.
     weigh_leaving: False gives the clones as they are, for comparison. bootstrap: persons are drawn by weights, and both
     models of leaving redone in each replicate. Cost: per replicate two to four regressions on the rows; the sandwich
     costs no more than the estimate.
     """
     layouts = [layout(grid, strategy, x, names=names, bands=bands, lost=lost) for strategy in strategies]
     clones = [weigh(found, weights, truncation=truncation, modelled=weigh_leaving) for found in layouts]
-    found = [curves(of, causes) for of in clones]
+    codes = person_bootstrap.persons(np.arange(len(grid.time)) if cluster is None else cluster)
+    found = [curves(of, causes, codes.codes) for of in clones]
     values = np.stack([_numbers(curve, horizons) for curve in found])
     lacking = None
     if se == "bootstrap":
-        drawn = _replicated(layouts, found, Draws(weights, truncation, replicates, seed), horizons)
+        drawn = _replicated(layouts, found, Draws(weights, truncation, replicates, seed, codes), horizons)
         drawn[:, ~np.isfinite(values.ravel())] = 0.0
         usable = drawn[np.isfinite(drawn).all(axis=1)]
         if len(usable) < max(ENOUGH_REPLICATES * replicates, 2):
             lacking, usable = "too many bootstrap replicates have no estimate", np.zeros((2, values.size))
         joint = Joint(np.nan_to_num(values.ravel()), np.cov(usable, rowvar=False), usable)
     else:
-        errors = _influences(found, len(grid.time), horizons)
+        errors = _influences(found, codes.count, horizons)
         joint = Joint(np.nan_to_num(values.ravel()), cross(errors, errors))
     known: Bools = np.asarray(np.isfinite(values).all(axis=(0, 2)))
     return Comparison(
@@ -147,7 +158,7 @@ def _numbers(curve: incidence.Incidence, horizons: Sequence[float]) -> Floats:
 
 
 def _influences(found: list[incidence.Incidence], n: int, horizons: Sequence[float]) -> Floats:
-    """Of each person on everything told, (n, 2 H (K + 1)); 0 beyond follow-up, where nothing is told."""
+    """Of each cluster on everything told, (n, 2 H (K + 1)); 0 beyond follow-up, where nothing is told."""
     causes = found[0].rows.causes
     errors = np.zeros((n, 2, len(horizons), causes + 1))
     for arm, curve in enumerate(found):
@@ -165,18 +176,18 @@ class Draws:
     truncation: tuple[float, float]
     replicates: int
     seed: int
+    clusters: person_bootstrap.Persons
 
 
 def _replicated(
     layouts: list[Layout], found: list[incidence.Incidence], draws: Draws, horizons: Sequence[float]
 ) -> Floats:
     """Everything told, in each replicate, (B, 2 H (K + 1))."""
-    persons = person_bootstrap.persons(np.arange(len(layouts[0].grid.time)))
-    mass = np.ones(persons.count) if draws.weights is None else draws.weights
+    mass = np.ones(len(layouts[0].grid.time)) if draws.weights is None else draws.weights
     size = 2 * len(horizons) * (found[0].rows.causes + 1)
     values = np.full((draws.replicates, size), np.nan)
     for replicate in range(draws.replicates):
-        drawn = mass * persons.weights(replicate, draws.seed)
+        drawn = mass * draws.clusters.weights(replicate, draws.seed)
         clones = [weigh(of, drawn, truncation=draws.truncation) for of in layouts]
         if any(each.problem for each in clones):
             continue

@@ -52,6 +52,29 @@ def copies_of_trials(trials: pl.DataFrame, baseline: Sequence[str], *, seed: int
     return [copy.select(trials.columns) for copy in copies]
 
 
+def copies_of_histories(
+    histories: pl.DataFrame, zeros: pl.DataFrame, names: Sequence[str], *, seed: int
+) -> list[pl.DataFrame]:
+    """Copies of what is known of people on days from their time zeros, sorted by person, missing values drawn.
+
+    zeros: person_id, zero, time, death of each time zero. One draw per person, on what is known on the first day;
+    models hold death and the cumulative hazard from then.
+    """
+    first = zeros.unique("person_id", keep="first", maintain_order=True).rename({"time": "stop"})
+    known = histories.unique("person_id", keep="first", maintain_order=True).select("person_id", *names)
+    people = first.select("person_id", "death", "stop").join(known, on="person_id", maintain_order="left")
+    drawn = _completed(people, names, ["death", "hazard"], seed=seed)
+    return [
+        histories.join(
+            copy.select("person_id", *(pl.col(name).alias(f"{name} drawn") for name in names)), on="person_id",
+            how="left", maintain_order="left",
+        )
+        .with_columns(pl.coalesce(name, f"{name} drawn").alias(name) for name in names)
+        .select(histories.columns)
+        for copy in drawn
+    ]  # fmt: skip
+
+
 def _completed(people: pl.DataFrame, baseline: Sequence[str], known: Sequence[str], *, seed: int) -> list[pl.DataFrame]:
     stop, death = people["stop"].to_numpy(), people["death"].to_numpy()
     hazard = imputation.cumulative_hazard(0 * stop, stop, death)

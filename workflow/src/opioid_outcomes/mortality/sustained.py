@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from opioid_outcomes.causal import clone_contrasts
@@ -17,10 +18,11 @@ from opioid_outcomes.causal.contrasts import Contrast
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality.person_years import DAYS_PER_YEAR
+from opioid_outcomes.mortality.sustained_curves import survival
 from opioid_outcomes.mortality.sustained_strategies import Question
+from opioid_outcomes.mortality.sustained_times import codes
 from opioid_outcomes.survival import design_matrix
-from opioid_outcomes.survival.kaplan_meier import log_log_limits
-from opioid_outcomes.survival.risk_sets import Floats
+from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 ANALYSIS = "mortality.sustained"
 SCALES = ("risk_difference", "risk_ratio", "rmst_days")
@@ -50,7 +52,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Covariates:
-    """Of each row of the grid, and of each person at time zero (the grid's first row of each)."""
+    """Of each row of the grid, and of each time zero (the grid's first row of each)."""
 
     design: design_matrix.Design
     at_zero: design_matrix.Design
@@ -83,50 +85,72 @@ def not_estimated(contrast: str, why: str) -> Result:
     return Result([row], DISPLAYS["sustained_survival"].empty(), DISPLAYS["sustained_diagnostics"].empty())
 
 
-def sustained(
-    question: Question, grid: Grid, covariates: Covariates, choices: Choices, *, weights: Floats | None = None
-) -> Result:
+@dataclass(frozen=True)
+class Sample:
+    """Of n time zeros: what each counts for, and what they are clustered by."""
+
+    weights: Floats
+    cluster: npt.NDArray
+
+
+def sustained(question: Question, grid: Grid, covariates: Covariates, choices: Choices, sample: Sample) -> Result:
     """Risk difference, risk ratio and difference of time alive at each horizon, weighted and crude.
 
-    grid: of the question's people on ``edges``; covariates: known before each interval. ``crude`` weighs by time alone.
-    Cost: two regressions per strategy on the rows of the grid (in each replicate, if bootstrapped).
+    grid: of the question's time zeros on ``edges``; covariates: known before each interval. ``crude`` weighs by time
+    alone. Cost: two regressions per strategy on the rows of the grid (in each replicate, if bootstrapped).
     """
     refusal = _refusal(question)
     if refusal:
         return not_estimated(question.contrast, refusal)
-    design = covariates.design
+    weighted = Told(question, compared(question, grid, covariates, choices, sample), covariates, choices)
+    alone = replace(covariates.design, x=np.zeros((len(grid.person), 0)), names=())
+    crude = compared(question, grid, replace(covariates, design=alone), choices, sample)
+    rows = [*weighted.all_rows(), *Told(question, crude, None, choices).all_rows()]
+    return Result(rows, survival(question, weighted.found, choices.horizons), _diagnostics(weighted))
 
-    def compared(terms: int) -> Comparison:
-        return clone_contrasts.compare(
-            grid, question.strategies, design.x[:, :terms], names=design.names[:terms], bands=BANDS, causes=1,
-            horizons=choices.horizons, weights=weights, truncation=choices.truncation, se=choices.se,
-            replicates=choices.replicates, seed=choices.seed, lost=question.people["lost"].to_numpy(),
-        )  # fmt: skip
 
-    weighted, crude = compared(len(design.names)), compared(0)
-    told = [_Told(question, weighted, covariates, choices), _Told(question, crude, None, choices)]
-    rows = [row for each in told for h in range(len(choices.horizons)) for row in each.rows(h)]
-    return Result(rows, _survival(question, weighted, choices), _diagnostics(question, weighted, choices))
+def weighted_rows(
+    question: Question, grid: Grid, covariates: Covariates, choices: Choices, sample: Sample
+) -> list[Estimate]:
+    """The weighted rows alone, of an imputed copy."""
+    if _refusal(question):
+        return []
+    return Told(question, compared(question, grid, covariates, choices, sample), covariates, choices).all_rows()
+
+
+def compared(question: Question, grid: Grid, covariates: Covariates, choices: Choices, sample: Sample) -> Comparison:
+    """Both strategies, weighted by the covariates."""
+    return clone_contrasts.compare(
+        grid, question.strategies, covariates.design.x, names=covariates.design.names, bands=BANDS, causes=1,
+        horizons=choices.horizons, weights=sample.weights, truncation=choices.truncation, se=choices.se,
+        replicates=choices.replicates, seed=choices.seed, lost=question.people["lost"].to_numpy(),
+        cluster=sample.cluster,
+    )  # fmt: skip
 
 
 def _refusal(question: Question) -> str | None:
     if question.people.is_empty():
         return "nobody could follow the strategies from time zero"
-    if question.people["death"].sum() < FEWEST_DEATHS:
+    if question.people.filter(pl.col("death") == 1)["person_id"].n_unique() < FEWEST_DEATHS:
         return "fewer than ten deaths"
     return None
 
 
 @dataclass(frozen=True)
-class _Told:
-    """One way of comparing, as estimates with their gates."""
+class Told:
+    """One way of comparing, as estimates with their gates. All counts are of people, however many their time zeros."""
 
     question: Question
     found: Comparison
     covariates: Covariates | None  # None: crude, where nothing is balanced
     choices: Choices
 
+    def all_rows(self) -> list[Estimate]:
+        """Of each horizon and scale."""
+        return [row for h in range(len(self.choices.horizons)) for row in self.rows(h)]
+
     def rows(self, h: int) -> Iterator[Estimate]:
+        """Of one horizon."""
         horizon = self.choices.horizons[h]
         gate = self._gate(h)
         deaths = [self._deaths(arm, horizon) for arm in range(2)]
@@ -134,11 +158,11 @@ class _Told:
         row = Estimate(
             analysis=ANALYSIS, method="crude" if self.covariates is None else "ipw",
             population=self.question.population, outcome="death", contrast=self.question.contrast,
-            window=f"0-{horizon}", scale="risk_difference", persons=self.question.people.height,
+            window=f"0-{horizon}", scale="risk_difference", persons=self.people,
             events=int(either.sum()), person_years=float(self._years(horizon)), gate="not evaluable: not estimated",
             note=self._note,
             smallest_cell=smallest(
-                *(int(died.sum()) for died in deaths), *(len(self.found.following(arm, horizon)) for arm in range(2))
+                *(int(died.sum()) for died in deaths), *(len(self.followed(arm, horizon)) for arm in range(2))
             ),
         )  # fmt: skip
         numbers = (
@@ -146,6 +170,22 @@ class _Told:
         )  # fmt: skip
         for scale, number in zip(SCALES, numbers, strict=True):
             yield _filled(replace(row, scale=scale), number, gate)
+
+    @cached_property
+    def _codes(self) -> Ints:
+        """The number of each time zero's person."""
+        return codes(self.question.people)
+
+    @property
+    def people(self) -> int:
+        """How many there are."""
+        return int(self._codes.max(initial=-1)) + 1
+
+    def followed(self, arm: int, horizon: float) -> Floats:
+        """Weight of each person who still follows the strategy at the horizon, over all time zeros."""
+        who = self._codes[self.found.followers(arm, horizon)]
+        total = np.bincount(who, self.found.following(arm, horizon), self.people)
+        return total[np.bincount(who, minlength=self.people) > 0]
 
     @cached_property
     def _note(self) -> str:
@@ -168,14 +208,14 @@ class _Told:
             problem = self.found.clones[arm].problem
             if problem:
                 return f"not evaluable: '{name}': {problem}"
-            if len(self.found.following(arm, horizon)) < FEWEST_FOLLOWED:
+            if len(self.followed(arm, horizon)) < FEWEST_FOLLOWED:
                 return f"not evaluable: fewer than ten people who follow '{name}' are followed for {horizon} days"
         if (self._deaths(0, horizon) | self._deaths(1, horizon)).sum() < FEWEST_DEATHS:
             return "not evaluable: fewer than ten deaths of people who follow either strategy"
         for arm, name in enumerate(names):
             if not self._dead_after_beginning(arm, horizon):
                 return f"not evaluable: no deaths of people who have begun '{name}'"
-            if effective_number(self.found.following(arm, horizon)) < LEAST_ESS:
+            if effective_number(self.followed(arm, horizon)) < LEAST_ESS:
                 return f"fail: effective number of people who follow '{name}' is under {LEAST_ESS:.0f}"
         return "pass" if self.covariates is None else self._balanced(horizon)
 
@@ -194,8 +234,8 @@ class _Told:
     def _deaths(self, arm: int, horizon: float) -> Bools:
         """Of each person, whether the death by the horizon befell a follower of the strategy."""
         clones = self.found.clones[arm]
-        died = np.zeros(self.question.people.height, dtype=bool)
-        died[clones.person[(clones.cause > 0) & (clones.stop <= horizon)]] = True
+        died = np.zeros(self.people, dtype=bool)
+        died[self._codes[clones.person[(clones.cause > 0) & (clones.stop <= horizon)]]] = True
         return died
 
     def _dead_after_beginning(self, arm: int, horizon: float) -> bool:
@@ -207,9 +247,15 @@ class _Told:
         return bool((died & (clones.start >= strategy.begins[clones.person])).any())
 
     def _years(self, horizon: float) -> float:
-        """Time in which people follow either strategy."""
+        """Time in which people follow either strategy from any time zero; days that several share count once."""
         left = np.maximum(*(clones.strategy.left for clones in self.found.clones))
-        return float(np.minimum(np.minimum(left, self.found.grid.time), horizon).sum()) / DAYS_PER_YEAR
+        length = np.minimum(np.minimum(left, self.found.grid.time), horizon)
+        spans = pl.DataFrame({"person": self._codes, "zero": self.question.people["zero"]}).with_columns(
+            end=pl.col("zero") + pl.Series(length)
+        )
+        seen = pl.col("end").cum_max().shift(1).over("person")
+        fresh = spans.select((pl.col("end") - pl.max_horizontal("zero", seen)).clip(0).sum()).item()
+        return float(fresh) / DAYS_PER_YEAR
 
 
 def _filled(row: Estimate, number: Contrast, gate: str) -> Estimate:
@@ -231,50 +277,16 @@ def effective_number(weights: Floats) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum()) if (weights > 0).any() else 0.0
 
 
-def _survival(question: Question, found: Comparison, choices: Choices) -> pl.DataFrame:
-    """Curves at every 30 days (90 after the first year) and the horizons, as far as ten people follow the strategy."""
-    last = max(choices.horizons)
-    days = sorted({0, *range(PERIOD, LATER + 1, PERIOD), *range(LATER, last + 1, 3 * PERIOD), *choices.horizons})
-    parts = [DISPLAYS["sustained_survival"].empty()]
-    for arm, (clones, curve) in enumerate(zip(found.clones, found.curves, strict=True)):
-        shown = [day for day in days if len(found.following(arm, day)) >= FEWEST_FOLLOWED or day == 0]
-        at = np.array(shown, dtype=float)
-        survival = curve.survival_at(at)
-        se = curve.survival_se_at(at)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            low, high = log_log_limits(survival, (se / survival) ** 2)
-        first, stop = clones.start == 0, clones.stop
-        last_rows = np.append(clones.person[1:] != clones.person[:-1], True)[: len(stop)]
-        died = np.sort(stop[last_rows & (clones.cause > 0)])
-        left = np.sort(stop[last_rows & (clones.cause == 0)])
-        entered, events, gone = int(first.sum()), _until(died, at), _until(left, at)
-        parts.append(
-            pl.DataFrame(
-                {
-                    "question": question.contrast, "strategy": clones.strategy.name, "day": at,
-                    "at_risk": entered - events - gone, "entered": np.full(len(at), entered), "events": events,
-                    "left": gone, "survival": survival, "ci_low": low, "ci_high": high, "weighted": 1.0,
-                },
-                schema=DISPLAYS["sustained_survival"].schema, strict=False,
-            ).fill_nan(None)
-        )  # fmt: skip
-    return pl.concat(parts)
-
-
-def _until(sorted_times: Floats, days: Floats) -> np.ndarray:
-    return np.searchsorted(sorted_times, days, side="right")
-
-
-def _diagnostics(question: Question, found: Comparison, choices: Choices) -> pl.DataFrame:
+def _diagnostics(told: Told) -> pl.DataFrame:
     """People who could follow each strategy, who still do, and what their weights leave of them."""
     records = []
-    for arm, clones in enumerate(found.clones):
-        for horizon in choices.horizons:
-            weights = found.following(arm, horizon)
+    for arm, clones in enumerate(told.found.clones):
+        for horizon in told.choices.horizons:
+            people, weights = told.followed(arm, horizon), told.found.following(arm, horizon)
             records.append(
                 {
-                    "question": question.contrast, "strategy": clones.strategy.name, "day": float(horizon),
-                    "persons": question.people.height, "following": len(weights), "ess": effective_number(weights),
+                    "question": told.question.contrast, "strategy": clones.strategy.name, "day": float(horizon),
+                    "persons": told.people, "following": len(people), "ess": effective_number(people),
                     "largest_weight": float(f"{weights.max():.2g}") if len(weights) else None,
                 }
             )  # fmt: skip
