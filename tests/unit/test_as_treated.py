@@ -71,9 +71,10 @@ def test_nobody_leaves_nothing_is_weighted() -> None:
 
 def test_weights_stand_in_for_those_who_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparators in pain start opioids, and die more: without weights, those who are left seem too safe."""
-    world = World(sick=0.3, start=-3.4, per_year=0.1, refill=0.9)
+    world = World(sick=0.25, start=-3.4, per_year=0.2, refill=1.0)
     known = truth(world, HORIZON, sustained=True)
-    weighted, naive = [], []
+    weighted: list[float] = []
+    naive: list[float] = []
     real = module.adherence
     monkeypatch.setattr(module, "gate_at", lambda *_: "pass")  # that so few are in balance is not asked here
     for seed in range(10):
@@ -90,6 +91,59 @@ def test_weights_stand_in_for_those_who_leave(monkeypatch: pytest.MonkeyPatch) -
     for estimates, right in ((weighted, True), (naive, False)):
         error = np.std(estimates, ddof=1) / np.sqrt(len(estimates))
         assert (abs(np.mean(estimates) - true) < 3 * error) == right
+
+
+def test_horizons_to_which_few_keep_on_are_said_to_be_so() -> None:
+    """New users whose strategy ends by day 200, but for thirty: one horizon is told, and no interval beyond it made."""
+    found, over_time = compared(World(), 1, n=600)
+    assert found.trials is not None
+    new = (pl.col("arm") == 1) & (pl.col("arm").cum_sum() > 30)
+    short = replace(found, trials=found.trials.with_columns(as_treated_until=pl.when(new).then(200)))
+    ends = []
+
+    def looked(rows: pl.DataFrame) -> pl.DataFrame:
+        ends.append(rows["until"].max())
+        return over_time(rows)
+
+    told = as_treated("non_user", short, replace(CHOICES, horizons=[90, HORIZON]), looked)
+    gates = {(row.scale, row.window): row.gate for row in told}
+    too_few = "not evaluable: fewer than 50 people (effective) of an arm keep to their strategy so long"
+    assert {gates[scale, f"0-{HORIZON}"] for scale in ("risk_difference", "risk_ratio", "rmst_days")} == {too_few}
+    assert gates["risk_difference", "0-90"] == "pass"
+    assert ("log_hr", "0-90") in gates
+    assert ends == [90]
+    nobody = as_treated("non_user", short, CHOICES, looked)
+    assert {row.gate for row in nobody} == {too_few}
+
+
+def test_weights_redone_where_people_count_differently() -> None:
+    found, over_time = compared(World(), 1, n=400)
+    assert found.trials is not None
+    assert found.arms is not None
+    trials, x, names = found.trials, found.arms.design.x, found.arms.design.names
+    kept = module.adherence(trials, (x, names), over_time, longest=HORIZON)
+    assert kept.refit is not None
+    np.testing.assert_allclose(kept.refit(np.ones(trials.height)), kept.weight, rtol=1e-9)
+    # a person drawn twice is two people with the same history
+    often = (trials["person_id"].to_numpy() % 3 == 0) + 1
+    twice = np.repeat(np.arange(trials.height), often)
+    doubled = module.adherence(trials[twice], (x[twice], names), over_time, longest=HORIZON)
+    first = np.concatenate([[0], np.cumsum(often)[:-1]])
+    mine = np.isin(doubled.row, first)
+    np.testing.assert_allclose(kept.refit(often.astype(float)), doubled.weight[mine], rtol=1e-6)
+    assert not np.allclose(kept.weight, doubled.weight[mine], rtol=1e-6)
+
+
+def test_the_bootstrap_redoes_the_weights_for_leaving() -> None:
+    found, over_time = compared(World(), 1, n=800)
+    sandwich, bootstrap = (
+        as_treated("non_user", found, replace(CHOICES, horizons=[180], standard_error=se, replicates=30), over_time)[0]
+        for se in ("sandwich", "bootstrap")
+    )
+    assert bootstrap.estimate == sandwich.estimate
+    assert bootstrap.se == pytest.approx(sandwich.se, rel=0.5)
+    assert "taken as given" in sandwich.note
+    assert "redone in each replicate" in bootstrap.note
 
 
 def test_some_comparators_stand_for_all() -> None:

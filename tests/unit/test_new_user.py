@@ -139,9 +139,19 @@ def test_outcomes_are_not_seen_before_the_gates() -> None:
 def test_balance_is_judged_on_what_the_score_leaves_out() -> None:
     rng = np.random.default_rng(4)
     frame = dates().with_columns(hidden=pl.Series(rng.normal(size=4000)) + 0.5 * pl.col("arm"))
-    row = new_user("non_user", frame, CHOICES, left_out=["hidden"]).rows[0]
+    found = new_user("non_user", frame, CHOICES, left_out=["hidden"])
+    row = found.rows[0]
     assert row.gate.startswith("fail: max |SMD| 0.")
     assert "(hidden)" in row.gate
+    # what the gate withholds is not told crudely either, nor by counting deaths
+    assert {one.method for one in found.rows} == {"overlap", "crude"}
+    assert {one.gate for one in found.rows} == {row.gate}
+    assert {one.estimate for one in found.rows} == {None}
+    told = found.displays["new_user_diagnostics"]
+    assert told["events"].null_count() == told.height == 2
+    assert told["persons"].null_count() == told["index_dates"].null_count() == 0
+    assert found.displays["new_user_survival"].is_empty()
+    assert new_user("non_user", frame, CHOICES).displays["new_user_diagnostics"]["events"].null_count() == 0
 
 
 def test_squares_and_products_out_of_balance_enter_the_score() -> None:
