@@ -20,19 +20,22 @@ PACKAGE = Path(__file__).parent
 NAME = PACKAGE.name
 # Shipped data (under data/) that a stage reads without naming it in an import.
 STAGE_DATA = {
-    "ingest": ("drugs/opioids.csv",),
+    "ingest": ("drugs/opioids.csv", "drug_classes.csv"),
     "exposure": ("mme", "drugs"),
-    "definitions": ("mme", "drugs"),
-    "events": ("drug_classes.csv",),
+    "definitions": ("mme",),
+    "events": ("mme", "drug_classes.csv"),
     "example": ("mme", "drugs"),
     "cohort": ("codelists", "drug_classes.csv"),
+    "trajectories": ("mme",),
+    "trajectory_estimates": ("mme", "codelists", "drug_classes.csv"),
     "trials": ("codelists", "drug_classes.csv"),
     "new_user": ("codelists", "drug_classes.csv"),
+    "msm": ("codelists", "drug_classes.csv"),
     "sustained": ("codelists", "drug_classes.csv"),
     "negative_controls": ("codelists", "drug_classes.csv"),
     "addiction": ("codelists",),
     "mortality": ("life_tables",),
-    "report": ("report",),
+    "report": ("report", "mme"),
 }
 REPORTED_VERSIONS = (
     "opioid-outcomes", "polars", "numpy", "scipy", "pandas", "statsmodels", "snakemake", "altair", "vl-convert-python",
