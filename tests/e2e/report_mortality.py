@@ -116,6 +116,11 @@ def displays() -> dict[str, list[Row]]:
          "se": 0.1}
         for low, high, log in ((0.0, 100.0, math.log(1.5)), (1.0, 99.0, None))
     ]  # fmt: skip
+    kept = [
+        {key: value for key, value in each.items() if key not in ("comparator", "arm")}
+        | {"question": "start and stay vs never", "strategy": {"new user": "start and stay"}.get(each["arm"], "never")}
+        for each in curves
+    ]
     following = [
         {"question": "taper vs maintain", "strategy": name, "day": 365.0, "persons": 600, "following": people,
          "ess": ess, "largest_weight": 20.0}
@@ -124,7 +129,7 @@ def displays() -> dict[str, list[Row]]:
     made = {
         "new_user_survival": curves, "new_user_balance": balance, "new_user_diagnostics": judged,
         "missing_by_arm": missing, "cause_incidence": incidence, "msm_weights": weights, "msm_truncation": cuts,
-        "sustained_diagnostics": following,
+        "sustained_diagnostics": following, "sustained_survival": kept,
     }  # fmt: skip
     return {name: [{"cohort": "clinic", "suppressed": 0} | each for each in rows] for name, rows in made.items()}
 

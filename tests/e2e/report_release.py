@@ -250,8 +250,18 @@ def _truth() -> pl.DataFrame:
     )
 
 
-def write(folder: Path, *, profile: str = "cms11", empty: bool = False) -> dict[str, Any]:
-    """Write the folder and return the step's ``inputs``. ``empty``: a study in which nothing may be shown."""
+def _mortality() -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    import report_mortality
+
+    known = [row for row in report_mortality.estimates() if row["method"] != "adjusted_full"]
+    return known, report_mortality.displays()
+
+
+def write(folder: Path, *, profile: str = "cms11", empty: bool = False, mortality: bool = False) -> dict[str, Any]:
+    """Write the folder and return the step's ``inputs``. ``empty``: a study in which nothing may be shown.
+
+    ``mortality``: with new users, strategies and causes.
+    """
     tables = folder / "tables"
     for path in (tables, folder / "figures"):
         path.mkdir(parents=True)
@@ -277,10 +287,13 @@ def write(folder: Path, *, profile: str = "cms11", empty: bool = False) -> dict[
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
     numbers = pl.concat([_withheld(name) for name in COHORTS]) if empty else estimates()
-    numbers.select(list(SCHEMA)).write_csv(folder / "estimates.csv")
+    extra = _mortality() if mortality else ([], {})
+    numbers = pl.concat([numbers.select(list(SCHEMA)), pl.DataFrame(extra[0], schema=SCHEMA)])
+    numbers.write_csv(folder / "estimates.csv")
     made = {name: _displays(name) for name in COHORTS}
     for name, display in DISPLAYS.items():
         rows = [{"cohort": cohort, **row} for cohort in COHORTS for row in made[cohort].get(name, [])]
+        rows += extra[1].get(name, [])
         columns = ["cohort", *display.columns, "suppressed", *(["deviation"] if display.kind == "curve" else [])]
         told = [] if empty else rows
         written = pl.DataFrame(told, schema=None if told else columns, infer_schema_length=None)

@@ -32,7 +32,7 @@ def rendered(folder: Path, **how: object) -> Path:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return rendered(tmp_path_factory.mktemp("reports") / "demo")
+    return rendered(tmp_path_factory.mktemp("reports") / "demo", mortality=True)
 
 
 class Page(HTMLParser):
