@@ -74,7 +74,7 @@ def test_of_use_asked_once_nothing_is_said_about_doses() -> None:
 
 def test_analyses_that_were_not_asked_for_are_not_described() -> None:
     assert "Cox regression" in told()
-    assert "Cox regression" not in told(mortality={"analyses": ["rate"]})
+    assert "Cox regression" not in told(mortality={"analyses": ["rate"]}, addiction={"analyses": []})
 
 
 def test_of_use_asked_once_no_group_is_said_to_change_from_day_to_day() -> None:

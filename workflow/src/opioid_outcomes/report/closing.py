@@ -16,8 +16,8 @@ def limitations(released: Released) -> Section:
         "Confounding by indication. People are given opioids because they are in pain or ill. Only what was recorded "
         "is adjusted for, and severity of illness is recorded poorly.",
         "Reverse causation. Opioids are also given near the end of life, and stopped when people are dying.",
-        "Users are those who could tolerate opioids and lived to be counted; in analyses of mortality new "
-        "users are not told apart.",
+        "Prevalent users are those who could tolerate opioids and lived to be counted. Comparisons of current use "
+        "hold them; new users are told apart, and the new-user trials have no others.",
         "A hazard ratio is not a risk: it is conditional on the covariates and on surviving so far, and averages "
         "over follow-up.",
         "Diagnoses absent from the record may be present in the person; missing values are handled as under Methods, "
@@ -28,6 +28,10 @@ def limitations(released: Released) -> Section:
             f"Carry-over of {carry_over} days keeps a death that stops the refills within time on opioids, at the "
             "price of calling some time on that was off.",
             "A dispensed supply is not a swallowed dose; opioids from other sources are not seen.",
+            "After stopping, high rates soon after the end of supply may be harm of stopping or supply that ends "
+            "because somebody is dying; lags help to tell them apart and do not settle it.",
+            "A higher hazard at a higher dose may be of the dose or of the illness it was given for.",
+            *_of_special_analyses(released),
             "Pain is scored when people come, and people come when it hurts. The weights for being observed, the "
             "correction for error in scores, and the other estimators of the specification are not part of this "
             "version.",
@@ -41,6 +45,27 @@ def limitations(released: Released) -> Section:
             "Simulated cohorts say whether the methods recover what was planted; they say nothing about people."
         )
     return Section("limitations", "Limitations", (Bullets(tuple(items)),))
+
+
+def _of_special_analyses(released: Released) -> list[str]:
+    analyses = set(released.config.mortality.analyses)
+    told = []
+    if "smr" in analyses:
+        told.append(
+            "Standardised mortality ratios of groups are not compared with each other, and hold all that sets people "
+            "with chronic pain apart from the general population, not pain alone."
+        )
+    if "negative_control" in analyses:
+        told.append(
+            "Negative controls measure the error of the design only as far as they share its causes; that they show "
+            "none does not prove that there is none."
+        )
+    if released.config.addiction.analyses:
+        told.append(
+            "Opioid use disorder is what was coded: many who have it are never diagnosed, and people on higher doses "
+            "are looked at more."
+        )
+    return told
 
 
 def glossary(released: Released) -> Section:
@@ -63,6 +88,7 @@ def glossary(released: Released) -> Section:
         ("95 % confidence interval",
             "Limits that would contain the true value in 95 of 100 repetitions of the study, if its assumptions "
             "hold; it does not contain errors of design."),
+        *_mortality_terms(released),
         ("Exact Poisson limits", "Confidence limits of a rate that hold for small numbers of deaths too."),
         ("Standardised difference",
             "Difference between two groups' means or shares divided by their pooled standard deviation; it does not "
@@ -79,6 +105,34 @@ def glossary(released: Released) -> Section:
         ("Not evaluable", "The data cannot support the estimate. It says nothing about the effect."),
     )  # fmt: skip
     return Section("glossary", "Terms and units", (Definitions(items),))
+
+
+def _mortality_terms(released: Released) -> list[tuple[str, str]]:
+    """Words of the analyses of mortality that the study asks for."""
+    asked, moving = set(released.config.mortality.analyses), "time_varying" in released.exposures
+    terms = [
+        ("rate", "Directly standardised",
+            "Rates of two groups as they would be if both had the same ages and sexes; these may be compared."),
+        ("smr", "Standardised mortality ratio, excess rate",
+            "Deaths over those expected at the rates of the general population of the same age, sex and year; and the "
+            "deaths beyond them per 1,000 person-years. Each group at its own ages."),
+        ("negative_control", "Negative control",
+            "A question whose answer is known to be no effect; what a design finds for it is the design's error."),
+        ("negative_control", "Calibrated", "Less the error that many negative controls show."),
+        ("e_value", "E-value",
+            "How strongly something unrecorded must go with both use and death (as risk ratios) to explain a ratio "
+            "away; 1: nothing is needed."),
+    ]  # fmt: skip
+    if moving:
+        terms += [
+            ("current_use", "Lag", "Exposure is read so many days earlier, so that what dying changes does not count."),
+            ("current_use", "Proportional hazards", "That a hazard ratio is the same all along follow-up."),
+            ("cause", "Cause-specific hazard ratio",
+                "Ratio of the rates of dying of one cause among those alive; not of the numbers who ever die of it."),
+            ("stopping", "Current supply, days since stopping",
+                "With dispensed supply in hand, without carry-over; days since it ended, as known on each day."),
+        ]  # fmt: skip
+    return [(term, meaning) for analysis, term, meaning in terms if analysis in asked]
 
 
 def _exposure_terms(released: Released) -> list[tuple[str, str]]:

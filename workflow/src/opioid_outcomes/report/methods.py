@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opioid_outcomes.config.model import Config
-from opioid_outcomes.report import methods_exposure
+from opioid_outcomes.report import methods_exposure, methods_mortality
 from opioid_outcomes.report.document import Block, Heading, Paragraph, Section
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import listed, number, plain, plural, present
@@ -19,6 +19,7 @@ def methods(released: Released) -> Section:
         ("Dose trajectories", _trajectories(released)),
         ("Covariates and missing values", _covariates(config)),
         ("Mortality", _mortality(released)),
+        ("Opioid use disorder", methods_mortality.addiction(released)),
         ("Pain after a dose escalation", _hyperalgesia(released)),
         ("Several cohorts", _synthesis(released)),
         ("Disclosure control", _disclosure(released)),
@@ -142,6 +143,7 @@ def _mortality(released: Released) -> list[str]:
         told.append(f"Death rates are deaths per 1,000 person-years with exact Poisson limits.{released.rates_of}")
     if set(m.analyses) & {"current_use", "baseline_use"}:
         told += [_cox(released), _curves(released)]
+    told += methods_mortality.described(released)
     told.append(
         "All mortality of a cohort is withheld when more than 5 % of its deaths fall outside follow-up for want of "
         "observation. A hazard ratio with fewer than ten deaths behind it, with deaths in one group only, or from a "
@@ -231,5 +233,12 @@ def _disclosure(released: Released) -> list[str]:
         ]
     return [
         f"Results left the study's folder through one door only, under profile `{release.get('profile')}`. "
-        f"{released.rule} A count from which such a count could be worked out is withheld too."
+        f"{released.rule} A count from which such a count could be worked out is withheld too: where deaths are split "
+        "by use, time, dose, length of therapy or cause, the parts withheld hold together at least "
+        f"{released.threshold}. {_rounded_words(released)}Adjusted hazard ratios give no count back; beside a group "
+        "withheld only to protect another they stand without their counts, and crude ones are withheld."
     ]
+
+
+def _rounded_words(released: Released) -> str:
+    return "Rates and their ratios are those of the rounded counts. " if released.rounded else ""

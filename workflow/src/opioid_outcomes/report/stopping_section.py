@@ -16,6 +16,7 @@ from opioid_outcomes.report.words import number, present
 Row = dict[str, Any]
 Rows = list[Row]
 ANALYSIS = "mortality.stopping"
+FEWEST_POINTS = 2  # of a panel; one point alone is in the table
 BY_LAG, BY_LENGTH = "by lag", "by length of therapy"
 READING = (
     "The clock runs from the end of supply as it was known on each day, without carry-over; the first days without "
@@ -71,7 +72,7 @@ def _panels(released: Released) -> dict[str, Rows]:
                 if row is not None
             ]
             points = [point for point in points if "estimate" in point]
-            if points:
+            if len(points) >= FEWEST_POINTS:
                 found[f"{cohort}: {name}"] = points
     return found
 
