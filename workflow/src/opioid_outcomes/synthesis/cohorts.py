@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -11,7 +13,9 @@ from opioid_outcomes.synthesis import meta_analysis
 # Numbers that mean the same in every cohort and are roughly normal on their scale. Rates and shares are not pooled so.
 POOLABLE = (
     "log_hr", "log_or", "log_rate_ratio", "risk_difference", "rmst_days", "mean_difference", "mean_difference_per_step",
+    "risk_ratio",
 )  # fmt: skip
+AS_LOGARITHMS = ("risk_ratio",)  # told as they are, pooled as logarithms
 # Latent classes are found in each cohort anew: class 2 of one is not class 2 of another.
 OF_ONE_COHORT = pl.col("outcome").str.starts_with("class:")
 ESTIMAND = ["analysis", "method", "population", "outcome", "contrast", "window", "scale", "spec"]
@@ -38,8 +42,12 @@ def pooled_rows(estimates: pl.DataFrame, study: str) -> pl.DataFrame:
 
 
 def _pooled(group: pl.DataFrame, estimates: pl.DataFrame, study: str) -> dict[str, object]:
-    result = meta_analysis.pool(group["estimate"].to_numpy(), group["se"].to_numpy())
     first = group.row(0, named=True)
+    numbers, errors = group["estimate"].to_numpy(), group["se"].to_numpy()
+    if first["scale"] in AS_LOGARITHMS:
+        result = _exponentiated(meta_analysis.pool(np.log(numbers), errors / numbers))
+    else:
+        result = meta_analysis.pool(numbers, errors)
     return {name: first[name] for name in ESTIMAND} | {
         "study": study, "cohort": "pooled",
         "estimate": result.estimate, "ci_low": result.ci_low, "ci_high": result.ci_high, "se": result.se,
@@ -47,6 +55,13 @@ def _pooled(group: pl.DataFrame, estimates: pl.DataFrame, study: str) -> dict[st
         "person_years": _total(group["person_years"]), "gate": "pass", "smallest_cell": group["smallest_cell"].min(),
         "note": "; ".join([_note(result, group["cohort"].to_list()), *_caveats(group, estimates)]),
     }  # fmt: skip
+
+
+def _exponentiated(result: meta_analysis.Pooled) -> meta_analysis.Pooled:
+    """A pooled logarithm as a ratio: se = ratio x se of its logarithm; tau2 stays that of the logarithms."""
+    ratio, low, high = (float(np.exp(value)) for value in (result.estimate, result.ci_low, result.ci_high))
+    beyond = result.prediction and (float(np.exp(result.prediction[0])), float(np.exp(result.prediction[1])))
+    return replace(result, estimate=ratio, ci_low=low, ci_high=high, se=ratio * result.se, prediction=beyond)
 
 
 def _total(counts: pl.Series) -> float | int | None:

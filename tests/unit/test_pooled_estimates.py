@@ -1,0 +1,39 @@
+"""Which estimates of several cohorts are pooled, and on which scale."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+import pytest
+
+from opioid_outcomes.contracts import estimates
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.synthesis.cohorts import pooled_rows
+
+
+def of(cohort: str, scale: str, estimate: float, se: float) -> pl.DataFrame:
+    row = Estimate(
+        analysis="mortality.new_user", method="overlap", population="p", outcome="death", contrast="a vs b", scale=scale,
+        window="0-365", estimate=estimate, se=se, persons=100, events=20, person_years=90.0,
+    )  # fmt: skip
+    return estimates.frame([row], study="s", cohort=cohort)
+
+
+def test_risk_ratios_are_pooled_as_logarithms_and_told_as_ratios() -> None:
+    """Equal errors of the logarithms: the pooled ratio is the geometric mean, its error that of a mean of two."""
+    both = pl.concat([of("one", "risk_ratio", 1.0, 0.2), of("two", "risk_ratio", 4.0, 0.8)])
+    [row] = pooled_rows(both, "s").to_dicts()
+    assert row["estimate"] == pytest.approx(2.0)
+    assert row["se"] == pytest.approx(2.0 * 0.2 / math.sqrt(2))
+    half = 1.959963984540054 * 0.2 / math.sqrt(2)
+    assert row["ci_low"] == pytest.approx(2.0 * math.exp(-half))
+    assert row["ci_high"] == pytest.approx(2.0 * math.exp(half))
+    assert row["persons"] == 200
+
+
+def test_differences_are_pooled_as_they_are_and_rates_and_shares_not_at_all() -> None:
+    both = pl.concat([of("one", "risk_difference", 0.01, 0.01), of("two", "risk_difference", 0.03, 0.01)])
+    assert pooled_rows(both, "s")["estimate"].item() == pytest.approx(0.02)
+    for scale in ("rate_per_1000py", "share", "smr"):
+        assert pooled_rows(pl.concat([of("one", scale, 1.0, 0.1), of("two", scale, 1.0, 0.1)]), "s").is_empty()
