@@ -14,8 +14,8 @@ from opioid_outcomes.synthesis.cohorts import pooled_rows
 
 def of(cohort: str, scale: str, estimate: float, se: float) -> pl.DataFrame:
     row = Estimate(
-        analysis="mortality.new_user", method="overlap", population="p", outcome="death", contrast="a vs b", scale=scale,
-        window="0-365", estimate=estimate, se=se, persons=100, events=20, person_years=90.0,
+        analysis="mortality.new_user", method="overlap", population="p", outcome="death", contrast="a vs b",
+        scale=scale, window="0-365", estimate=estimate, se=se, persons=100, events=20, person_years=90.0,
     )  # fmt: skip
     return estimates.frame([row], study="s", cohort=cohort)
 
