@@ -46,10 +46,10 @@ def _smr(config: Config) -> str:
     return (
         f"Deaths expected are person-years by single year of age, sex and calendar year times the rates of {table}; "
         "the standardised mortality ratio (SMR) is observed over expected deaths, the excess rate observed less "
-        "expected deaths per 1,000 person-years, both with exact Poisson limits. A table of another country is not used, nor "
-        "calendar years that are not known, unless a year is declared that the cohort's time stands for. Person-time "
-        f"from age {m.top_coded_age:g} on is left out, as such ages are one group. SMRs of two groups are not "
-        "compared with each other: each has weights of its own."
+        "expected deaths per 1,000 person-years, both with exact Poisson limits. A table of another country is not "
+        "used, nor calendar years that are not known, unless a year is declared that the cohort's time stands for. "
+        f"Person-time from age {m.top_coded_age:g} on is left out, as such ages are one group. SMRs of two groups are "
+        "not compared with each other: each has weights of its own."
     )
 
 
