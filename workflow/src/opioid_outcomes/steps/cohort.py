@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,11 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.cohort import attrition, covariates, eligibility, panel, person_time, table_one
+from opioid_outcomes.cohort.days import day_of
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.population import Population
 from opioid_outcomes.contracts.derived import COHORT, PANEL, PERSON_TIME
 from opioid_outcomes.counts import about, share
-from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.exposure.source import Source, source
 
 TABLES = ("persons", "observation", "dispensings", "opioid_use", "diagnoses", "pain", "deaths", "measurements", "stays")
@@ -34,8 +33,8 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     found = eligibility.select(
         tables["persons"], tables["observation"], diagnoses=tables["diagnoses"], deaths=tables["deaths"],
         status=status, population=population, calendar=calendar,
-        study_start=day_of(population.study_start, "study_start", calendar=calendar),
-        study_end=day_of(population.study_end, "study_end", calendar=calendar),
+        study_start=day_of(population.study_start, "population.study_start", calendar=calendar),
+        study_end=day_of(population.study_end, "population.study_end", calendar=calendar),
     )  # fmt: skip
     quality = pl.read_csv(inputs["quality"])
     io.write_frame(attrition.build(quality, tables["persons"].height, found.rules), outputs["attrition"])
@@ -113,23 +112,6 @@ def use_at_time_zero(cohort: pl.DataFrame, opioid_use: pl.DataFrame) -> list[str
         "observation at the interview; time zero is then that day if population.entry is first_observation and "
         "population.lookback_days is 0."
     ]
-
-
-def day_of(value: str | int | None, key: str, *, calendar: bool) -> int | None:
-    """A day of the config as an integer: an ISO date in cohorts with dates, the offset itself in others."""
-    if value is None:
-        return None
-    if isinstance(value, int) and not calendar:
-        return value
-    try:
-        if calendar:
-            return (date.fromisoformat(str(value)) - date(1970, 1, 1)).days
-        return int(value)
-    except ValueError:
-        kind = (
-            "an ISO date, as the cohort has dates" if calendar else "a whole number of days, as the cohort has offsets"
-        )
-        raise UserError(Problem(f"{key} must be {kind}", f"population.{key}")) from None
 
 
 def notes(found: eligibility.Eligible, exposure: str, costs: list[str], population: Population) -> dict[str, Any]:

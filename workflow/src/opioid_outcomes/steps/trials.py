@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes import io
+from opioid_outcomes.cohort.days import day_of
 from opioid_outcomes.contracts.derived import TRIALS
 from opioid_outcomes.mortality import trial_table
 from opioid_outcomes.mortality.trial_table import Rules
-from opioid_outcomes.steps.cohort import day_of
 
 CANONICAL = (
     "persons", "observation", "dispensings", "diagnoses", "pain", "measurements", "stays", "therapies", "deaths",
@@ -58,6 +58,6 @@ def rules_of(settings: dict[str, Any], *, calendar: bool) -> Rules:
         lookback_days=population["lookback_days"],
         encounter_window_days=mortality["encounter_window_days"],
         max_followup_days=population["max_followup_days"],
-        study_end=day_of(population["study_end"], "study_end", calendar=calendar),
-        deaths_complete_until=day_of(complete, "deaths_complete_until", calendar=calendar),
+        study_end=day_of(population["study_end"], "population.study_end", calendar=calendar),
+        deaths_complete_until=day_of(complete, "cohorts.deaths_complete_until", calendar=calendar),
     )
