@@ -96,7 +96,7 @@ def test_from_files_to_files(tmp_path: Path) -> None:
     total = time.select((pl.col("stop") - pl.col("start")).sum()).item()
     assert total == (cohort["exit"] - cohort["entry"]).sum()
     dead = time.filter(pl.col("death") == 1).select("person_id", "start", "stop", "use_state", "cause").rows()
-    assert dead == [(0, 100, 111, "on", "opioid overdose")]
+    assert dead == [(0, 100, 111, "on", "opioid overdose: unintentional")]
     assert pl.read_csv(outputs["attrition"])["persons_kept"].to_list()[:4] == [14, 13, 12, 12]
     notes = io.read_json(outputs["notes"])
     assert (notes["persons"], notes["deaths"], notes["exposure"]) == (12, 1, "time_varying")
