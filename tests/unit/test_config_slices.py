@@ -92,7 +92,7 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
     ("mortality", {"weights": "att"}, {"estimate_new_user", TOLD}),
     ("mortality", {"penalty": 1}, {"estimate_new_user", TOLD}),
     ("mortality", {"trim": "crump"}, {"estimate_new_user", TOLD}),
-    ("mortality", {"standard_error": "bootstrap"}, {"estimate_new_user", "estimate_sustained", TOLD}),
+    ("mortality", {"standard_error": "bootstrap"}, {"estimate_new_user", "estimate_msm", "estimate_sustained", TOLD}),
     ("mortality", {"replicates": 60}, {"estimate_new_user", "estimate_sustained", TOLD}),
     ("mortality", {"truncation": [1, 99]}, {"estimate_new_user", "estimate_msm", "estimate_sustained", TOLD}),
     ("mortality", {"grace_days": 30}, {"estimate_sustained", TOLD}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -82,13 +83,12 @@ def test_time_varying_confounding() -> None:
         for weights, found in ((made.values, right), (unweighted, naive)):
             risk = analysis.pooled_risks(design, weights, made, [365])
             found.append(risk.risk_difference(0).estimate)
-        x = np.column_stack([design.treated, design.recent, design.people[design.person]])
-        names = ["use", "recent use", *design.people_names]
+        x, names = analysis.outcome_columns(design)
         weighted = analysis.fit_cox(design, made.values, x, names)
         more = np.column_stack([x, design.varying])
         conditional = analysis.fit_cox(design, None, more, [*names, *design.varying_names])
-        total.append(weighted.params[:2] @ [1, 6])
-        given.append(conditional.params[:2] @ [1, 6])
+        total.append(weighted.params[:3] @ [1, 6, 6])
+        given.append(conditional.params[:3] @ [1, 6, 6])
     error = np.std(right, ddof=1) / np.sqrt(len(right))
     assert abs(np.mean(right) - truth) < 3 * error
     assert np.mean(naive) - truth > 3 * np.std(naive, ddof=1) / np.sqrt(len(naive))
@@ -135,6 +135,7 @@ def test_treatment_history() -> None:
     rows = msm_design.follow_up(**small([0, 1, 1, 0, 1, 1, 1, 1, 1, 0]))
     assert rows["past"].to_list() == [0, 0, 1, 1, 0, 1, 1, 1, 1, 1]
     assert rows["recent"].to_list() == [0, 0, 1, 2, 2, 3, 4, 5, 5, 5]
+    assert rows["earlier"].to_list() == [0, 0, 0, 0, 0, 0, 0, 0, 1, 2]
     assert rows["stop"].to_list() == [*range(30, 271, 30), 295]
     assert rows["last_mme"].to_list() == [0, 0, 30, 30, 0, 30, 30, 30, 30, 30]
 
@@ -202,6 +203,14 @@ def test_where_use_over_time_is_not_known(exposure: str, why: str) -> None:
     assert {row.gate for row in found.rows} == {f"not evaluable: {why}"}
 
 
+def test_unequal_sampling_is_refused() -> None:
+    cohort = simple()["cohort"]
+    weighted = cohort.with_columns((1.0 + pl.col("person_id") % 2).alias("survey_weight"))
+    assert {row.gate for row in answer(simple() | {"cohort": weighted}).rows} == {
+        "not evaluable: people were sampled with unequal chances, which these weights do not take into account"
+    }
+
+
 def test_a_cohort_of_nobody() -> None:
     empty = {name: table.clear() for name, table in simple().items()}
     assert {row.gate for row in answer(empty).rows} == {"not evaluable: nobody is followed with known use"}
@@ -261,3 +270,22 @@ def test_where_all_follow_up_does_not_pass_the_longest_horizon_that_does_is_told
 def test_order_of_rows_changes_nothing() -> None:
     shuffled = {name: table.sample(fraction=1.0, shuffle=True, seed=3) for name, table in simple().items()}
     assert answer(shuffled).rows == plain().rows
+
+
+def test_those_not_lost_stand_for_everybody_once_weighted() -> None:
+    """Pain drives many away: who is left has less of it, unless their weights make up for the others."""
+    design = designed(panel_world.tables(4_000, 9, loss=0.08))
+    made = msm_design.weigh(design)
+    assert abs(msm_gates.difference_of_observed(design, made, 180).smd) < 0.07
+    assert msm_gates.gate_of_loss(design, made, 180) == "pass"
+    unlost = replace(made.censoring, probability=np.zeros(len(design.person)))
+    without = replace(made, censoring=unlost)
+    worst = msm_gates.difference_of_observed(design, without, 180)
+    assert worst.smd < -0.1
+    assert worst.covariate in {"pain", "hospital_days", "pain squared", "pain if recorded", "its square"}
+    assert msm_gates.gate_of_loss(design, without, 180).startswith("fail: max |SMD|")
+
+
+def test_nobody_lost_is_everybody() -> None:
+    design = designed(panel_world.tables(300, 9, loss=0.0))
+    assert msm_gates.difference_of_observed(design, msm_design.weigh(design), 365).smd == pytest.approx(0, abs=1e-12)

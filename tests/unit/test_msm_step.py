@@ -66,6 +66,12 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
         assert path.read_bytes() == found[1][name].read_bytes()
 
 
+def test_what_the_config_asks_and_this_analysis_does_otherwise_is_said(tmp_path: Path) -> None:
+    _, outputs = run(tmp_path, standard_error="bootstrap")
+    table = pl.read_parquet(outputs["estimates"])
+    assert table["note"].str.contains("standard error by the sandwich, not the bootstrap").all()
+
+
 @pytest.mark.parametrize(
     ("notes", "mortality", "rows", "gate"),
     [

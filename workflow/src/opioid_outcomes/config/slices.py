@@ -136,6 +136,7 @@ SLICES: dict[str, tuple[str, ...]] = {
     "estimate_msm": (
         "mortality.analyses",
         "mortality.horizons_days",
+        "mortality.standard_error",
         "mortality.truncation",
         "covariates",
         "population.lookback_days",

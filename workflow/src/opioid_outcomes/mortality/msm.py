@@ -29,7 +29,8 @@ ANALYSIS = "mortality.msm"
 POPULATION = "eligible persons whose use is known, everybody's distribution of covariates (ATE)"
 ALWAYS_NEVER = "always vs never"
 RISKS = ("risk_difference", "risk_ratio", "rmst_days")
-USE, RECENT = "use", "recent use"
+USE, RECENT, EARLIER = "use", "recent use", "earlier use"
+SAMPLED = "people were sampled with unequal chances, which these weights do not take into account"
 FEWEST_DEATHS = 10
 FOLLOWING_PEOPLE, FOLLOWING_DEATHS = 50, 5  # ANALYSES 4.4
 TRUNCATIONS = ((0.0, 100.0), (0.5, 99.5), (1.0, 99.0), (5.0, 95.0))  # Cole & Hernan 2008, table 2
@@ -56,6 +57,8 @@ def msm(
     """
     if exposure != "time_varying":
         return _nothing(f"not evaluable: {UNKNOWN[exposure]}", horizons)
+    if _unequal(cohort):
+        return _nothing(f"not evaluable: {SAMPLED}", horizons)
     rows = made_of.follow_up(panel, person_time, cohort)
     if rows.is_empty():
         return _nothing("not evaluable: nobody is followed with known use", horizons)
@@ -97,6 +100,11 @@ def _answer(design: made_of.Design, horizons: Sequence[int], truncation: Sequenc
     rows += risks(design, cut, weights, gate, notes, [h for h in horizons if h not in later])
     table = truncation_table(design, weights, estimates=gate == "pass")
     return Answer([*rows, conditional(design, window)], shown, table)
+
+
+def _unequal(cohort: pl.DataFrame) -> bool:
+    """Whether sampling weights differ: multiplying them in would need their own models and standard errors."""
+    return "survey_weight" in cohort.columns and cohort["survey_weight"].n_unique() > 1
 
 
 def _longest(design: made_of.Design, horizons: Sequence[int]) -> tuple[int, made_of.Design, made_of.MadeWeights] | None:
@@ -158,9 +166,10 @@ def _reason(failure: RegressionFailure | cox.CoxFailure) -> str:
     return f"{failure.reason} ({named})" if named else failure.reason
 
 
-def _outcome_columns(design: made_of.Design) -> tuple[Floats, list[str]]:
-    x = np.column_stack([design.treated, design.recent, design.people[design.person]])
-    return x, [USE, RECENT, *design.people_names]
+def outcome_columns(design: made_of.Design) -> tuple[Floats, list[str]]:
+    """Use, its history and covariates at entry, of each row, and their names."""
+    x = np.column_stack([design.treated, design.recent, design.earlier, design.people[design.person]])
+    return x, [USE, RECENT, EARLIER, *design.people_names]
 
 
 def fit_cox(design: made_of.Design, weights: Floats | None, x: Floats, names: list[str]) -> cox.CoxFit:
@@ -179,16 +188,16 @@ def fit_cox(design: made_of.Design, weights: Floats | None, x: Floats, names: li
 
 
 def hazard_ratio(design: made_of.Design, weights: Floats, window: str, notes: list[str]) -> Estimate:
-    """Log hazard ratio of current use, given recent use and every numerator variable."""
+    """Log hazard ratio of current use, given recent and earlier use and every numerator variable."""
     row = _row(design, ON_OFF.label, "log_hr", window)
-    x, names = _outcome_columns(design)
+    x, names = outcome_columns(design)
     try:
         fitted = fit_cox(design, weights, x, names)
     except cox.CoxFailure as failure:
         return replace(row, gate=f"not evaluable: {_reason(failure)}")
     number = ms.normal(float(fitted.params[0]), float(fitted.robust_covariance[0, 0]))
     about = [
-        "hazard ratio had everybody been on, against off, that day, use in the six months before being equal; given"
+        "hazard ratio had everybody been on, against off, that day, use in the two years before being equal; given"
         " covariates at entry; Efron ties; SE clustered by person, conservative for estimated weights",
         "missing values: the last known carried on, and marked",
     ]
@@ -198,7 +207,7 @@ def hazard_ratio(design: made_of.Design, weights: Floats, window: str, notes: li
 def conditional(design: made_of.Design, window: str = "") -> Estimate:
     """The unweighted model given time-varying covariates: what treatment changes is adjusted away. Descriptive."""
     row = _row(design, ON_OFF.label, "log_hr", window, method="adjusted_full")
-    x, names = _outcome_columns(design)
+    x, names = outcome_columns(design)
     try:
         fitted = fit_cox(design, None, np.column_stack([x, design.varying]), [*names, *design.varying_names])
     except cox.CoxFailure as failure:
@@ -213,7 +222,7 @@ def conditional(design: made_of.Design, window: str = "") -> Estimate:
 
 def truncation_table(design: made_of.Design, weights: made_of.MadeWeights, *, estimates: bool = True) -> pl.DataFrame:
     """The hazard ratio with weights cut at several percentiles; null where it has no estimate or may not be told."""
-    x, names = _outcome_columns(design)
+    x, names = outcome_columns(design)
     found = []
     for low, high in TRUNCATIONS:
         cut = truncate(weights.values, low, high)
@@ -251,9 +260,10 @@ def reach(design: made_of.Design, horizon: int) -> tuple[int, int]:
 def _spread(design: made_of.Design, periods: int) -> Floats:
     """Columns of time and use of the pooled model under always and never, (2, periods, q)."""
     steps = np.arange(periods)
-    recent = np.minimum(steps, made_of.RECENT_PERIODS).astype(float)
-    always = np.column_stack([design.time[:periods], np.ones(periods), recent])
-    never = np.column_stack([design.time[:periods], np.zeros(periods), np.zeros(periods)])
+    recent = np.minimum(steps, made_of.RECENT_PERIODS)
+    earlier = np.clip(steps - made_of.RECENT_PERIODS, 0, made_of.EARLIER_PERIODS)
+    always = np.column_stack([design.time[:periods], np.ones(periods), recent, earlier])
+    never = np.column_stack([design.time[:periods], np.zeros((periods, 3))])
     return np.stack([always, never])
 
 
@@ -268,10 +278,11 @@ def risks(  # noqa: PLR0917
         " at the horizon"
     )
     cells = {h: reach(design, h) for h in horizons}
-    held = [h for h in horizons if cells[h][0] >= FOLLOWING_PEOPLE and cells[h][1] >= FOLLOWING_DEATHS]
-    for key, row in rows.items():
-        if key[0] not in held:
-            rows[key] = replace(row, gate=why)
+    refused = {h: why for h in horizons if cells[h][0] < FOLLOWING_PEOPLE or cells[h][1] < FOLLOWING_DEATHS}
+    loss = {h: msm_gates.gate_of_loss(design, made, h) for h in horizons if h not in refused}
+    refused |= {h: told for h, told in loss.items() if told != "pass"}
+    held = [h for h in horizons if h not in refused]
+    rows = {key: replace(row, gate=refused.get(key[0], row.gate)) for key, row in rows.items()}
     if gate != "pass" or not held:
         return [replace(row, gate=gate) if key[0] in held else row for key, row in rows.items()]
     try:
@@ -297,8 +308,8 @@ def pooled_risks(
 ) -> ms.Standardised:
     """Standardised risks [always, never] at the horizons, from the weighted pooled model of hazards by period."""
     d = design
-    x = np.column_stack([d.time[d.period], d.treated, d.recent, d.people[d.person]])
-    names = [*(f"time {j + 1}" for j in range(d.time.shape[1])), USE, RECENT, *d.people_names]
+    x = np.column_stack([d.time[d.period], d.treated, d.recent, d.earlier, d.people[d.person]])
+    names = [*(f"time {j + 1}" for j in range(d.time.shape[1])), USE, RECENT, EARLIER, *d.people_names]
     lived = np.where(d.died == 1, float(PERIOD_DAYS), d.stop - d.start)
     fit = binary_regression.fit(
         x, d.died, names=names, weights=weights, cluster=d.person, link="cloglog", redundant="drop",

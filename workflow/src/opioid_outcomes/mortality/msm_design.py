@@ -19,6 +19,7 @@ from opioid_outcomes.survival import design_matrix, splines
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 RECENT_PERIODS = 6  # periods before the present one that "recent use" counts
+EARLIER_PERIODS = 18  # before those, that "earlier use" counts: harm that builds up over more than half a year
 TIME_QUANTILES = (0.0, 0.35, 0.65, 1.0)  # of person-periods: Harrell (2001) Regression Modeling Strategies, table 2.3
 DECISIONS_PER_COLUMN = 5  # fewer of the rarer decision, and starting and stopping share one model
 
@@ -28,8 +29,9 @@ class Design:
     """One row per person and period, sorted; ``person`` numbers people from 0.
 
     stop: end of the row's time, days since entry; the row begins at 30 x period. treated: on, on the first day. past:
-    on in the period before (before entry: on the eve). recent: periods on among the six before, since entry. people:
-    (persons, r) baseline design, used before entry among it; varying: (n, v). time: (K, d) spline of the period.
+    on in the period before (before entry: on the eve). recent: periods on among the six before, since entry; earlier:
+    among the eighteen before those. people: (persons, r) baseline design, used before entry among it; varying: (n, v).
+    time: (K, d) spline of the period.
     """
 
     person: Ints
@@ -40,6 +42,7 @@ class Design:
     treated: Floats
     past: Floats
     recent: Floats
+    earlier: Floats
     people: Floats
     people_names: tuple[str, ...]
     varying: Floats
@@ -54,7 +57,8 @@ class Design:
     def until(self, day: int) -> Design:
         """The same with follow-up ended on a day."""
         kept = self.start < day
-        own = {name: getattr(self, name)[kept] for name in ("person", "period", "treated", "past", "recent", "varying")}
+        names = ("person", "period", "treated", "past", "recent", "earlier", "varying")
+        own = {name: getattr(self, name)[kept] for name in names}
         stop = self.stop[kept]
         inside = stop <= day
         return replace(
@@ -72,7 +76,7 @@ class Design:
 
 
 def follow_up(panel: pl.DataFrame, person_time: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
-    """Panel rows while use is known, with stop, past, recent, last_mme, censored, used_before; sorted.
+    """Panel rows while use is known, with stop, past, recent, earlier, last_mme, censored, used_before; sorted.
 
     Who comes to neither use nor non-use (treatment of opioid use disorder), or to unknown use, is censored there, as is
     whose observation ends; death, the end of the study and the longest follow-up are no loss.
@@ -97,13 +101,17 @@ def follow_up(panel: pl.DataFrame, person_time: pl.DataFrame, cohort: pl.DataFra
     last = pl.col("period") == pl.col("period").max().over(by)
     lost = last & (pl.col("death") == 0) & ((pl.col("exit_reason") == "end of observation") | pl.col("becomes_unknown"))
     before = on.shift(1).over(by)
+    used = on.cum_sum() - on  # in all periods before
+
+    def until(periods: int) -> pl.Expr:
+        return used.shift(periods).over(by).fill_null(0)
+
     return rows.with_columns(
         pl.min_horizontal(PERIOD_DAYS * (pl.col("period") + 1), "followed").alias("stop"),
         lost.cast(pl.Float64).alias("censored"),
         before.fill_null(pl.col("eve")).fill_null(0.0).cast(pl.Float64).alias("past"),
-        (on.cum_sum().over(by) - on - (on.cum_sum() - on).shift(RECENT_PERIODS).over(by).fill_null(0))
-        .cast(pl.Float64)
-        .alias("recent"),
+        (used.over(by) - until(RECENT_PERIODS)).cast(pl.Float64).alias("recent"),
+        (until(RECENT_PERIODS) - until(RECENT_PERIODS + EARLIER_PERIODS)).cast(pl.Float64).alias("earlier"),
         pl.when(before == 0).then(0.0).when(pl.col("period") > 0).then(pl.col("mme").shift(1).over(by))
         .when(pl.col("eve") == 0).then(0.0).alias("last_mme"),
         pl.col("eve").fill_null(0.0).alias("used_before"),
@@ -124,8 +132,8 @@ def build(rows: pl.DataFrame, baseline: Sequence[str], time_varying: Sequence[st
     return Design(
         person=_numbered(rows), period=period, stop=number["stop"], died=number["death"],
         censored=number["censored"], treated=number["on_opioid"], past=rows["past"].to_numpy(),
-        recent=rows["recent"].to_numpy(), people=people.x, people_names=people.names, varying=varying[0],
-        varying_names=varying[1], time=_time(period), notes=people.notes,
+        recent=rows["recent"].to_numpy(), earlier=rows["earlier"].to_numpy(), people=people.x,
+        people_names=people.names, varying=varying[0], varying_names=varying[1], time=_time(period), notes=people.notes,
     )  # fmt: skip
 
 
@@ -184,9 +192,9 @@ def weigh(design: Design) -> MadeWeights:
     """
     d = design
     names = [f"time {j + 1}" for j in range(d.time.shape[1])]
-    given = [*names, "past use", "recent use", *d.people_names]
+    given = [*names, "past use", "recent use", "earlier use", *d.people_names]
     x = np.column_stack(
-        [d.treated, d.time[d.period], d.past, d.recent, d.people[d.person], d.varying],
+        [d.treated, d.time[d.period], d.past, d.recent, d.earlier, d.people[d.person], d.varying],
     )
     of = ["present use", *given, *d.varying_names]
     p = 1 + len(given)

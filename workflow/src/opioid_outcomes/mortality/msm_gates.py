@@ -9,6 +9,7 @@ import polars as pl
 
 from opioid_outcomes.causal.time_varying_weights import FEWEST, Weights, diagnostics
 from opioid_outcomes.mortality.msm_design import Design, MadeWeights
+from opioid_outcomes.survival.products import column_sums
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 MOST_SMD = 0.1
@@ -23,10 +24,16 @@ STRATA = 20  # of past use and the numerator's probability
 
 
 def gate(design: Design, made: MadeWeights) -> str:
-    """``pass`` or ``fail: why``, in general words."""
+    """``pass`` or ``fail: why``, in general words.
+
+    A period's mean weight is looked at where 50 people or more are followed: that of fewer strays by chance alone.
+    """
     periods = diagnostics(design.period, made.values).filter(pl.col("persons") >= FEWEST_PEOPLE)
     if not periods["mean"].is_between(*MEAN_WEIGHT).all():
-        return f"fail: the mean weight of a period is outside {MEAN_WEIGHT[0]}-{MEAN_WEIGHT[1]}"
+        return (
+            f"fail: the mean weight of a period with {FEWEST_PEOPLE} people or more is outside"
+            f" {MEAN_WEIGHT[0]}-{MEAN_WEIGHT[1]}"
+        )
     if min(arm_sizes(design, made.values)) < FEWEST_PEOPLE:
         return f"fail: the effective sample size of an arm is under {FEWEST_PEOPLE}"
     if outside_support(made.treatment) >= MOST_OUTSIDE:
@@ -38,6 +45,43 @@ def gate(design: Design, made: MadeWeights) -> str:
     if not abs(worst.smd) < MOST_SMD:
         return f"fail: max |SMD| {abs(worst.smd):.2f} ({worst.covariate}) is not under {MOST_SMD}"
     return "pass"
+
+
+def gate_of_loss(design: Design, made: MadeWeights, horizon: int) -> str:
+    """``pass``, or why those still observed do not stand for everybody at a horizon."""
+    worst = difference_of_observed(design, made, horizon)
+    if abs(worst.smd) < MOST_SMD:
+        return "pass"
+    return (
+        f"fail: max |SMD| {abs(worst.smd):.2f} ({worst.covariate}) between everybody and those not lost by the horizon"
+        f" is not under {MOST_SMD}"
+    )
+
+
+def difference_of_observed(design: Design, made: MadeWeights, horizon: int) -> Worst:
+    """The largest SMD of a covariate at entry between those not lost by the horizon, weighted, and everybody.
+
+    Weights: one over the probability of not having been lost until the person's last period within the horizon (not
+    stabilised, so that everybody's distribution is the aim); who died or whose study ended is not lost. Denominator:
+    standard deviation in everybody.
+    """
+    d = design
+    within = np.flatnonzero(d.start < horizon)
+    person = d.person[within]
+    final = np.append(person[1:] != person[:-1], True)
+    first = np.append(True, final[:-1])
+    leaves = np.nan_to_num(made.censoring.probability)[within]
+    stays = np.log(np.maximum(1 - leaves, FEWEST))
+    so_far = np.cumsum(stays) - stays
+    weight = np.exp(so_far[first] - so_far[final])
+    weight *= 1 - (d.censored[within] * (d.stop[within] <= horizon))[final]
+    x = np.column_stack([d.people[person[first]], d.varying[within[first]]])
+    names = (*d.people_names, *d.varying_names)
+    spread = np.where(np.ptp(x, axis=0) > 0, x.std(axis=0), 0.0)  # rounding is no variation
+    gap = column_sums(x, weight) / max(float(weight.sum()), FEWEST) - column_sums(x, np.ones(len(x))) / len(x)
+    smd = np.divide(gap, spread, out=np.zeros_like(gap), where=spread > 0)
+    j = int(np.argmax(np.abs(smd)))
+    return Worst(float(smd[j]), names[j].split("=", maxsplit=1)[0])
 
 
 def _named(treatment: Weights) -> str:

@@ -14,6 +14,7 @@ from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.gates import unobserved_deaths_of
 from opioid_outcomes.mortality.msm import Answer, msm
 from opioid_outcomes.mortality.msm_decisions import at_decisions
@@ -38,7 +39,7 @@ def estimate_msm(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
             missing="complete" if covariates.missing == "complete" else "indicator",
             horizons=chosen.horizons_days, truncation=chosen.truncation, exposure=notes["exposure"],
         )  # fmt: skip
-    rows, truncation = answer.rows, answer.truncation
+    rows, truncation = [_with_choices(row, chosen, covariates) for row in answer.rows], answer.truncation
     withheld = unobserved_deaths_of(notes)
     if withheld:
         rows = [replace(row, gate=withheld) if row.gate == "pass" else row for row in rows]
@@ -48,6 +49,18 @@ def estimate_msm(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     for name, shown in (("msm_weights", answer.weights), ("msm_truncation", truncation)):
         io.write_frame(_display(name, shown), outputs[name])
     return f"{sum(row.gate == 'pass' for row in rows)} of {len(rows)} estimates evaluable"
+
+
+def _with_choices(row: Estimate, chosen: Mortality, covariates: Covariates) -> Estimate:
+    """What the config asks of all analyses and this one does otherwise, beside its numbers."""
+    if row.estimate is None:
+        return row
+    notes = [row.note] if row.note else []
+    if chosen.standard_error == "bootstrap":
+        notes.append("standard error by the sandwich, not the bootstrap, in this analysis")
+    if covariates.missing == "mi":
+        notes.append("missing covariates are a category of their own, not imputed, in this analysis")
+    return replace(row, note="; ".join(notes))
 
 
 def _display(name: str, shown: pl.DataFrame | None) -> pl.DataFrame:
