@@ -22,6 +22,7 @@ from opioid_outcomes.mortality.intervals import INTERVAL_DAYS
 from opioid_outcomes.mortality.new_user import Compared, by_horizon, every_mth_comparator, population
 from opioid_outcomes.mortality.trial_arms import words
 from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, hazard_row, risk_rows, template, weighted_risks
+from opioid_outcomes.survival import incidence
 from opioid_outcomes.survival.binary_regression import RegressionFailure
 from opioid_outcomes.survival.risk_sets import Floats
 
@@ -55,15 +56,31 @@ def as_treated(comparator: str, compared: Compared, choices: Choices, intervals:
 
 
 def keeping(trials: pl.DataFrame, outcomes: Outcomes, weights: Floats, horizon: int) -> tuple[float, float]:
-    """Effective number of people of both arms who have not left by the horizon, nor were lost; the dead did neither."""
+    """Effective number of people of each arm, comparators first, who are followed and keep on to the horizon.
+
+    As if nobody died, so that no outcome is looked at: of those followed, the share that neither leaves nor is lost
+    (Kaplan-Meier, death as the end of being seen).
+    """
     left = trials["as_treated_until"].cast(pl.Float64).fill_null(np.inf).to_numpy()
-    stay = (left >= horizon) & ((outcomes.time >= horizon) | (outcomes.event == 1))
-    effective = []
+    end = np.minimum(outcomes.time, left)
+    gone = (end < horizon) & ~((outcomes.event == 1) & (left >= outcomes.time))
+    found = []
     for arm in (0, 1):
-        rows = stay & (outcomes.arm == arm)
-        _, code = np.unique(outcomes.person[rows], return_inverse=True)
-        effective.append(overlap.effective_sample_size(np.bincount(code, weights[rows])) if rows.any() else 0.0)
-    return effective[0], effective[1]
+        rows = (outcomes.arm == arm) & (weights > 0)
+        if not rows.any():
+            return 0.0, 0.0
+        curve = incidence.fit(
+            0.0, np.minimum(end[rows], horizon), gone[rows].astype(int), causes=1, weights=weights[rows]
+        )  # fmt: skip
+        share = float(curve.survival_at([horizon])[0])
+        found.append(_effective(outcomes.person[rows], weights[rows]) * (share if np.isfinite(share) else 0.0))
+    return found[0], found[1]
+
+
+def _effective(person: np.ndarray, weights: Floats) -> float:
+    """Effective number of people behind index dates."""
+    code = np.unique(person, return_inverse=True)[1]
+    return overlap.effective_sample_size(np.bincount(code, weights, minlength=1))
 
 
 def _within(row: Estimate, compared: Compared, choices: Choices, intervals: Intervals) -> list[Estimate]:
@@ -117,14 +134,19 @@ def thinned(trials: pl.DataFrame, arm: Floats, longest: int, most: int = MOST_IN
 def gate_at(  # noqa: PLR0917
     horizon: int, covariates: Floats, names: Sequence[str], followed: Outcomes, kept: Adherence, final: Floats
 ) -> str:
-    """Balance and effective sample size, by the horizon, of those who have not left: with right weights, everybody."""
+    """Effective number of people who keep on to the horizon, and balance of those who have not left by then.
+
+    With right weights these are everybody, whether they died since or not.
+    """
+    there = np.flatnonzero((kept.start < horizon) & (kept.stop >= horizon) & (kept.left[kept.row] >= horizon))
+    for one in (0, 1):
+        rows = there[followed.arm[kept.row[there]] == one]
+        if _effective(followed.person[kept.row[rows]], final[kept.row[rows]] * kept.weight[rows]) < FEWEST_EFFECTIVE:
+            return "fail: effective sample size of an arm that keeps to its strategy is under 50"
     end = np.minimum(followed.time, horizon)
     rows = np.flatnonzero((kept.start < end[kept.row]) & (kept.stop >= end[kept.row]))
     rows = rows[kept.left[kept.row[rows]] > end[kept.row[rows]]]
     weights, arm = final[kept.row[rows]] * kept.weight[rows], followed.arm[kept.row[rows]]
-    for one in (0, 1):
-        if overlap.effective_sample_size(weights[arm == one]) < FEWEST_EFFECTIVE:
-            return "fail: effective sample size of an arm that keeps to its strategy is under 50"
     apart = np.nan_to_num(np.abs(standardised_difference(covariates[kept.row[rows]], arm, weights)))
     if len(apart) and apart.max() >= LARGEST_SMD:
         name = words([names[int(np.argmax(apart))]])
