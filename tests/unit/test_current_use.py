@@ -198,7 +198,7 @@ def test_the_trap_protects_where_opioids_do_nothing_and_is_marked() -> None:
 def test_hazards_that_change_are_seen_by_the_test_and_constant_ones_are_not() -> None:
     changing = proportional_hazards(world(1, 12_000, DECAYING), ON_OFF, [], "indicator")
     constant = proportional_hazards(world(8, 12_000, np.full(DAYS, 1.6)), ON_OFF, [], "indicator")
-    assert tuple(changing.columns) == DISPLAYS["proportional_hazards"].columns
+    assert changing.schema == DISPLAYS["proportional_hazards"].schema
     assert changing.filter(pl.col("method") == "crude")["p_value"].item() < 1e-3
     assert constant.filter(pl.col("method") == "crude")["p_value"].item() > 0.01
 

@@ -108,3 +108,17 @@ def test_weights_of_few_people_show_no_tail() -> None:
     contract = DISPLAYS["msm_weights"]
     shown = displays.released(pl.DataFrame([row], schema=contract.schema), contract, CMS11).row(0, named=True)
     assert (shown["mean"], shown["p99"], shown["largest"]) == (1.02, None, None)
+
+
+def test_a_test_of_few_deaths_goes_and_its_deaths_are_never_told() -> None:
+    contract = DISPLAYS["proportional_hazards"]
+    rows = pl.DataFrame(
+        {
+            "method": ["crude", "adjusted_full"], "term": ["on vs off", "on vs off"], "events": [200, 9],
+            "chi_square": [3.2, 1.1], "degrees": [1.0, 1.0], "p_value": [0.07, 0.3],
+        },
+        schema=contract.schema,
+    )  # fmt: skip
+    shown = displays.released(rows, contract, CMS11)
+    assert "events" not in shown.columns
+    assert shown["p_value"].to_list() == [0.07, None]

@@ -73,8 +73,10 @@ MORTALITY: tuple[Display, ...] = (
         numbers=("mme",),
     ),
     Display(
-        "proportional_hazards", ("method", "term"), ("persons", "events"), ("chi_square", "degrees", "p_value"),
-        "test of proportional hazards (score test against the Kaplan-Meier transform of time) of current use",
+        "proportional_hazards", ("method", "term"), (), ("chi_square", "degrees", "p_value"),
+        "test of proportional hazards (score test against the Kaplan-Meier transform of time) of current use; deaths on"
+        " and off together are not told, as they would give those of one from those of the other",
+        behind="events",
     ),
 )  # fmt: skip
 

@@ -59,7 +59,7 @@ def _cells(frame: pl.DataFrame, contract: Display, profile: Profile) -> pl.DataF
         *(goes[name].alias(f"hidden {name}") for name in parts),
         *(rule.alias(f"cell {name}") for name, rule in alone.items()),
         hidden=pl.any_horizontal(rule for name, rule in goes.items() if name not in parts),
-        small=pl.any_horizontal(profile.small(name) for name in contract.counts),
+        small=pl.any_horizontal(profile.small(name) for name in contract.counts or judged),
     )
     if profile.base > 1:
         frame = _listed(_never_one_alone(frame, contract, profile), contract, profile)
@@ -175,7 +175,7 @@ def _never_one_alone(frame: pl.DataFrame, contract: Display, profile: Profile) -
     The total would give one back, and would tell of few that they are few. A row hidden in one family may leave another
     alone in the next, so this goes round until nothing more is hidden.
     """
-    size = pl.col(contract.counts[0])
+    size = pl.col([*contract.counts, contract.behind or ""][0])
     before = -1
     while before != (before := int(frame["hidden"].sum())):
         for names in contract.families:

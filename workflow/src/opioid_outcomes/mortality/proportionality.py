@@ -42,7 +42,7 @@ def proportional_hazards(
         told = ["all", contrast.label] if adjust else [contrast.label]
         parts.append(
             tests.filter(pl.col("term").is_in(told)).select(
-                pl.lit(method).alias("method"), "term", persons=pl.lit(counted.persons, pl.Int64),
+                pl.lit(method).alias("method"), "term",
                 events=pl.lit(counted.events, pl.Int64), chi_square="chi_square",
                 degrees=pl.col("degrees").cast(pl.Float64), p_value="p_value",
             )
