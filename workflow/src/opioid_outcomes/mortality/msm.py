@@ -6,7 +6,7 @@ with current use, recent cumulative use and every numerator variable; risks had 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -95,10 +95,11 @@ def _answer(design: made_of.Design, horizons: Sequence[int], truncation: Sequenc
     if tuple(truncation) != (0, 100):
         notes.append(f"weights cut at percentiles {truncation[0]:g} and {truncation[1]:g}")
     cut = truncate(weights.values, truncation[0], truncation[1])
-    if gate == "pass":
-        rows.append(hazard_ratio(design, cut, window, notes))
+    ratio = hazard_ratio(design, cut, window, notes) if gate == "pass" else None
+    rows += [ratio] if ratio else []
     rows += risks(design, cut, weights, gate, notes, [h for h in horizons if h not in later])
-    table = truncation_table(design, weights, estimates=gate == "pass")
+    known = {tuple(map(float, truncation)): ratio} if ratio else None
+    table = truncation_table(design, weights, estimates=gate == "pass", known=known)
     return Answer([*rows, conditional(design, window)], shown, table)
 
 
@@ -220,17 +221,26 @@ def conditional(design: made_of.Design, window: str = "") -> Estimate:
     return replace(_with(row, number), population="eligible persons whose use is known", gate="pass", note=note)
 
 
-def truncation_table(design: made_of.Design, weights: made_of.MadeWeights, *, estimates: bool = True) -> pl.DataFrame:
-    """The hazard ratio with weights cut at several percentiles; null where it has no estimate or may not be told."""
+def truncation_table(
+    design: made_of.Design, weights: made_of.MadeWeights, *, estimates: bool = True,
+    known: Mapping[tuple[float, ...], Estimate] | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    """The hazard ratio with weights cut at several percentiles; null where it has no estimate or may not be told.
+
+    known: rows already estimated, by their percentiles.
+    """
     x, names = outcome_columns(design)
     found = []
     for low, high in TRUNCATIONS:
         cut = truncate(weights.values, low, high)
         total = float(cut.sum())
         log_hr = se = None
-        with suppress(cox.CoxFailure):
-            fitted = fit_cox(design, cut, x, names) if estimates else None
-            if fitted is not None:
+        told = (known or {}).get((low, high))
+        if told is not None:
+            log_hr, se = told.estimate, told.se
+        elif estimates:
+            with suppress(cox.CoxFailure):
+                fitted = fit_cox(design, cut, x, names)
                 log_hr, se = float(fitted.params[0]), float(np.sqrt(fitted.robust_covariance[0, 0]))
         found.append(
             {
