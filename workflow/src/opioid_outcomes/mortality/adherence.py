@@ -2,8 +2,8 @@
 
 Inverse probability of censoring weights (Robins & Finkelstein 2000 Biometrics 56:779; Hernan & Robins (2020) What If,
 ch. 12.6 and 21). They are stabilised by arm and time only: the curves are marginal, and a numerator of baseline
-covariates would leave in them what these covariates do to leaving. A decision within an interval is modelled on what was
-known when it began: what is recorded between that day and the decision's is not adjusted for until the next.
+covariates would leave in them what these covariates do to leaving. A decision within an interval is modelled on what
+was known when it began: what is recorded between that day and the decision's is not adjusted for until the next.
 """
 
 from __future__ import annotations

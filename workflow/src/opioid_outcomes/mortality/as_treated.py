@@ -45,8 +45,8 @@ def as_treated(comparator: str, compared: Compared, choices: Choices, intervals:
         return []
     row = template(
         comparator, f"{choices.weighting}_as_treated", population(choices, compared.trials),
-        "while new users stay on and comparators off opioids (as treated), weighted for leaving by what was known when each"
-        " 30-day interval began; "
+        "while new users stay on and comparators off opioids (as treated), weighted for leaving by what was known when"
+        " each 30-day interval began; "
         + ERRORS[choices.standard_error],
     )  # fmt: skip
     final, outcomes = compared.arms.final, compared.outcomes
