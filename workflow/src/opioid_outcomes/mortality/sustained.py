@@ -187,6 +187,24 @@ class Told:
         total = np.bincount(who, self.found.following(arm, horizon), self.people)
         return total[np.bincount(who, minlength=self.people) > 0]
 
+    def _least_effective(self, arm: int, horizon: float) -> float:
+        """The smallest effective number of people at the horizon and in any interval before: who leaves soon counts."""
+        edges = self.found.grid.edges
+        within = [self._effective[arm][place] for place in np.flatnonzero(edges[:-1] < horizon)]
+        return min(effective_number(self.followed(arm, horizon)), *within)
+
+    @cached_property
+    def _effective(self) -> list[list[float]]:
+        """Effective number of people of each arm when each interval opens."""
+        found: list[list[float]] = []
+        for clones in self.found.clones:
+            at = [np.flatnonzero((clones.start <= edge) & (clones.stop > edge)) for edge in self.found.grid.edges[:-1]]
+            found.append([
+                effective_number(np.bincount(self._codes[clones.person[rows]], clones.weight[rows], self.people))
+                for rows in at
+            ])  # fmt: skip
+        return found
+
     @cached_property
     def _note(self) -> str:
         given = "time alone"
@@ -215,7 +233,7 @@ class Told:
         for arm, name in enumerate(names):
             if not self._dead_after_beginning(arm, horizon):
                 return f"not evaluable: no deaths of people who have begun '{name}'"
-            if effective_number(self.followed(arm, horizon)) < LEAST_ESS:
+            if self._least_effective(arm, horizon) < LEAST_ESS:
                 return f"fail: effective number of people who follow '{name}' is under {LEAST_ESS:.0f}"
         return "pass" if self.covariates is None else self._balanced(horizon)
 
@@ -239,9 +257,9 @@ class Told:
         return died
 
     def _dead_after_beginning(self, arm: int, horizon: float) -> bool:
-        """Whether anybody dies who does what the strategy asks; within grace that is not looked at."""
+        """Whether anybody dies who does what the strategy asks: else the arms share all their deaths."""
         clones, strategy = self.found.clones[arm], self.found.clones[arm].strategy
-        if strategy.begins is None or strategy.grace is None or horizon <= strategy.grace:
+        if strategy.begins is None:
             return True
         died = (clones.cause > 0) & (clones.stop <= horizon)
         return bool((died & (clones.start >= strategy.begins[clones.person])).any())

@@ -12,7 +12,10 @@ from opioid_outcomes.mortality.sustained import Sample
 from opioid_outcomes.mortality.sustained_strategies import Question
 from opioid_outcomes.mortality.sustained_times import codes
 
-MOST_ROWS = 600_000  # of the grid: memory and time are in proportion to these
+MOST_ROWS = 300_000  # of the grid: memory and time are in proportion to these
+# Multiples of it, without their whole parts, are spread evenly: every m-th row would be the same block of everybody,
+# where people have a multiple of m blocks
+GOLDEN = (5**0.5 - 1) / 2
 
 
 def thinned(question: Question, edges: Sequence[float], most: int = MOST_ROWS) -> Question:
@@ -29,15 +32,19 @@ def thinned(question: Question, edges: Sequence[float], most: int = MOST_ROWS) -
     if strategy.begins is not None and strategy.grace is not None:
         begins = (strategy.begins < strategy.grace) & (strategy.begins < time)
     mine, others = int(rows[begins].sum()), int(rows[~begins].sum())
-    many = [max(1, -(-mine // most)), max(1, -(-others // max(most - mine, most // 10)))]
-    kept = np.ones(len(rows), dtype=bool)
-    for one_in, group in zip(many, (begins, ~begins), strict=True):
-        kept[group] = np.arange(group.sum()) % one_in == 0
-    if max(many) == 1:
+    most_of = (most, max(most - mine, most // 10))
+    kept, many = np.ones(len(rows), dtype=bool), np.ones(len(rows))
+    steps = []
+    for group, size, limit in zip((begins, ~begins), (mine, others), most_of, strict=True):
+        count = int(group.sum())
+        steps.append(max(1, min(-(-size // limit), count)))
+        kept[group] = (np.arange(count) * GOLDEN) % 1 < 1 / steps[-1]
+        many[group] = count / max(1, kept[group].sum())
+    if max(steps) == 1:
         return question
-    told = f"{question.meaning}; of those who do not begin one in {many[1]} time zeros"
-    told += f", of others one in {many[0]}" if many[0] > 1 else ""
-    return replace(question.kept(kept, np.where(begins, *many)), meaning=told)
+    told = f"{question.meaning}; of those who do not begin one in {steps[1]} time zeros"
+    told += f", of others one in {steps[0]}" if steps[0] > 1 else ""
+    return replace(question.kept(kept, many), meaning=told)
 
 
 def sample_of(question: Question, cohort: pl.DataFrame) -> Sample:

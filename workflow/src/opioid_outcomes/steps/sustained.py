@@ -138,10 +138,11 @@ class _Measures:
         return question.kept(whole.to_series().to_numpy(), np.ones(people.height))
 
     def known(self, question: Question, grid: Grid) -> pl.DataFrame:
-        """Before each interval of the grid; the mean dose of the last 30 days and the days since entry beside."""
+        """Before each interval of the grid; the dose and the days since entry at time zero beside."""
         people = question.people[grid.person]
         day = people["zero"].to_numpy() + grid.opens.astype(int)
-        dose = pl.Series("dose", question.dose_before(grid.person, day))
+        # of time zero: later on the dose is what the strategies are about, and tells who is about to leave them
+        dose = pl.Series("dose", question.dose_before(grid.person, people["zero"].to_numpy()))
         found = self._at(people["person_id"], day).with_columns(dose, people["since"].alias(SINCE))
         return found if self.missing == "indicator" else _carried(found, self.names)
 
