@@ -13,10 +13,10 @@ from trial_world import ENTRY_PERIOD, PERIOD, World, observed, truth
 
 from opioid_outcomes.cohort.covariates import Sources
 from opioid_outcomes.mortality import as_treated as module
-from opioid_outcomes.mortality.as_treated import Intervals, as_treated, thinned
+from opioid_outcomes.mortality.as_treated import Intervals, as_treated, keeping, thinned
 from opioid_outcomes.mortality.intervals import intervals
 from opioid_outcomes.mortality.new_user import Compared, new_user
-from opioid_outcomes.mortality.trial_estimates import Choices
+from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes
 from opioid_outcomes.mortality.trial_table import Rules, build
 
 HORIZON, BASELINE = 360, ["age", "pain", "depression"]
@@ -114,6 +114,21 @@ def test_horizons_to_which_few_keep_on_are_said_to_be_so() -> None:
     assert ends == [90]
     nobody = as_treated("non_user", short, CHOICES, looked)
     assert {row.gate for row in nobody} == {too_few}
+
+
+def test_who_keeps_on_is_counted_as_if_nobody_died() -> None:
+    """Of 200 comparators half leave or are lost; of 200 new users half die early, two index dates a person."""
+    half = np.arange(200) % 2 == 0
+    left = pl.Series([100 if h and k % 4 == 0 else None for k, h in enumerate(half)] + [None] * 200, dtype=pl.Int64)
+    time = np.r_[np.where(half, np.where(np.arange(200) % 4 == 0, 400, 150), 400), np.where(half, 50, 400)]
+    event = np.r_[np.zeros(200, int), half.astype(int)]
+    person = np.r_[np.arange(200), 200 + np.arange(200) // 2]
+    outcomes = Outcomes(person, person, np.repeat([0.0, 1.0], 200), time.astype(float), event)
+    trials = pl.DataFrame({"as_treated_until": left})
+    assert keeping(trials, outcomes, np.ones(400), 100) == pytest.approx((200, 100))
+    assert keeping(trials, outcomes, np.ones(400), 120) == pytest.approx((150, 100))
+    assert keeping(trials, outcomes, np.ones(400), 365) == pytest.approx((100, 100))
+    assert keeping(trials, outcomes, np.repeat([1.0, 0.0], 200), 365) == (0.0, 0.0)
 
 
 def test_weights_redone_where_people_count_differently() -> None:

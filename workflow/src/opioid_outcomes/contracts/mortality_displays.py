@@ -27,7 +27,7 @@ MORTALITY: tuple[Display, ...] = (
         "what the gates read before outcomes by arm: effective sample size of the arm's weights, share of propensity"
         " scores outside 0.01-0.99, share in equipoise, minimal detectable rate ratio and largest standardised"
         " difference after weighting (of the comparison); an effective size is a count where weights are alike, and"
-        " told as one",
+        " told as one; no events by arm of a comparison that has not passed",
         person_years=("person_years", "ess"), behind="persons",
         parts=(("persons_outside", ("outside",)), ("persons_apart", ("equipoise",))),
     ),
