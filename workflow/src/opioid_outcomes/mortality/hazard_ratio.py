@@ -12,9 +12,8 @@ from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality import cox_model
 from opioid_outcomes.mortality.contrasts import Contrast, Missing
 from opioid_outcomes.mortality.person_years import Amount, amount
-from opioid_outcomes.survival import cox, design_matrix
+from opioid_outcomes.survival import cox, design_matrix, normal
 
-Z = 1.959963984540054
 FEWEST_DEATHS = 10  # ANALYSES 4, gates
 DEATHS_PER_COVARIATE = 5  # fewer is said in the note: Vittinghoff & McCulloch 2007 Am J Epidemiol 165:710
 EXPOSURE = "exposure"
@@ -22,16 +21,23 @@ BASIC = ("age", "sex")
 
 
 def adjusted_ratios(
-    person_time: pl.DataFrame, contrast: Contrast, *, analysis: str, baseline: Sequence[str], missing: Missing
-) -> Iterator[Estimate]:
-    """Crude, adjusted for age and sex, for all of ``baseline``; complete cases beside where something is missing."""
+    person_time: pl.DataFrame, contrast: Contrast, *, analysis: str, baseline: Sequence[str], missing: Missing,
+    only: Sequence[str] = ("crude", "adjusted", "adjusted_full"),
+) -> Iterator[Estimate]:  # fmt: skip
+    """Crude, adjusted for age and sex, and for all of ``baseline``; complete cases beside where something is missing.
+
+    only: those wanted; where age and sex are all of ``baseline`` the last of them is ``adjusted``.
+    """
     basic = [name for name in BASIC if name in baseline]
     methods: dict[str, list[str]] = {"crude": [], "adjusted": basic, "adjusted_full": list(baseline)}
     if not basic:
         del methods["adjusted"]
     if len(basic) == len(baseline):
         del methods["adjusted_full"]
+    last = next(reversed(methods))
     for method, adjust in methods.items():
+        if method not in only and not (method == last and "adjusted_full" in only):
+            continue
         yield hazard_ratio(person_time, contrast, analysis=analysis, method=method, adjust=adjust, missing=missing)
         if missing != "complete" and any(person_time[name].null_count() for name in adjust):
             yield hazard_ratio(
@@ -77,8 +83,8 @@ def hazard_ratio(
         notes = (*notes, "fewer than five deaths per covariate")
     log_hr, se = float(model.params[0]), math.sqrt(model.covariance[0, 0])
     return replace(
-        row, estimate=log_hr, se=se, ci_low=log_hr - Z * se, ci_high=log_hr + Z * se,
-        p_value=math.erfc(abs(log_hr / se) / math.sqrt(2)), gate="pass",
+        row, estimate=log_hr, se=se, ci_low=log_hr - normal.Z * se, ci_high=log_hr + normal.Z * se,
+        p_value=normal.p_value(log_hr, se), gate="pass",
         note="; ".join(dict.fromkeys((*notes, *model.notes))),
     )  # fmt: skip
 

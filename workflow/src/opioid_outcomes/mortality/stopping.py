@@ -18,6 +18,8 @@ from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, not_asked
 from opioid_outcomes.mortality.stopping_clock import BANDS, CURRENT, LENGTHS, clock, named
 
 ANALYSIS = "mortality.stopping"
+METHODS = ("crude", "adjusted", "adjusted_full")
+ENDS = ("crude", "adjusted_full")  # by length of therapy and lagged: what is between tells little, and costs a fit each
 LAGS = (0, 30, 90)  # days, against terminal decline: opioids may be stopped because death is near
 UNKNOWN = {
     "baseline": "exposure known at one interview only",
@@ -31,9 +33,9 @@ def stopping(
     """Hazard ratios of each band of days since supply ended against current supply, and the rate of each beside them.
 
     ``status``: OPIOID_STATUS of dispensings; ``cohort``: COHORT with the covariates of ``baseline``; days are integers.
-    Crude, adjusted for age and sex, and for all of ``baseline``; by length of therapy (compared with current supply
-    that has lasted as long so far); and with the clock read 30 and 90 days ago. Never users are in no group. Cost: a
-    Cox regression per row of the result.
+    Crude, adjusted for age and sex, and for all of ``baseline``; crude and for all by length of therapy (compared with
+    current supply that has lasted as long so far), and with the clock read 30 and 90 days ago. Never users are in no
+    group. Cost: a Cox regression per row of the result.
     """
     if exposure != "time_varying":
         return [_not_asked(cohort, UNKNOWN[exposure])]
@@ -42,10 +44,11 @@ def stopping(
     rows: list[Estimate] = []
     for lag in LAGS:
         followed = person_time(status, cohort, baseline, lag=lag)
-        rows += [_lagged(row, lag) for row in _bands(followed, None, baseline, missing)]
+        only = ENDS if lag else METHODS
+        rows += [_lagged(row, lag) for row in _bands(followed, None, baseline, missing, only)]
         if lag == 0:
             for length in LENGTHS:
-                rows += _bands(followed, length, baseline, missing)
+                rows += _bands(followed, length, baseline, missing, ENDS)
     return rows
 
 
@@ -55,15 +58,18 @@ def _not_asked(cohort: pl.DataFrame, why: str) -> Estimate:
 
 
 def _bands(
-    followed: pl.DataFrame, length: tuple[int, int | None] | None, baseline: Sequence[str], missing: Missing
-) -> Iterator[Estimate]:
+    followed: pl.DataFrame, length: tuple[int, int | None] | None, baseline: Sequence[str], missing: Missing,
+    only: Sequence[str],
+) -> Iterator[Estimate]:  # fmt: skip
     """Rates of current supply and of each band, and each band against current supply."""
     contrasts = [against_current(band, length) for band in BANDS]
     first = contrasts[0]
     yield group_rate(followed.filter(first.exposure == 0), first.arms[1], analysis=ANALYSIS)
     for contrast in contrasts:
         yield group_rate(followed.filter(contrast.exposure == 1), contrast.arms[0], analysis=ANALYSIS)
-        for row in adjusted_ratios(followed, contrast, analysis=ANALYSIS, baseline=baseline, missing=missing):
+        for row in adjusted_ratios(
+            followed, contrast, analysis=ANALYSIS, baseline=baseline, missing=missing, only=only
+        ):
             yield replace(row, note=f"{_meaning(length)}; {row.note}" if row.note else _meaning(length))
 
 
