@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from opioid_outcomes.survival import normal
 from opioid_outcomes.survival.risk_sets import Floats
 
-Z = 1.959963984540054
 # Replicates from which a percentile limit is read (2.5 % of them lie beyond it); with fewer the limits are normal ones
 ENOUGH = 200
 
@@ -106,7 +106,7 @@ class Joint:
             low, high = _percentiles(replicates)
             if np.isfinite(low) and np.isfinite(high):
                 return low, high
-        return estimate - Z * se, estimate + Z * se
+        return estimate - normal.Z * se, estimate + normal.Z * se
 
 
 def fieller(
@@ -118,9 +118,9 @@ def fieller(
     no interval. Fieller (1954) JRSS B 16:175.
     """
     above, below = variances
-    a = denominator**2 - Z**2 * below
-    b = numerator * denominator - Z**2 * covariance
-    c = numerator**2 - Z**2 * above
+    a = denominator**2 - normal.Z**2 * below
+    b = numerator * denominator - normal.Z**2 * covariance
+    c = numerator**2 - normal.Z**2 * above
     if not a > 0:
         return float("nan"), float("nan")
     root = float(np.sqrt(max(b * b - a * c, 0.0)))

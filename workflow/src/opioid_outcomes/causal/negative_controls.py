@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Z = 1.959963984540054
+from opioid_outcomes.survival import normal
+
 FEWEST = 20  # controls from which calibration means anything (METHODS C7)
 NEWTON_STEPS = 100
 TOLERANCE = 1e-13
@@ -69,8 +70,8 @@ def calibrate(log_ratio: float, se: float, null: Null) -> Calibrated:
     """
     error = math.hypot(null.sigma, se)
     estimate = log_ratio - null.mu
-    p_value = math.erfc(abs(estimate / error) / math.sqrt(2))
-    return Calibrated(estimate, error, estimate - Z * error, estimate + Z * error, p_value)
+    p_value = normal.p_value(estimate, error)
+    return Calibrated(estimate, error, estimate - normal.Z * error, estimate + normal.Z * error, p_value)
 
 
 def ease(null: Null) -> float:

@@ -11,10 +11,9 @@ from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.mortality import cox_model
 from opioid_outcomes.mortality.contrasts import Missing
 from opioid_outcomes.mortality.hazard_ratio import FEWEST_DEATHS
-from opioid_outcomes.survival import cox, design_matrix, splines
+from opioid_outcomes.survival import cox, design_matrix, normal, splines
 from opioid_outcomes.survival.risk_sets import Floats
 
-Z = 1.959963984540054
 QUANTILES = (0.1, 0.5, 0.9)  # of dose over time on: Harrell, Regression Modeling Strategies (2015), section 2.4.6
 POINTS = (0.05, 0.95)  # the curve is shown between these quantiles of dose
 STEP = 5.0  # MME/day between points of the curve
@@ -54,7 +53,13 @@ def dose_response(person_time: pl.DataFrame, baseline: Sequence[str], missing: M
     log_hr, se = at @ model.params, np.sqrt(np.einsum("ij,jk,ik->i", at, model.covariance, at))
     people = [on.filter(pl.col("mme") >= dose)["person_id"].n_unique() for dose in doses]  # a few dozen doses
     return pl.DataFrame(
-        {"mme": doses, "persons": people, "log_hr": log_hr, "ci_low": log_hr - Z * se, "ci_high": log_hr + Z * se},
+        {
+            "mme": doses,
+            "persons": people,
+            "log_hr": log_hr,
+            "ci_low": log_hr - normal.Z * se,
+            "ci_high": log_hr + normal.Z * se,
+        },
         schema=nothing.schema,
     )
 

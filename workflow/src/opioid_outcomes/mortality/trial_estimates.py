@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality.contrasts import Missing
 from opioid_outcomes.mortality.person_years import DAYS_PER_YEAR
 from opioid_outcomes.mortality.trial_arms import Trim, Weighting
-from opioid_outcomes.survival import cox
+from opioid_outcomes.survival import cox, normal
 from opioid_outcomes.survival.risk_sets import Floats
 
 ANALYSIS = "mortality.new_user"
@@ -28,7 +27,6 @@ CONTRASTS = {
     "weak_opioid": "strong vs weak opioid",
 }
 SCALES = ("risk_difference", "risk_ratio", "rmst_days")
-Z = 1.959963984540054
 FEWEST_DEATHS = 10  # ANALYSES 4, gates
 
 
@@ -170,8 +168,8 @@ def hazard_row(row: Estimate, outcomes: Outcomes, weights: Floats, longest: int)
     except cox.CoxFailure as failure:
         return replace(row, gate=f"not evaluable: {failure.reason}")
     log_hr, se = float(fit.params[0]), float(np.sqrt(fit.robust_covariance[0, 0]))
-    p_value = math.erfc(abs(log_hr / se) / math.sqrt(2))
+    low, high = normal.limits(log_hr, se)
     return replace(
-        row, estimate=log_hr, se=se, ci_low=log_hr - Z * se, ci_high=log_hr + Z * se, p_value=p_value, gate="pass",
+        row, estimate=log_hr, se=se, ci_low=low, ci_high=high, p_value=normal.p_value(log_hr, se), gate="pass",
         note=f"{row.note}; sandwich SE clustered by person with the weights taken as given",
     )  # fmt: skip

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.survival import incidence
+from opioid_outcomes.survival import incidence, normal
 from opioid_outcomes.survival.risk_sets import Floats
-
-Z = 1.959963984540054
 
 
 def survival_by_group(rows: pl.DataFrame, *, days: Sequence[int] = (), fewest: int = 1) -> pl.DataFrame:
@@ -91,7 +89,7 @@ def _display(stays: pl.DataFrame, steps: pl.DataFrame, days: Sequence[int]) -> p
 def log_log_limits(survival: Floats, spread: Floats) -> tuple[Floats, Floats]:
     """95 % limits of survival on the scale log(-log S); at 1 they are 1, and where survival has reached 0 unknown."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = Z * np.sqrt(spread) / np.abs(np.log(survival))
+        half = normal.Z * np.sqrt(spread) / np.abs(np.log(survival))
         low, high = survival ** np.exp(half), survival ** np.exp(-half)
     whole, gone = survival == 1, survival <= 0
     return np.where(gone, np.nan, np.where(whole, 1.0, low)), np.where(gone, np.nan, np.where(whole, 1.0, high))

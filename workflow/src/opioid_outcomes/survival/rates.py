@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-Z = 1.959963984540054
+from opioid_outcomes.survival import normal
 
 
 @dataclass(frozen=True)
@@ -46,5 +46,5 @@ def log_rate_ratio(events: tuple[int, int], person_years: tuple[float, float]) -
     """Log ratio of the first rate to the second; events > 0. Variance 1/d1 + 1/d0 (Rothman, Modern Epidemiology)."""
     estimate = math.log(events[0] / person_years[0]) - math.log(events[1] / person_years[1])
     se = math.sqrt(1 / events[0] + 1 / events[1])
-    p_value = math.erfc(abs(estimate / se) / math.sqrt(2))
-    return LogRatio(estimate, estimate - Z * se, estimate + Z * se, se, p_value)
+    p_value = normal.p_value(estimate, se)
+    return LogRatio(estimate, estimate - normal.Z * se, estimate + normal.Z * se, se, p_value)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from opioid_outcomes.survival.rates import LogRatio, Z
+from opioid_outcomes.survival import normal
+from opioid_outcomes.survival.rates import LogRatio
 
 
 @dataclass(frozen=True)
@@ -46,5 +47,5 @@ def log_ratio(first: StandardisedRate, second: StandardisedRate) -> LogRatio:
     """Log ratio of two standardised rates of the same standard, both above 0; delta method, independent events."""
     estimate = math.log(first.rate / second.rate)
     se = math.hypot(first.se / first.rate, second.se / second.rate)
-    p_value = math.erfc(abs(estimate / se) / math.sqrt(2))
-    return LogRatio(estimate, estimate - Z * se, estimate + Z * se, se, p_value)
+    p_value = normal.p_value(estimate, se)
+    return LogRatio(estimate, estimate - normal.Z * se, estimate + normal.Z * se, se, p_value)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
+from opioid_outcomes.survival import normal
 from opioid_outcomes.survival.risk_sets import Floats
 from opioid_outcomes.trajectories.monthly import MONTH_DAYS
 from opioid_outcomes.trajectories.odds import (
@@ -29,7 +30,6 @@ from opioid_outcomes.trajectories.odds import (
 )
 
 ANALYSIS = "trajectory.predictors"
-Z = 1.959963984540054
 # ANALYSES 4, gates; in words, as gates give no small numbers of people
 FEWEST = 10
 EVERY_COVARIATE = "baseline covariates"
@@ -137,6 +137,6 @@ def of_term(
     if not (math.isfinite(estimate) and math.isfinite(se)):
         return replace(row, gate=f"not evaluable: {SEPARATION}")
     return replace(
-        row, estimate=estimate, se=se, ci_low=estimate - Z * se, ci_high=estimate + Z * se, gate="pass",
-        p_value=math.erfc(abs(estimate / se) / math.sqrt(2)) if se > 0 else None,
+        row, estimate=estimate, se=se, ci_low=estimate - normal.Z * se, ci_high=estimate + normal.Z * se, gate="pass",
+        p_value=normal.p_value(estimate, se) if se > 0 else None,
     )  # fmt: skip
