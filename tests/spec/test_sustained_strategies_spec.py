@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from opioid_outcomes.mortality.sustained_sample import thinned
 from opioid_outcomes.mortality.sustained_strategies import start_or_never, taper_or_stop
+from opioid_outcomes.mortality.sustained_times import time_zeros
 
 INF = float("inf")
 Stretch = tuple[int, int, str, float | None, int | None]
@@ -61,7 +63,8 @@ STARTS = [
 def test_start_and_stay_or_never(case: StartCase) -> None:
     question = start_or_never(status(case.status), cohort(), grace=GRACE, washout=180)
     stay, never = question.strategies
-    found = (stay.left.tolist(), never.left.tolist())
+    first = question.people["zero"].to_numpy() == 0
+    found = (stay.left[first].tolist(), never.left[first].tolist())
     assert found == (([], []) if case.stay is None else ([case.stay], [case.never]))
 
 
@@ -117,7 +120,13 @@ LONG_TERM = [
         "who is not on when the definition is met is left out", [(-100, 400, "former", 0, -100)], eligible=False
     ),
     LongTermCase("nor who has an unknown dose", [(-10, 400, "on", None, 500)], eligible=False),
-    LongTermCase("nor who was a long-term user before entry", [(-100, 400, "on", 100, 500)], eligible=False, met=[-5]),
+    LongTermCase("who has been a long-term user before entry is there", [(-100, 400, "on", 100, 500)], met=[-5]),
+    LongTermCase("who becomes one later is not, yet", [(-100, 400, "on", 100, 500)], eligible=False, met=[5]),
+    LongTermCase(
+        "nor who had another dose 90 days ago",
+        [(-100, -50, "on", 70, 500), (-50, 400, "on", 100, 500)], eligible=False,
+    ),
+    LongTermCase("nor who began since", [(-40, 400, "on", 100, 500)], eligible=False),
 ]  # fmt: skip
 
 
@@ -125,9 +134,59 @@ LONG_TERM = [
 def test_taper_stop_and_maintain(case: LongTermCase) -> None:
     long_term = pl.DataFrame({"person_id": ["p"] * len(case.met), "definition": "d", "met": case.met})
     tapering, stopping = taper_or_stop(
-        status(case.status), cohort(), long_term, definition="d", grace=GRACE, share=0.15
+        status(case.status), cohort(), long_term, definition="d", grace=GRACE, share=0.15, longest=400
     )
+    first = tapering.people["zero"].to_numpy() == 0
     strategies = (tapering.strategies[0], stopping.strategies[0], tapering.strategies[1])
     # what happens when follow-up has ended is nothing
-    found = [np.where(strategy.left < 400, strategy.left, INF).tolist() for strategy in strategies]
+    found = [np.where(strategy.left < 400, strategy.left, INF)[first].tolist() for strategy in strategies]
     assert found == ([[case.taper], [case.stop], [case.maintain]] if case.eligible else [[], [], []])
+
+
+def test_each_block_without_opioids_is_a_time_zero_until_the_start_and_again_after_the_washout() -> None:
+    rows: list[Stretch] = [(100, 130, "on", 30, 130), (130, 400, "recent", 0, 130)]
+    question = start_or_never(status(rows), cohort(), grace=GRACE, washout=180)
+    assert question.people["zero"].to_list() == [0, 30, 60, 90, 330, 360, 390]
+    assert question.people["since"].to_list() == question.people["zero"].to_list()
+    assert question.people["time"].to_list() == [400, 370, 340, 310, 70, 40, 10]
+    stay, never = question.strategies
+    assert stay.left.tolist()[:5] == [90, 100, 70, 40, 90]
+    assert never.left.tolist() == [100, 70, 40, 10, INF, INF, INF]
+
+
+def test_each_block_of_stable_therapy_is_one_and_a_new_dose_is_stable_after_ninety_days() -> None:
+    rows: list[Stretch] = [(-100, 100, "on", 100, 500), (100, 400, "on", 50, 500)]
+    long_term = pl.DataFrame({"person_id": ["p"], "definition": "d", "met": [0]})
+    tapering, stopping = taper_or_stop(
+        status(rows), cohort(), long_term, definition="d", grace=GRACE, share=0.15, longest=400
+    )
+    assert tapering.people["zero"].to_list() == [0, 30, 60, 90, 210, 240, 270, 300, 330, 360, 390]
+    assert tapering.people["zero"].to_list() == stopping.people["zero"].to_list()
+    begins = tapering.strategies[0].begins
+    assert begins is not None
+    assert begins.tolist()[:4] == [108, 78, 48, 18]
+    assert (begins >= tapering.people["time"].to_numpy())[4:].all()
+    dose = tapering.dose_before(np.arange(len(begins)), tapering.people["zero"].to_numpy())
+    assert dose.tolist()[:6] == pytest.approx([100, 100, 100, 100, 50, 50])
+
+
+def test_of_many_blocks_one_in_so_many_is_taken_whoever_begins() -> None:
+    people = pl.concat([cohort().with_columns(person_id=pl.lit(f"p{k:02d}")) for k in range(30)])
+    zeros, one_in = time_zeros(people, most=100)
+    assert one_in == 5
+    assert (zeros["many"] == 5).all()
+    assert abs(zeros.height - 30 * 14 / 5) < 5
+    assert sorted(set(zeros["since"])) == list(range(0, 400, 30))
+
+
+def test_those_who_begin_are_kept_and_the_others_count_for_those_left_out() -> None:
+    rows: list[Stretch] = [(200, 400, "on", 30, 500)]
+    question = start_or_never(status(rows), cohort(), grace=GRACE, washout=180)
+    everybody = question.people["zero"].to_list()
+    assert everybody == [0, 30, 60, 90, 120, 150, 180]
+    thin = thinned(question, [0, 1, 30, 60, 90, 120, 150, 180], most=30)
+    assert thin.people.filter(pl.col("many") == 1)["zero"].to_list() == [120, 150, 180]
+    others = thin.people.filter(pl.col("many") > 1)
+    assert others["zero"].to_list() == [0, 60]
+    assert others["many"].to_list() == [2, 2]
+    assert "one in 3 time zeros" in thin.meaning
