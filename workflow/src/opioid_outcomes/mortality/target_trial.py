@@ -30,8 +30,12 @@ NEW_USE = {
 }
 SUSTAINED = {
     "start and stay vs never": ("opioid-free people", "start an opioid within {grace} days and stay on", "never start"),
-    "taper vs maintain": ("people on long-term opioids", "lower the dose within {grace} days", "maintain the dose"),
-    "stop vs maintain": ("people on long-term opioids", "stop within {grace} days", "maintain the dose"),
+    "taper vs maintain": (
+        "people on stable long-term opioids",
+        "lower the dose within {grace} days",
+        "maintain the dose",
+    ),
+    "stop vs maintain": ("people on stable long-term opioids", "stop within {grace} days", "maintain the dose"),
 }
 STATED_BY_AUTHORS = "To be stated by the authors."
 THEIRS = {
@@ -135,7 +139,9 @@ def _sustained(contrast: str, settings: Mapping[str, Any]) -> dict[str, str]:
         "6f contrasts (target)": f"{_horizons(mortality)}; per protocol.",
         "6g assumptions (target)": "As 7g, for leaving the strategy.",
         "6h analysis (target)": "Risks among those who keep to their strategy, weighted for leaving it.",
-        "7a eligibility (emulation)": "As 6a, from what is on record on the day.",
+        "7a eligibility (emulation)": (
+            "As 6a, from what is on record on the day: the first of each 30 days since entry, if eligible then."
+        ),
         "7b strategies (emulation)": "As 6b, from what was dispensed; everybody is cloned into both arms.",
         "7c assignment (emulation)": "None: clones follow both strategies until what is dispensed departs from one.",
         "7d follow-up (emulation)": f"As 6d, or to {_end(settings)}; clones to the day they depart.",

@@ -28,7 +28,7 @@ from opioid_outcomes.survival import design_matrix
 CANONICAL = ("persons", "diagnoses", "dispensings", "pain", "measurements", "stays")
 # Look-back of conditions, in days: whatever is on record, as chronic ones are not coded every half year
 EVER = 2**31 - 1
-SINCE = "days_since_entry"
+SINCE, SQUARED = "days_since_entry", "days_since_entry squared"
 
 
 def estimate_sustained(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -143,7 +143,8 @@ class _Measures:
         day = people["zero"].to_numpy() + grid.opens.astype(int)
         # of time zero: later on the dose is what the strategies are about, and tells who is about to leave them
         dose = pl.Series("dose", question.dose_before(grid.person, people["zero"].to_numpy()))
-        found = self._at(people["person_id"], day).with_columns(dose, people["since"].alias(SINCE))
+        squared = (people["since"] ** 2).cast(pl.Float64).alias(SQUARED)
+        found = self._at(people["person_id"], day).with_columns(dose, people["since"].alias(SINCE), squared)
         return found if self.missing == "indicator" else _carried(found, self.names)
 
     def copies(self, question: Question, known: pl.DataFrame, seed: int) -> list[pl.DataFrame]:
@@ -157,7 +158,8 @@ class _Measures:
         """Before each interval, and at time zero."""
         first = known.filter(pl.Series(grid.interval == 0))
         design, at_zero = (
-            design_matrix.build(rows, [*self.names, "dose", SINCE], missing="indicator") for rows in (known, first)
+            design_matrix.build(rows, [*self.names, "dose", SINCE, SQUARED], missing="indicator")
+            for rows in (known, first)
         )
         if any(" missing" in name or name.endswith("=missing") for name in design.names):
             design = replace(design, notes=(*design.notes, "missing covariates as a category of their own"))
