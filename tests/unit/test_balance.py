@@ -58,3 +58,21 @@ def test_what_does_not_exist_is_nan_and_no_difference_is_zero() -> None:
 
 def test_nobody_in_either_group_is_unknown_and_no_crash() -> None:
     assert np.isnan(standardised_difference(np.array([]), np.array([], dtype=bool))).all()
+
+
+def test_a_constant_that_no_sum_holds_exactly_is_in_balance() -> None:
+    """A tenth summed a thousand times is not a hundred: that rounding is neither a difference nor a spread."""
+    rng = np.random.default_rng(3)
+    assert standardised_difference(np.full(1001, 0.1), np.arange(1001) % 2, rng.exponential(1, 1001))[0] == 0
+    for _ in range(100):
+        n, constant = int(rng.integers(50, 2000)), round(float(rng.uniform(0, 100)), 1)
+        assert standardised_difference(np.full(n, constant), rng.integers(0, 2, n), rng.exponential(1, n))[0] == 0
+
+
+def test_a_constant_of_each_group_of_its_own_has_no_difference_in_standard_deviations() -> None:
+    group = np.arange(1000) % 2
+    assert np.isnan(standardised_difference(np.where(group, 0.1, 0.3), group)[0])
+    one_varies = np.where(group, 0.1, np.arange(1000) % 4 / 2)  # 0 and 1: variance 0.25 but for the sample's divisor
+    assert standardised_difference(one_varies + 0.5 * (1 - group), group)[0] == pytest.approx(
+        (0.1 - 1.0) / math.sqrt(0.25 * 500 / 499 / 2), rel=1e-12
+    )

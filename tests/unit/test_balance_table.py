@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from opioid_outcomes.causal.balance import standardised_difference
-from opioid_outcomes.causal.balance_table import balance_at_horizons, balance_table, with_squares_and_interactions
+from opioid_outcomes.causal.balance_table import balance_at_horizons, balance_table, pair_names, two_valued
 
 NAMES = ["age", "sex", "pain", "smoker"]
 
@@ -23,16 +23,18 @@ def people(n: int = 3_000, *, missing: bool = False) -> tuple[np.ndarray, np.nda
     return x, treated, rng.uniform(0, 2, n)
 
 
+def with_products(x: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Squares and products, made one by one beside x."""
+    pairs = pair_names(NAMES, two_valued(x))
+    return np.column_stack([x, *(x[:, j] * x[:, k] for j, k in pairs.values())]), (*NAMES, *pairs)
+
+
 def test_names_of_squares_and_products() -> None:
     x, _, _ = people(50)
-    wide, names = with_squares_and_interactions(x, NAMES)
-    assert names[4:] == (
+    assert with_products(x)[1][4:] == (
         "age squared", "age x sex", "age x pain", "age x smoker", "sex x pain", "sex x smoker", "pain squared",
         "pain x smoker",
     )  # fmt: skip
-    np.testing.assert_array_equal(wide[:, :4], x)
-    np.testing.assert_array_equal(wide[:, 4], x[:, 0] ** 2)
-    np.testing.assert_array_equal(wide[:, 9], x[:, 1] * x[:, 3])
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -41,7 +43,7 @@ def test_same_as_making_every_product(missing: bool, sampled: bool) -> None:
     x, treated, weights = people(missing=missing)
     base = np.random.default_rng(2).uniform(0.5, 3, len(x)) if sampled else None
     table = balance_table(x, NAMES, treated, weights, before=base)
-    wide, names = with_squares_and_interactions(x, NAMES)
+    wide, names = with_products(x)
     assert table["covariate"].to_list() == list(names)
     np.testing.assert_allclose(table["smd_before"], standardised_difference(wide, treated, base), rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(
@@ -90,3 +92,24 @@ def test_at_horizons_among_who_is_still_followed() -> None:
     assert abs(mended["smd"][1]) < 0.03
     empty = balance_at_horizons(pain[:, None], ["pain"], treated, np.ones(n), until=until, horizons=[])
     assert empty.schema == pl.Schema({"horizon": pl.Float64, "covariate": pl.String, "smd": pl.Float64})
+
+
+def test_a_column_far_from_zero_has_the_balance_of_the_same_column_near_it() -> None:
+    """A day count of 1e6 that varies by a tenth: neither it nor its square drowns in its own size."""
+    rng = np.random.default_rng(4)
+    near, treated, weights = rng.normal(0, 0.1, 2_000), np.arange(2_000) % 2, rng.exponential(1, 2_000)
+    near -= near.mean()
+    far = balance_table((near + 1e6)[:, None], ["day"], treated, weights)
+    here = balance_table(near[:, None], ["day"], treated, weights)
+    np.testing.assert_allclose(far["smd_after"], here["smd_after"], rtol=1e-7)
+    assert here["smd_after"].abs().min() > 1e-3
+    np.testing.assert_allclose(standardised_difference(near + 1e6, treated, weights), here["smd_after"][:1], rtol=1e-7)
+
+
+@pytest.mark.parametrize("products", [True, False])
+def test_constants_that_no_sum_holds_exactly_are_in_balance(products: bool) -> None:
+    rng = np.random.default_rng(5)
+    x = np.tile([0.1, 1 / 3, 7.7, 1e6 + 0.1], (1_001, 1))
+    treated, weights = rng.integers(0, 2, 1_001), rng.exponential(1, 1_001)
+    table = balance_table(x, list("abcd"), treated, weights, products=products)
+    assert table["smd_before"].to_list() == table["smd_after"].to_list() == [0.0] * (14 if products else 4)

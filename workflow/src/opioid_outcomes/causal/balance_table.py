@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from opioid_outcomes.causal.balance import standardised_difference
+from opioid_outcomes.causal.balance import ROUNDING, column_differences, standardised, standardised_difference
 from opioid_outcomes.survival.products import cross, row_blocks
 from opioid_outcomes.survival.risk_sets import Floats
 
 Bools = npt.NDArray[np.bool_]
-# share of a mean square below which a variance, the difference of two sums, is rounding
-ROUNDING = 1e-13
+# standard deviations from 0 to a column's mean from which its products are those of what it differs from the mean by
+FAR = 1000.0
 
 
 @dataclass
@@ -52,14 +52,6 @@ def two_valued(x: Floats) -> list[bool]:
     return [bool(each) for each in found]
 
 
-def with_squares_and_interactions(x: npt.ArrayLike, names: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:
-    """x (n, p) with its squares and pairwise products beside it, (n, p + about p^2 / 2), and all names."""
-    values = np.asarray(x, dtype=np.float64)
-    pairs = pair_names(names, two_valued(values))
-    first, second = ([pair[side] for pair in pairs.values()] for side in (0, 1))
-    return np.hstack([values, values[:, first] * values[:, second]]), (*names, *pairs)
-
-
 def balance_table(
     x: npt.ArrayLike,
     names: Sequence[str],
@@ -73,7 +65,9 @@ def balance_table(
 
     As ``standardised_difference``, whose denominator (the unweighted arms') serves both: ``before`` are the weights the
     rows came with (1 if None), ``weights`` those after. Missing (NaN) is left out pair by pair. Null where it does not
-    exist: an arm without a known value, or without any variation where the means differ.
+    exist: an arm without a known value, or without any variation where the means differ. Of a column over ``FAR``
+    standard deviations from 0 (a year) squares and products are taken from its mean: else they would say the same as
+    the column, and rounding besides.
     Cost: n p^2 a few times over, memory p^2: seconds for a million rows and 50 columns.
     """
     values, one = np.asarray(x, dtype=np.float64), np.asarray(treated).astype(bool)
@@ -81,25 +75,42 @@ def balance_table(
     if values.shape != (len(one), len(names)) or any(way.shape != one.shape for way in ways):
         raise ValueError("x must be rows x names, with as many rows as treated and weights")
     kinds = np.array([True, *two_valued(values)])
-    pairs = {name: (0, j + 1) for j, name in enumerate(names)}
-    if products:
-        pairs |= {name: (j + 1, k + 1) for name, (j, k) in pair_names(names, kinds[1:].tolist()).items()}
-        found = _differences([_sums(values, rows, ways) for rows in (one, ~one)], np.logical_and.outer(kinds, kinds))
-        first, second = np.array(list(pairs.values())).T if pairs else np.zeros((2, 0), dtype=np.int64)
-        before_after = [difference[first, second] for difference in found]
-    else:
-        before_after = [standardised_difference(values, one, way) for way in ways]
+    before_after = column_differences(values, one, ways)
+    pairs = pair_names(names, kinds[1:].tolist()) if products else {}
+    if pairs:
+        shift = _far_from_zero(values, kinds[1:])
+        arms = [_sums(values, shift, rows, ways) for rows in (one, ~one)]
+        first, second = np.array(list(pairs.values())).T + 1
+        found = _differences(arms, np.logical_and.outer(kinds, kinds))
+        before_after = [np.r_[alone, both[first, second]] for alone, both in zip(before_after, found, strict=True)]
     columns = dict(zip(("smd_before", "smd_after"), before_after, strict=True))
-    return pl.DataFrame({"covariate": list(pairs), **columns}, schema_overrides={"covariate": pl.String}).fill_nan(None)
+    return pl.DataFrame({"covariate": [*names, *pairs], **columns}, schema_overrides={"covariate": pl.String}).fill_nan(
+        None
+    )
 
 
-def _sums(x: Floats, rows: Bools, ways: Sequence[Floats]) -> _Sums:
+def _far_from_zero(x: Floats, binary: Bools) -> Floats:
+    """What is taken off each column before its products: the mean if that is far, else 0, (p,)."""
+    p = x.shape[1]
+    count, total, squares = np.zeros(p), np.zeros(p), np.zeros(p)
+    for part in row_blocks(len(x), p):
+        known = np.isfinite(x[part])
+        count += known.sum(axis=0)
+        total += np.where(known, x[part], 0.0).sum(axis=0)
+    mean = total / np.maximum(count, 1)
+    for part in row_blocks(len(x), p):
+        squares += np.square(np.where(np.isfinite(x[part]), x[part] - mean, 0.0)).sum(axis=0)
+    spread = np.sqrt(squares / np.maximum(count, 1))
+    return np.where(~binary & (spread > ROUNDING * np.abs(mean)) & (np.abs(mean) > FAR * spread), mean, 0.0)
+
+
+def _sums(x: Floats, shift: Floats, rows: Bools, ways: Sequence[Floats]) -> _Sums:
     size = x.shape[1] + 1
     zero = np.zeros((size, size))
     total = _Sums(zero, zero, zero, [zero] * len(ways), [zero] * len(ways))
     for part in row_blocks(len(x), size):
         chosen = rows[part]
-        block = np.column_stack([np.ones(int(chosen.sum())), x[part][chosen]])
+        block = np.column_stack([np.ones(int(chosen.sum())), x[part][chosen] - shift])
         known = np.isfinite(block)
         whole = bool(known.all())
         if not whole:
@@ -125,13 +136,11 @@ def _differences(arms: Sequence[_Sums], binary: Bools) -> list[Floats]:
             mean, square = arm.product / arm.count, arm.square / arm.count
             spread = np.where(square - mean**2 > ROUNDING * square, square - mean**2, 0.0)
             variances.append(np.where(binary, mean * (1 - mean), spread * arm.count / (arm.count - 1)))
-        spread = np.sqrt((variances[0] + variances[1]) / 2)
+        spread = (variances[0] + variances[1]) / 2
         found = []
         for place in range(len(arms[0].weight)):
             means = [arm.weighted[place] / arm.weight[place] for arm in arms]
-            difference = means[0] - means[1]
-            same = np.abs(difference) <= ROUNDING * np.abs(means[0])
-            found.append(np.where(spread == 0, np.where(same, 0.0, np.nan), difference / spread))
+            found.append(standardised(means[0], means[1], spread))
     return found
 
 
