@@ -65,9 +65,25 @@ def test_an_interval_that_holds_one_has_limit_one_and_protection_is_turned_over(
     ],
 )
 def test_what_has_none(changes: dict[str, Any]) -> None:
-    assert e_value_rows(estimates(**changes)).is_empty()
+    assert e_value_rows(estimates(**changes))["estimate"].to_list() == [None]
 
 
 def test_sensitivity_specifications_and_nothing_at_all_have_none() -> None:
-    assert e_value_rows(estimates().with_columns(spec=pl.lit("gap_7"))).is_empty()
+    assert e_value_rows(estimates().with_columns(spec=pl.lit("gap_7")))["estimate"].to_list() == [None]
     assert dict(e_value_rows(estimates().clear()).schema) == INTERNAL
+
+
+def test_a_cohort_without_a_ratio_that_passed_has_one_row_that_says_so() -> None:
+    both = pl.concat([estimates(), estimates(gate="fail: x").with_columns(cohort=pl.lit("d"))])
+    found = e_value_rows(both)
+    assert found.select("cohort", "gate").rows() == [
+        ("c", "pass"), ("d", "not evaluable: no adjusted ratio of death passed its gate"),
+    ]  # fmt: skip
+
+
+def test_no_two_rows_stand_under_one_name() -> None:
+    ratio = estimates(window="0-730")
+    hazard = estimates(window="0-730", scale="log_hr", estimate=0.5, ci_low=0.2, ci_high=0.8)
+    found = e_value_rows(pl.concat([ratio, hazard]))
+    assert found.height == 1
+    assert "of the risk ratio" in found["note"].item()

@@ -8,18 +8,26 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes.causal.bias import COMMON, e_value
-from opioid_outcomes.contracts.estimates import INTERNAL
+from opioid_outcomes.contracts.estimates import INTERNAL, Estimate, frame
 
 ANALYSIS = "mortality.e_value"
-OF = ("mortality.new_user", "mortality.msm", "mortality.current_use")
+OF = ("mortality.new_user", "mortality.msm", "mortality.sustained", "mortality.current_use")
 MEANS = {"log_hr": "hazard ratio", "risk_ratio": "risk ratio"}
 # What nobody would call unconfounded needs no such measure; complete cases and lags stand beside a row that has one.
 WITHOUT = pl.col("method").str.contains("^crude|complete_case$|_lag_")
+# Its risk ratios have one each; that of the hazard ratio over the same days would stand under the same name.
+RATIO_BESIDE = (pl.col("analysis") == "mortality.new_user") & (pl.col("scale") == "log_hr")
+
+NOTHING = Estimate(
+    analysis=ANALYSIS, method="e_value", population="eligible persons", outcome="death", contrast="on vs off",
+    scale="risk_ratio", gate="not evaluable: no adjusted ratio of death passed its gate",
+)  # fmt: skip
 
 
 def e_value_rows(estimates: pl.DataFrame) -> pl.DataFrame:
     """One row for each hazard or risk ratio of death that passed its gate in the main specification, pooled ones too.
 
+    A cohort without any has one row that says so.
     estimates: rows of ``estimates.csv`` with what disclosure judges them by, which the new rows keep: an E-value is a
     function of the ratio, so it may leave where the ratio may. ``estimate`` is the E-value of the ratio and ``ci_low``
     that of its limit nearest to 1. Cost O(rows), dozens per cohort.
@@ -30,9 +38,13 @@ def e_value_rows(estimates: pl.DataFrame) -> pl.DataFrame:
         & (pl.col("gate") == "pass")
         & (pl.col("spec") == "main")
         & ~WITHOUT
+        & ~RATIO_BESIDE
         & pl.all_horizontal(pl.col(name).is_finite() for name in ("estimate", "ci_low", "ci_high"))
     )
-    return pl.DataFrame([made for row in rows.to_dicts() if (made := _of(row))], schema=INTERNAL)
+    made = pl.DataFrame([made for row in rows.to_dicts() if (made := _of(row))], schema=INTERNAL)
+    without = sorted(set(estimates["cohort"]) - set(made["cohort"]) - {"pooled"})
+    study = str(estimates["study"].first())
+    return pl.concat([made, *(frame([NOTHING], study=study, cohort=cohort) for cohort in without)])
 
 
 def _of(row: dict[str, Any]) -> dict[str, Any] | None:
