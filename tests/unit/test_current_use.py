@@ -207,3 +207,13 @@ def test_a_group_of_nobody_is_refused_once() -> None:
     rows = current_use(world(1, 300, np.ones(DAYS), new=1.0), [], "indicator", exposure="time_varying")
     refused = [row for row in rows if "prevalent" in row.contrast and row.scale == "log_hr"]
     assert [row.gate for row in refused] == ["not evaluable: nobody in group 'prevalent user on'"]
+
+
+def test_deaths_all_on_one_day_make_no_row_and_no_crash() -> None:
+    time = world(1, 3_000, np.full(DAYS, 1.6))
+    day = time["stop"].max()
+    died = pl.col("death") == 1
+    there = time.with_columns(  # everybody is followed until then, and the dead die then
+        stop=pl.when(died | (pl.col("stop") == pl.col("stop").max().over("person_id"))).then(day).otherwise("stop")
+    )
+    assert proportional_hazards(there, ON_OFF, [], "indicator").height == 0

@@ -20,7 +20,7 @@ def proportional_hazards(
     """Score test (Grambsch & Therneau 1994) of the exposure's log hazard ratio against the Kaplan-Meier of time.
 
     A row each for the crude model and the one with all of ``baseline``, and the latter's test of all terms together.
-    No rows where a model has no estimate: its estimate says why.
+    No rows where a model has no estimate: its estimate says why. Nor where the deaths cannot tell, all on one day.
     """
     weighted = person_time["survey_weight"].null_count() < person_time.height
     rows = person_time.with_columns(contrast.exposure.cast(pl.Float64).alias("exposure")).filter(
@@ -41,7 +41,7 @@ def proportional_hazards(
         tests = model.fitted.test_proportional_hazards()
         told = ["all", contrast.label] if adjust else [contrast.label]
         parts.append(
-            tests.filter(pl.col("term").is_in(told)).select(
+            tests.filter(pl.col("term").is_in(told), pl.col("chi_square").is_not_null()).select(
                 pl.lit(method).alias("method"), "term",
                 events=pl.lit(counted.events, pl.Int64), chi_square="chi_square",
                 degrees=pl.col("degrees").cast(pl.Float64), p_value="p_value",

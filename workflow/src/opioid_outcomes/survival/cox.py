@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -57,8 +57,10 @@ class CoxFit:
 
         martingale: events minus expected, unweighted, (n,). score: unweighted, (n, p). dfbeta: what the row adds to the
         coefficients, with its weight, (n, p). schoenfeld: covariates minus the mean of the risk set, (events, p).
-        scaled_schoenfeld: the coefficient as each event has it, (events, p).
+        scaled_schoenfeld: the coefficient as each event has it, (events, p). ValueError for another kind.
         """
+        if kind not in get_args(Residual):
+            raise ValueError(f"residuals must be one of {', '.join(get_args(Residual))}")
         if kind == "schoenfeld":
             return cox_residuals.schoenfeld(self)
         if kind == "scaled_schoenfeld":
