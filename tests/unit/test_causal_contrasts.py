@@ -9,7 +9,7 @@ import pytest
 
 from opioid_outcomes.causal.contrasts import Joint, fieller
 from opioid_outcomes.causal.risks import Risks
-from opioid_outcomes.causal.weighted_risk import risks
+from opioid_outcomes.causal.weighted_risk import Estimand, risks
 from opioid_outcomes.survival.risk_sets import Floats
 
 COVARIANCE = np.array([[4e-4, 1e-4], [1e-4, 9e-4]])
@@ -69,10 +69,58 @@ def world(**shift: float) -> Risks:
 
 def test_shares_sum_to_one_with_limits_that_mirror() -> None:
     found = world(one=0.002, two=0.001).share(200)
-    assert sum(share.estimate for share in found.values()) == pytest.approx(1, abs=1e-15)
+    assert sum(share.estimate for share in found.values()) == 1
     assert found["one"].se == pytest.approx(found["two"].se)
     assert found["one"].ci_low == pytest.approx(1 - found["two"].ci_high)
     assert found["one"].ci_low < found["one"].estimate < found["one"].ci_high
+
+
+@pytest.mark.parametrize("estimand", ["overlap", "iptw", "att"])
+def test_shares_of_many_causes_sum_to_one_to_the_last_digit(estimand: Estimand) -> None:
+    told = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        n, causes = 1200, int(rng.integers(2, 7))
+        x, treated = rng.normal(size=(n, 1)), rng.random(n) < 0.5
+        rate = rng.uniform(0.2, 1, causes) * 2e-3 * np.where(treated, 4.0, 1.0)[:, None]
+        time = rng.exponential(size=n) / rate.sum(axis=1)
+        cause = np.where(time < 300, 1 + rng.choice(causes, n, p=rate[0] / rate[0].sum()), 0)
+        found = risks(np.minimum(time, 300), cause, treated, x, names=["x"], causes=list("abcdef")[:causes],
+                      horizons=[200], estimand=estimand, person=np.arange(n)).share(200)  # fmt: skip
+        if all(share.reason is None for share in found.values()):
+            told += 1
+            assert sum(share.estimate for share in found.values()) == 1
+    assert told > 8
+
+
+def test_a_replicate_without_a_whole_leaves_the_limits_of_the_others() -> None:
+    """One in 500 in which nothing differs has no share, and takes the limits from nobody."""
+    drawn = np.random.default_rng(3).normal([5.0, 3.0], 0.3, (499, 2))
+    part, whole = np.array([1.0, 0.0]), np.array([1.0, 1.0])
+    covariance = np.cov(drawn, rowvar=False)
+    share = Joint(np.array([5.0, 3.0]), covariance, np.vstack([drawn, [0.0, 0.0]])).share(part, whole)
+    assert (share.ci_low, share.ci_high) == pytest.approx(
+        tuple(np.quantile(drawn[:, 0] / drawn.sum(axis=1), [0.025, 0.975])), rel=1e-12
+    )
+    assert share.ci_low < share.estimate == 5 / 8 < share.ci_high
+    few = np.vstack([drawn[:198], np.zeros((3, 2))])  # too few have a share for percentiles
+    fallback = Joint(np.array([5.0, 3.0]), covariance, few).share(part, whole)
+    assert fallback == Joint(np.array([5.0, 3.0]), covariance).share(part, whole)
+    assert fallback.reason is None
+
+
+def test_an_error_that_is_rounding_stands_for_none() -> None:
+    """Influences of one person add up to nothing but for the last digits: no limits are made of those."""
+    rng = np.random.default_rng(4)
+    time, treated = rng.exponential(300, 400), np.arange(400) % 2
+    found = risks(np.minimum(time, 365), time < 365, treated, None, causes=["death"], horizons=[180],
+                  estimand="given", person=np.zeros(400))  # fmt: skip
+    for contrast in (found.risk_difference(180), found.risk_ratio(180), found.rmst_difference(180), found.risk(180, 0)):
+        assert contrast.reason == "its standard error is 0"
+        assert np.isnan([contrast.estimate, contrast.se, contrast.ci_low, contrast.p_value]).all()
+    tiny = Joint(np.array([0.3, 0.2]), COVARIANCE * 1e-30)
+    assert tiny.combination(np.array([1.0, -1.0])).reason == "its standard error is 0"
+    assert Joint(np.array([0.3, 0.2]) * 1e-9, COVARIANCE * 1e-18).combination(np.array([1.0, -1.0])).reason is None
 
 
 def test_no_share_of_nothing() -> None:

@@ -9,13 +9,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from opioid_outcomes.survival import normal
 from opioid_outcomes.survival.risk_sets import Floats
 
 # Replicates from which a percentile limit is read (2.5 % of them lie beyond it); with fewer the limits are normal ones
 ENOUGH = 200
+# share of the numbers that make an estimate below which its standard error is their rounding, and stands for none
+ROUNDING = 1e-12
+NO_ERROR = "its standard error is 0"
+NOT_TOLD = "the difference that is to be shared out is not told apart from none"
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,10 @@ class Joint:
         """A sum of the estimates with the coefficients given, (D,)."""
         estimate = float(gradient @ self.values)
         se = self._se(gradient)
-        if not se > 0:
-            return unknown("its standard error is 0")
+        if not self._told(gradient, se):
+            return unknown(NO_ERROR)
         low, high = self._limits(None if self.replicates is None else self.replicates @ gradient, estimate, se)
-        return Contrast(estimate, se, low, high, _p_value(estimate, se))
+        return Contrast(estimate, se, low, high, normal.p_value(estimate, se))
 
     def ratio(self, upper: Floats, lower: Floats) -> Contrast:
         """Ratio of two sums of the estimates, both above 0: limits and p-value by the logarithm."""
@@ -63,30 +66,31 @@ class Joint:
             return unknown("one of the two is 0")
         gradient = upper / above - lower / below
         log, se = float(np.log(above / below)), self._se(gradient)
-        if not se > 0:
-            return unknown("its standard error is 0")
+        if not self._told(gradient, se):
+            return unknown(NO_ERROR)
         replicates = None
         if self.replicates is not None:
             with np.errstate(divide="ignore", invalid="ignore"):
                 replicates = np.log(self.replicates @ upper) - np.log(self.replicates @ lower)
         low, high = self._limits(replicates, log, se)
         ratio = float(np.exp(log))
-        return Contrast(ratio, ratio * se, float(np.exp(low)), float(np.exp(high)), _p_value(log, se))
+        return Contrast(ratio, ratio * se, float(np.exp(low)), float(np.exp(high)), normal.p_value(log, se))
 
     def share(self, part: Floats, whole: Floats) -> Contrast:
         """Ratio of a part to a whole of either sign; limits by Fieller (1954) JRSS B 16:175, or by percentiles.
 
-        Cannot be told where the whole's limits include 0: the share's are then not an interval. p-value: of the part.
+        Cannot be told where the whole's limits include 0: the share's are then not an interval. Replicates whose whole
+        is 0 have no share and are left out. p-value: of the part.
         """
         denominator = self.combination(whole)
         if denominator.reason is not None or denominator.ci_low <= 0 <= denominator.ci_high:
-            return unknown("the difference that is to be shared out is not told apart from none")
+            return unknown(NOT_TOLD)
         numerator, total = float(part @ self.values), float(whole @ self.values)
         share = numerator / total
         gradient = (part - share * whole) / total
         se = self._se(gradient)
-        replicates = None if self.replicates is None else (self.replicates @ part) / (self.replicates @ whole)
-        if replicates is not None and len(replicates) >= ENOUGH:
+        replicates = self._shares(part, whole)
+        if len(replicates) >= ENOUGH:
             low, high = _percentiles(replicates)
         else:
             low, high = fieller(
@@ -94,9 +98,23 @@ class Joint:
                 float(part @ self.covariance @ whole),
             )  # fmt: skip
             if not np.isfinite(low + high):
-                return unknown("the difference that is to be shared out is not told apart from none")
+                return unknown(NOT_TOLD)
         spread = self._se(part)
-        return Contrast(share, se, low, high, _p_value(numerator, spread) if spread > 0 else float("nan"))
+        return Contrast(
+            share, se, low, high, normal.p_value(numerator, spread) if self._told(part, spread) else math.nan
+        )
+
+    def _shares(self, part: Floats, whole: Floats) -> Floats:
+        """Of the replicates that have one."""
+        if self.replicates is None:
+            return np.zeros(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = (self.replicates @ part) / (self.replicates @ whole)
+        return shares[np.isfinite(shares)]
+
+    def _told(self, gradient: Floats, se: float) -> bool:
+        """Whether a standard error is more than the rounding of influences that add up to nothing."""
+        return se > ROUNDING * float(np.abs(gradient) @ np.abs(self.values))
 
     def _se(self, gradient: Floats) -> float:
         return math.sqrt(max(float(gradient @ self.covariance @ gradient), 0.0))
@@ -106,7 +124,7 @@ class Joint:
             low, high = _percentiles(replicates)
             if np.isfinite(low) and np.isfinite(high):
                 return low, high
-        return estimate - normal.Z * se, estimate + normal.Z * se
+        return normal.limits(estimate, se)
 
 
 def fieller(
@@ -128,9 +146,6 @@ def fieller(
 
 
 def _percentiles(values: Floats) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.025, 0.975])
+    with np.errstate(invalid="ignore"):  # a replicate without events in an arm: its log ratio is infinite
+        low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
-
-
-def _p_value(estimate: float, se: float) -> float:
-    return float(2 * stats.norm.sf(abs(estimate) / se))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from opioid_outcomes.survival.incidence import Incidence
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 ARMS = ("comparators", "treated")
+NUDGES = 8  # units in the last place by which a share is moved at the most so that all add up to 1
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class Risks:
         return refused or self._joint(place).combination(self._mean_gradient(1) - self._mean_gradient(0))
 
     def share(self, horizon: float) -> dict[str, Contrast]:
-        """Of each cause in the difference of any cause; together 1 (METHODS: same weights, same risk sets).
+        """Of each cause in the difference of any cause; added in order exactly 1 (METHODS: same weights and risk sets).
+
+        The largest share takes what rounding leaves.
 
         Not evaluable where that difference is not told apart from none, or where a cause differs the other way.
         """
@@ -87,7 +91,8 @@ class Risks:
         if reason is not None:
             return dict.fromkeys(self.causes, unknown(reason))
         joint, everything = self._joint(place), self._difference(None)
-        return {cause: joint.share(self._difference(cause), everything) for cause in self.causes}
+        shares = {cause: joint.share(self._difference(cause), everything) for cause in self.causes}
+        return _exact(shares) if all(share.reason is None for share in shares.values()) else shares
 
     def _place(self, horizon: float) -> int:
         if float(horizon) not in self.horizons:
@@ -132,3 +137,20 @@ class Risks:
 
     def _difference(self, cause: str | None) -> Floats:
         return self._gradient(1, cause) - self._gradient(0, cause)
+
+
+def _exact(shares: dict[str, Contrast]) -> dict[str, Contrast]:
+    """Shares that add up to 1 to the last digit: the largest is moved by what rounding has left, a few units of it."""
+    largest = max(shares, key=lambda cause: abs(shares[cause].estimate))
+    rest = 1 - math.fsum(share.estimate for cause, share in shares.items() if cause != largest)
+    near = [rest]
+    for direction in (-math.inf, math.inf):
+        value = rest
+        for _ in range(NUDGES):
+            value = math.nextafter(value, direction)
+            near.append(value)
+    for value in near:
+        told = shares | {largest: replace(shares[largest], estimate=value)}
+        if sum(share.estimate for share in told.values()) == 1:
+            return told
+    return shares | {largest: replace(shares[largest], estimate=rest)}
