@@ -190,6 +190,11 @@ class TestExit:
         found = select(observed((1, 0, 500)), self.CODED, deaths=[{"person_id": 1, "date": 531}])
         assert found.deaths_after_observation == 1
 
+    @pytest.mark.parametrize(("days", "counts"), [(0, 500), (90, 590)])
+    def test_days_after_observation_within_which_a_death_counts_are_a_choice(self, days: int, counts: int) -> None:
+        assert self.follow(counts, death_after_observation_days=days)[2] == 1
+        assert self.follow(counts + 1, death_after_observation_days=days)[2] == 0
+
     def test_follow_up_ends_at_its_longest(self) -> None:
         assert self.follow(190, max_followup_days=10) == (180, 190, 0, None, "max follow-up")
         assert self.follow(189, max_followup_days=10) == (180, 190, 1, "cardiovascular", "death")

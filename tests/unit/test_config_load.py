@@ -174,6 +174,7 @@ def test_each_mistake_is_one_message(tmp_path: Path, text: str, says: list[str])
 
 DAY_KEYS = [
     "population.diagnosis_window_days", "population.lookback_days", "population.max_followup_days",
+    "population.death_after_observation_days",
     "exposure.gap_days", "exposure.carry_over_days", "exposure.stockpile_cap_days", "exposure.report_valid_days",
     "exposure.days_supply.max", "exposure.washout_days", "exposure.definition_window_days",
     "exposure.events.prior_days", "exposure.events.next_days", "exposure.events.taper_days",

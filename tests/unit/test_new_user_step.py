@@ -29,7 +29,10 @@ def settings(**mortality: Any) -> dict[str, Any]:
     return {
         "study": "s", "cohort_name": "c", "study_seed": 1, "mortality": Mortality(**chosen).model_dump(),
         "covariates": Covariates(baseline=["age", "pain", "depression"]).model_dump(),
-        "population": {"exclude": [], "lookback_days": 180, "max_followup_days": None, "study_end": None},
+        "population": {
+            "exclude": [], "lookback_days": 180, "max_followup_days": None, "death_after_observation_days": 30,
+            "study_end": None,
+        },
         "exposure": {"washout_days": 180}, "cohort": {"deaths_complete_until": None},
     }  # fmt: skip
 

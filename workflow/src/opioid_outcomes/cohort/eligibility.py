@@ -11,7 +11,6 @@ from opioid_outcomes.config.population import Population
 
 DAYS_PER_YEAR = 365.25
 TOP_CODED_AGE = 90.0  # HIPAA Safe Harbor: ages of 90 and over are one group
-DEATH_AFTER_OBSERVATION_DAYS = 30  # ANALYSES 3: such a death counts, with its last known exposure
 TREATMENT_LIST = "opioid_use_disorder_treatment"
 
 
@@ -126,7 +125,7 @@ def select(
     for name in population.exclude:
         rows = rows.join(_excluded(rows, name, diagnoses, status), on="person_id", how="anti", maintain_order="left")
         result.rules.append(Rule(f"no {_words(name)} on record before entry", rows.height))
-    result.people = follow(rows, population.max_followup_days, study_end)
+    result.people = follow(rows, population.max_followup_days, study_end, population.death_after_observation_days)
     ended = result.people.filter(pl.col("exit_reason") == "end of observation")
     later = observation.select("person_id", later="start").join(ended.select("person_id", "exit"), on="person_id")
     result.observed_again = later.filter(pl.col("later") >= pl.col("exit"))["person_id"].n_unique()
@@ -180,14 +179,16 @@ def _excluded(rows: pl.DataFrame, name: str, diagnoses: pl.DataFrame, status: pl
     return days.join(rows.select("person_id", "entry"), on="person_id").filter(pl.col("date") < pl.col("entry"))
 
 
-def follow(rows: pl.DataFrame, max_followup_days: int | None, study_end: int | None) -> pl.DataFrame:
+def follow(
+    rows: pl.DataFrame, max_followup_days: int | None, study_end: int | None, death_after_observation_days: int
+) -> pl.DataFrame:
     """Adds exit (half-open), death, cause group, exit_reason, age and observed_until to people with an entry.
 
-    A death up to 30 days after the last observed day extends follow-up to it; ``observed_until`` is the first day
-    that was not observed, from which on exposure is the last known one.
+    A death up to ``death_after_observation_days`` after the last observed day extends follow-up to it (ANALYSES 3);
+    ``observed_until`` is the first day that was not observed, from which on exposure is the last known one.
     """
     observed_until = pl.col("end") + 1
-    reached = pl.col("died") <= pl.col("end") + DEATH_AFTER_OBSERVATION_DAYS
+    reached = pl.col("died") <= pl.col("end") + death_after_observation_days
     death_exit = pl.when(reached).then(pl.col("died") + 1)
     max_exit = pl.lit(None, pl.Int32) if max_followup_days is None else pl.col("entry") + max_followup_days
     study_exit = pl.lit(None if study_end is None else study_end + 1, pl.Int32)

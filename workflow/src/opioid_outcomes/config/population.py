@@ -26,6 +26,10 @@ class Population(Section):
     max_followup_days: int | None = key(
         None, "Longest follow-up; empty follows to the end of observation.", ge=1, le=MAX_DAYS
     )
+    death_after_observation_days: int = key(
+        30, "Days after the last observed one within which a death counts, with its last known exposure; try 0 and 90.",
+        ge=0, le=MAX_DAYS,
+    )  # fmt: skip
     study_start: str | int | None = key(None, "First day on which anybody may enter (ISO date, or offset).")
     study_end: str | int | None = key(None, "Last day of follow-up (ISO date, or offset).")
     entry: Literal["chronic_pain", "first_observation"] = key(

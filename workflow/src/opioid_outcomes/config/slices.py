@@ -115,6 +115,7 @@ SLICES: dict[str, tuple[str, ...]] = {
         "population.lookback_days",
         "population.max_followup_days",
         "population.study_end",
+        "population.death_after_observation_days",
         "exposure.washout_days",
         "cohort.deaths_complete_until",
     ),

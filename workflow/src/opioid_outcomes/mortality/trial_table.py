@@ -14,7 +14,6 @@ from opioid_outcomes.cohort import causes, codelists
 from opioid_outcomes.cohort.covariates import Sources, measure
 from opioid_outcomes.cohort.eligibility import (
     DAYS_PER_YEAR,
-    DEATH_AFTER_OBSERVATION_DAYS,
     TOP_CODED_AGE,
     TREATMENT_LIST,
 )
@@ -35,6 +34,7 @@ class Rules:
     washout_days: int
     lookback_days: int
     encounter_window_days: int
+    death_after_observation_days: int = 30
     max_followup_days: int | None = None
     study_end: int | None = None
     deaths_complete_until: int | None = None
@@ -67,7 +67,7 @@ def build(cohort: pl.DataFrame, tables: Mapping[str, pl.DataFrame], rules: Rules
     dates = pl.concat(parts)
     covariates, costs = _covariates(dates, cohort, tables, rules)
     table = (
-        with_follow_up(dates, people)
+        with_follow_up(dates, people, rules.death_after_observation_days)
         .join(covariates, on=["person_id", "index"], how="left", maintain_order="left")
         .select(*TRIALS.names, *rules.baseline)
         .with_columns(
@@ -134,13 +134,13 @@ def _exclusions(tables: Mapping[str, pl.DataFrame], rules: Rules) -> pl.DataFram
     return pl.concat(days).group_by("person_id").agg(excluded_from=pl.col("date").min())
 
 
-def with_follow_up(dates: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+def with_follow_up(dates: pl.DataFrame, people: pl.DataFrame, death_after_observation_days: int) -> pl.DataFrame:
     """Adds days_since_entry, follow_up, event, cause and as_treated_until to index dates.
 
-    as_treated_until is the day the strategy is left, or the 31st unobserved one if that is earlier: until then a death
+    as_treated_until is the day the strategy is left, or the first on which a death is no longer counted: until then one
     counts with the last known exposure (ANALYSES 3).
     """
-    unknown = pl.col("observed_until") + DEATH_AFTER_OBSERVATION_DAYS
+    unknown = pl.col("observed_until") + death_after_observation_days
     left = pl.when(pl.col("left") < pl.col("observed_until")).then("left")  # records end with observation, use need not
     until = pl.min_horizontal(left, unknown) - pl.col("index")
     return (

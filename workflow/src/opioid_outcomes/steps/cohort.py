@@ -128,7 +128,7 @@ def notes(found: eligibility.Eligible, exposure: str, costs: list[str], populati
             )
         warnings.append(why)
     if found.deaths_after_observation:
-        count, days = about(found.deaths_after_observation), eligibility.DEATH_AFTER_OBSERVATION_DAYS
+        count, days = about(found.deaths_after_observation), population.death_after_observation_days
         warnings.append(
             f"Deaths more than {days} days after the end of the observation period of entry are not counted: {count}."
         )

@@ -58,6 +58,7 @@ def rules_of(settings: dict[str, Any], *, calendar: bool) -> Rules:
         lookback_days=population["lookback_days"],
         encounter_window_days=mortality["encounter_window_days"],
         max_followup_days=population["max_followup_days"],
+        death_after_observation_days=population["death_after_observation_days"],
         study_end=day_of(population["study_end"], "population.study_end", calendar=calendar),
         deaths_complete_until=day_of(complete, "cohorts.deaths_complete_until", calendar=calendar),
     )
