@@ -115,3 +115,29 @@ def test_nobody() -> None:
     found = diagnose([], [], score=[], treated=[], weights=[], events=0)
     assert found.gate() == "not evaluable: there are no comparators"
     assert found.mdrr == float("inf")
+
+
+def test_a_score_that_is_not_known_is_refused() -> None:
+    """It lies neither within nor outside: half of all scores unknown passed for none extreme."""
+    known = {"names": ["a"], "smd": [0.01], "treated": [0, 1] * 100, "weights": np.ones(200), "events": 50}
+    with pytest.raises(ValueError, match="scores must be known, and within 0 and 1"):
+        diagnose(score=[0.2, np.nan] * 100, **known)  # type: ignore[arg-type]
+    for senseless in ([np.nan, 0.5], [1.2, 0.5], [-0.1, 0.5], [np.inf, 0.5]):
+        with pytest.raises(ValueError, match="within 0 and 1"):
+            propensity.outside(senseless)
+        with pytest.raises(ValueError, match="within 0 and 1"):
+            propensity.equipoise(senseless, [0, 1])
+        with pytest.raises(ValueError, match="within 0 and 1"):
+            propensity.positivity(senseless, [0, 1])
+    assert propensity.outside([0.0, 1.0, 0.5, 0.99]) == 0.5
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_the_size_of_weights_does_not_matter(size: float) -> None:
+    weights = np.random.default_rng(1).exponential(1, 200)
+    rows = {"names": ["a"], "smd": [0.01], "treated": [0, 1] * 100, "score": [0.5] * 200, "events": 50}
+    here, far = (diagnose(weights=weights * by, **rows) for by in (1.0, size))  # type: ignore[arg-type]
+    assert far.ess == pytest.approx(here.ess, rel=1e-12)
+    assert far.largest_share == pytest.approx(here.largest_share, rel=1e-12)
+    assert far.ess[0] > 30
+    assert propensity.effective_sample_size([size, size, 0]) == 2

@@ -116,14 +116,17 @@ def diagnose(
     """Diagnostics of weighted rows.
 
     names, smd: of everything that is to be in balance, after weighting, NaN where it does not exist. score, treated,
-    weights: (n,) rows. events: in both arms together. person: (n,) whose row it is (each its own person if None): sizes
-    are of people, by the sum of their weights in the arm. heavy: ``heavy_covariate``.
+    weights: (n,) rows; of weights only the ratios are read. events: in both arms together. person: (n,) whose row it is
+    (each its own person if None): sizes are of people, by the sum of their weights in the arm. heavy:
+    ``heavy_covariate``. ValueError if a score is not known.
     """
     difference, one = np.abs(np.asarray(smd, dtype=np.float64)), np.asarray(treated).astype(bool)
     weight = np.asarray(weights, dtype=np.float64)
     known = np.isfinite(difference)
     place = int(np.argmax(np.where(known, difference, -1.0))) if known.any() else -1
     finite = bool(np.isfinite(weight).all())
+    if finite and weight.any():
+        weight = weight / np.abs(weight).max()
     sums = [_by_person(weight[arm], None if person is None else np.asarray(person)[arm]) for arm in (~one, one)]
     sizes = [effective_sample_size(each) if finite else 0.0 for each in sums]
     shares = [float(each.max() / each.sum()) if finite and each.sum() > 0 else 0.0 for each in sums]

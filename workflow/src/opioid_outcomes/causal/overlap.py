@@ -1,4 +1,7 @@
-"""Who can be compared: preference scores, equipoise, extreme scores, trimming, and what the size can show."""
+"""Who can be compared: preference scores, equipoise, extreme scores, trimming, and what the size can show.
+
+Scores must be known, within 0 and 1: ValueError else, as one that is not would count as nowhere extreme.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,12 @@ import numpy.typing as npt
 import polars as pl
 from scipy import stats
 
+from opioid_outcomes.survival.products import effective_sample_size
 from opioid_outcomes.survival.risk_sets import Floats
 
+__all__ = [
+    "effective_sample_size", "equipoise", "minimal_detectable_ratio", "outside", "positivity", "preference", "trim",
+]  # fmt: skip
 Bools = npt.NDArray[np.bool_]
 # preference scores between which either treatment is a real choice (Walker et al. (2013) Comp Eff Res 3:11)
 EQUIPOISE = (0.3, 0.7)
@@ -24,7 +31,7 @@ BOUND = {"crump": 0.1, "sturmer": 0.05, "common_range": 0.0}
 
 def preference(score: npt.ArrayLike, treated: npt.ArrayLike) -> Floats:
     """Score as it would be if half of all were treated: logit F = logit e - logit P(treated). Walker et al. 2013."""
-    e, one = np.asarray(score, dtype=np.float64), np.asarray(treated, dtype=np.float64)
+    e, one = _known(score), np.asarray(treated, dtype=np.float64)
     share = float(one.mean()) if len(one) else 0.5
     favoured = e * (1 - share)
     return np.asarray(favoured / (favoured + (1 - e) * share))
@@ -36,16 +43,9 @@ def equipoise(score: npt.ArrayLike, treated: npt.ArrayLike) -> float:
     return float(((favoured >= EQUIPOISE[0]) & (favoured <= EQUIPOISE[1])).mean()) if len(favoured) else float("nan")
 
 
-def effective_sample_size(weights: npt.ArrayLike) -> float:
-    """(sum w)^2 / sum w^2, Kish (1965); 0 of no weight."""
-    values = np.asarray(weights, dtype=np.float64)
-    square = float((values**2).sum())
-    return float(values.sum()) ** 2 / square if square > 0 else 0.0
-
-
 def outside(score: npt.ArrayLike, low: float = EXTREME[0], high: float = EXTREME[1]) -> float:
     """Share of scores below ``low`` or above ``high``; NaN of nobody."""
-    values = np.asarray(score, dtype=np.float64)
+    values = _known(score)
     return float(((values < low) | (values > high)).mean()) if len(values) else float("nan")
 
 
@@ -68,7 +68,7 @@ def trim(score: npt.ArrayLike, treated: npt.ArrayLike, rule: Trim, bound: float 
     quantile of the comparators, inside the range the arms share. common_range: the range that both arms reach.
     Nobody is kept where an arm is empty.
     """
-    e, one = np.asarray(score, dtype=np.float64), np.asarray(treated).astype(bool)
+    e, one = _known(score), np.asarray(treated).astype(bool)
     if rule not in BOUND:
         raise ValueError("rule must be crump, sturmer or common_range")
     edge = BOUND[rule] if bound is None else bound
@@ -89,7 +89,14 @@ def positivity(score: npt.ArrayLike, treated: npt.ArrayLike, weights: npt.ArrayL
 
     A band is [low, high), the last one closed. A band with one arm only is where the other is never seen.
     """
-    e, one = np.asarray(score, dtype=np.float64), np.asarray(treated).astype(bool)
+    e, one = _known(score), np.asarray(treated).astype(bool)
     weight = np.ones(len(e)) if weights is None else np.asarray(weights, dtype=np.float64)
     counts = [np.histogram(e[arm], BANDS, weights=weight[arm])[0] for arm in (~one, one)]
     return pl.DataFrame({"low": BANDS[:-1], "high": BANDS[1:], "comparator": counts[0], "treated": counts[1]})
+
+
+def _known(score: npt.ArrayLike) -> Floats:
+    values = np.asarray(score, dtype=np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("propensity scores must be known, and within 0 and 1")
+    return values

@@ -20,6 +20,7 @@ from opioid_outcomes.survival.centred import Centred, centre
 from opioid_outcomes.survival.cox_likelihood import Hazards, Moments
 from opioid_outcomes.survival.cox_rows import Rows
 from opioid_outcomes.survival.cox_search import CoxFailure, Search
+from opioid_outcomes.survival.products import effective_sample_size
 from opioid_outcomes.survival.proportional_hazards import Transform
 from opioid_outcomes.survival.risk_sets import Floats, RiskSets
 
@@ -147,7 +148,7 @@ def fit(
         raise ValueError("ties must be efron or breslow")
     if not rows.event.any():
         raise CoxFailure("no events")
-    if len(rows.weights) > 1 and _rows_that_count(rows.weights) < FEWEST_ROWS:
+    if len(rows.weights) > 1 and effective_sample_size(rows.weights) < FEWEST_ROWS:
         raise CoxFailure("uneven weights")
     sets = risk_sets.build(rows.start, rows.stop, rows.event, rows.stratum)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is no number is seen to
@@ -171,11 +172,6 @@ def fit(
         hazards=at.hazards,
         moments=at.moments,
     )
-
-
-def _rows_that_count(weights: Floats) -> float:
-    share = weights / weights.max()
-    return float(share.sum() ** 2 / np.square(share).sum())
 
 
 def _quadratic(params: Floats, covariance: Floats) -> float | None:

@@ -52,6 +52,16 @@ def sums_by(groups: np.ndarray, x: Floats) -> Floats:
     return np.column_stack([np.bincount(groups, column, count) for column in x.T])
 
 
+def effective_sample_size(weights: npt.ArrayLike) -> float:
+    """(sum w)^2 / sum w^2, Kish (1965); 0 of no weight, or where one is not a finite number. Of any size."""
+    values = np.asarray(weights, dtype=np.float64)
+    largest = float(np.abs(values).max(initial=0.0))
+    if not 0 < largest < np.inf:
+        return 0.0
+    share = values / largest
+    return float(share.sum() ** 2 / np.square(share).sum())
+
+
 def _in_runs(x: Floats, y: Floats) -> Floats:
     (n, p), q = x.shape, y.shape[1]
     length = max(1, min(PRODUCT // (p * q), VECTOR // max(p, q)))
