@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from longitudinal import Floats, Rows
 from longitudinal_weights import REFERENCE, of_young, reference
+from scipy import stats
 
 from opioid_outcomes.causal import marginal_structural as ms
 from opioid_outcomes.causal import time_varying_weights as tvw
@@ -201,12 +202,14 @@ def test_following() -> None:
     assert ms.following(person, treated, 0).tolist() == [False, False, False, True, False, False]
 
 
-def test_risk_ratio_has_limits_by_its_logarithm() -> None:
+def test_risk_ratio_has_its_own_standard_error_and_limits_by_its_logarithm() -> None:
     influence = np.array([[[0.01, -0.01, 0.0]], [[0.0, 0.004, -0.004]]])
     risk = ms.Standardised(np.array([1.0]), np.array([[0.2], [0.1]]), np.zeros((2, 1)), influence, 0 * influence)
     ratio = risk.risk_ratio(0)
     se = np.sqrt(((influence[0, 0] / 0.2 - influence[1, 0] / 0.1) ** 2).sum())
-    assert (ratio.estimate, ratio.se) == pytest.approx((2.0, se))
+    assert (ratio.estimate, ratio.se) == pytest.approx((2.0, 2.0 * se))
+    assert ratio.ci_high / ratio.estimate == pytest.approx(np.exp(1.959964 * se))
+    assert ratio.p_value == pytest.approx(2 * stats.norm.sf(np.log(2.0) / se))
     assert ratio.ci_low * ratio.ci_high == pytest.approx(4.0)
     assert risk.risk_difference(0).estimate == pytest.approx(0.1)
 

@@ -8,38 +8,20 @@ Xiao, Abrahamowicz & Moodie (2010) Int J Biostat 6(2):13.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from opioid_outcomes.causal.contrasts import Contrast, Joint
 from opioid_outcomes.causal.time_varying_weights import Weights, estimation_influence
 from opioid_outcomes.survival.binary_regression import BinaryFit
 from opioid_outcomes.survival.cox import CoxFit
 from opioid_outcomes.survival.products import column_sums, cross, sums_by
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
-Z = 1.959963984540054
-
-
-@dataclass(frozen=True)
-class Number:
-    """An estimate with its standard error, on the scale named by who asks; the ratio's limits by its logarithm."""
-
-    estimate: float
-    se: float
-    ci_low: float
-    ci_high: float
-    p_value: float
-
-
-def normal(estimate: float, variance: float) -> Number:
-    """A number whose sampling distribution is taken as normal."""
-    se = math.sqrt(max(variance, 0.0))
-    p = math.erfc(abs(estimate / se) / math.sqrt(2)) if se > 0 else math.nan
-    return Number(estimate, se, estimate - Z * se, estimate + Z * se, p)
+FIRST, SECOND = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 
 
 def cox_influence(fit: CoxFit, person: Ints, weights: Sequence[Weights] = ()) -> Floats:
@@ -80,22 +62,20 @@ class Standardised:
     risk_influence: Floats
     rmst_influence: Floats
 
-    def risk_difference(self, h: int, first: int = 0, second: int = 1) -> Number:
-        influence = self.risk_influence[first, h] - self.risk_influence[second, h]
-        return normal(float(self.risk[first, h] - self.risk[second, h]), _square(influence))
+    def risk_difference(self, h: int, first: int = 0, second: int = 1) -> Contrast:
+        return self._risks(h, first, second).combination(FIRST - SECOND)
 
-    def rmst_difference(self, h: int, first: int = 0, second: int = 1) -> Number:
-        influence = self.rmst_influence[first, h] - self.rmst_influence[second, h]
-        return normal(float(self.rmst[first, h] - self.rmst[second, h]), _square(influence))
+    def rmst_difference(self, h: int, first: int = 0, second: int = 1) -> Contrast:
+        pair = [first, second]
+        return Joint(self.rmst[pair, h], covariance(self.rmst_influence[pair, h].T)).combination(FIRST - SECOND)
 
-    def risk_ratio(self, h: int, first: int = 0, second: int = 1) -> Number:
-        """The ratio itself; se and p value of its logarithm, limits by it."""
-        one, other = self.risk[first, h], self.risk[second, h]
-        influence = self.risk_influence[first, h] / one - self.risk_influence[second, h] / other
-        log = normal(math.log(one / other), _square(influence))
-        with np.errstate(over="ignore"):
-            low, high = (float(np.exp(limit)) for limit in (log.ci_low, log.ci_high))
-        return Number(one / other, log.se, low, high, log.p_value)
+    def risk_ratio(self, h: int, first: int = 0, second: int = 1) -> Contrast:
+        """The ratio itself and its standard error; limits and p value by its logarithm."""
+        return self._risks(h, first, second).ratio(FIRST, SECOND)
+
+    def _risks(self, h: int, first: int, second: int) -> Joint:
+        pair = [first, second]
+        return Joint(self.risk[pair, h], covariance(self.risk_influence[pair, h].T))
 
 
 def standardise(
@@ -174,7 +154,3 @@ def following(person: Ints, treated: Floats, value: int) -> npt.NDArray[np.bool_
 def covariance(influence: Floats) -> Floats:
     """Of estimates whose influence per person is given, (p, p)."""
     return cross(influence, influence)
-
-
-def _square(influence: Floats) -> float:
-    return float(np.einsum("n,n->", influence, influence, optimize=False))

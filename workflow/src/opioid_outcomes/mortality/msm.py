@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.causal import marginal_structural as ms
+from opioid_outcomes.causal.contrasts import Contrast, Joint
 from opioid_outcomes.causal.time_varying_weights import diagnostics, truncate
 from opioid_outcomes.cohort.panel import PERIOD_DAYS
 from opioid_outcomes.contracts.estimates import Estimate, smallest
@@ -31,6 +32,11 @@ ALWAYS_NEVER = "always vs never"
 RISKS = ("risk_difference", "risk_ratio", "rmst_days")
 USE, RECENT, EARLIER = "use", "recent use", "earlier use"
 SAMPLED = "people were sampled with unequal chances, which these weights do not take into account"
+IN_UNITS = "people were sampled in units, which standard errors by person do not take into account"
+CONTACT = (
+    "whether pain was recorded is in the models of use and not among what must balance: nobody starts without a contact"
+    " with care, so that it is part of the decision"
+)
 FEWEST_DEATHS = 10
 FOLLOWING_PEOPLE, FOLLOWING_DEATHS = 50, 5  # ANALYSES 4.4
 TRUNCATIONS = ((0.0, 100.0), (0.5, 99.5), (1.0, 99.0), (5.0, 95.0))  # Cole & Hernan 2008, table 2
@@ -64,6 +70,8 @@ def msm(
         return _nothing("not evaluable: nobody is followed with known use", horizons)
     design = made_of.build(rows, baseline, time_varying, complete=missing == "complete")
     del rows
+    if _in_units(cohort):
+        design = replace(design, notes=(*design.notes, IN_UNITS))
     refused = _refusal(design)
     if refused:
         return _nothing(f"not evaluable: {refused}", horizons, design)
@@ -92,6 +100,8 @@ def _answer(design: made_of.Design, horizons: Sequence[int], truncation: Sequenc
         rows += [replace(_row(design, ALWAYS_NEVER, scale, f"0-{h}"), gate=gate) for h in later for scale in RISKS]
         gate = "pass"
     notes += [*design.notes, *weights.notes]
+    if made_of.RECORDED in design.varying_names:
+        notes.append(CONTACT)
     if tuple(truncation) != (0, 100):
         notes.append(f"weights cut at percentiles {truncation[0]:g} and {truncation[1]:g}")
     cut = truncate(weights.values, truncation[0], truncation[1])
@@ -106,6 +116,11 @@ def _answer(design: made_of.Design, horizons: Sequence[int], truncation: Sequenc
 def _unequal(cohort: pl.DataFrame) -> bool:
     """Whether sampling weights differ: multiplying them in would need their own models and standard errors."""
     return "survey_weight" in cohort.columns and cohort["survey_weight"].n_unique() > 1
+
+
+def _in_units(cohort: pl.DataFrame) -> bool:
+    """Whether several people share a sampling unit."""
+    return "cluster" in cohort.columns and bool(cohort["cluster"].drop_nulls().is_duplicated().any())
 
 
 def _longest(design: made_of.Design, horizons: Sequence[int]) -> tuple[int, made_of.Design, made_of.MadeWeights] | None:
@@ -196,13 +211,12 @@ def hazard_ratio(design: made_of.Design, weights: Floats, window: str, notes: li
         fitted = fit_cox(design, weights, x, names)
     except cox.CoxFailure as failure:
         return replace(row, gate=f"not evaluable: {_reason(failure)}")
-    number = ms.normal(float(fitted.params[0]), float(fitted.robust_covariance[0, 0]))
     about = [
         "hazard ratio had everybody been on, against off, that day, use in the two years before being equal; given"
         " covariates at entry; Efron ties; SE clustered by person, conservative for estimated weights",
         "missing values: the last known carried on, and marked",
     ]
-    return replace(_with(row, number), note="; ".join([*about, *notes]))
+    return replace(_with(row, _of_use(fitted)), note="; ".join([*about, *notes]))
 
 
 def conditional(design: made_of.Design, window: str = "") -> Estimate:
@@ -213,12 +227,16 @@ def conditional(design: made_of.Design, window: str = "") -> Estimate:
         fitted = fit_cox(design, None, np.column_stack([x, design.varying]), [*names, *design.varying_names])
     except cox.CoxFailure as failure:
         return replace(row, gate=f"not evaluable: {_reason(failure)}")
-    number = ms.normal(float(fitted.params[0]), float(fitted.robust_covariance[0, 0]))
-    note = (
+    about = (
         "descriptive, not causal: conditional on covariates that treatment itself may change, without weights;"
         " SE clustered by person"
     )
-    return replace(_with(row, number), population="eligible persons whose use is known", gate="pass", note=note)
+    note = "; ".join([about, *design.notes])
+    return replace(_with(row, _of_use(fitted)), population="eligible persons whose use is known", note=note)
+
+
+def _of_use(fitted: cox.CoxFit) -> Contrast:
+    return Joint(fitted.params[:1], fitted.robust_covariance[:1, :1]).combination(np.ones(1))
 
 
 def truncation_table(
@@ -309,7 +327,7 @@ def risks(  # noqa: PLR0917
         numbers = (risk.risk_difference(i), risk.risk_ratio(i), risk.rmst_difference(i))
         for scale, number in zip(RISKS, numbers, strict=True):
             row = replace(rows[h, scale], smallest_cell=smallest(_counts(design)["smallest_cell"], *cells[h]))  # type: ignore[arg-type]
-            rows[h, scale] = replace(_with(row, number), gate=gate, note=note)
+            rows[h, scale] = replace(_with(row, number), note=note)
     return list(rows.values())
 
 
@@ -332,7 +350,9 @@ def pooled_risks(
     )
 
 
-def _with(row: Estimate, number: ms.Number) -> Estimate:
+def _with(row: Estimate, number: Contrast) -> Estimate:
+    if number.reason is not None:
+        return replace(row, gate=f"not evaluable: {number.reason}")
     return replace(
         row, estimate=number.estimate, se=number.se, ci_low=number.ci_low, ci_high=number.ci_high,
         p_value=number.p_value, gate="pass",
