@@ -74,10 +74,10 @@ def test_time_varying_confounding() -> None:
 
     Given the covariates that use moves, long use looks much less harmful than it is.
     """
-    truth = panel_world.risk(1, 365, n=40_000) - panel_world.risk(0, 365, n=40_000)
+    truth = panel_world.risk(1, 365, n=30_000) - panel_world.risk(0, 365, n=30_000)
     right, naive, total, given = [], [], [], []
     for seed in range(50, 56):
-        design = designed(panel_world.tables(3_000, seed))
+        design = designed(panel_world.tables(2_000, seed))
         made = msm_design.weigh(design)
         unweighted = np.ones(len(design.person))
         for weights, found in ((made.values, right), (unweighted, naive)):
@@ -211,6 +211,17 @@ def test_unequal_sampling_is_refused() -> None:
     }
 
 
+@pytest.mark.parametrize(("share", "said"), [(40, True), (1, False)])
+def test_sampling_units_are_said(share: int, said: bool) -> None:
+    """Units of 40 people; each their own is no unit."""
+    units = (pl.col("person_id") // share).cast(pl.String).alias("cluster")
+    few = {name: table.filter(pl.col("person_id") < 1_300) for name, table in simple().items()}
+    found = answer(few | {"cohort": few["cohort"].with_columns(units, survey_weight=2.0)}, horizons=[180])
+    told = [row for row in found.rows if row.estimate is not None]
+    assert len(told) == 5
+    assert all((analysis.IN_UNITS in row.note) == said for row in told)
+
+
 def test_a_cohort_of_nobody() -> None:
     empty = {name: table.clear() for name, table in simple().items()}
     assert {row.gate for row in answer(empty).rows} == {"not evaluable: nobody is followed with known use"}
@@ -237,6 +248,36 @@ def test_unweighted_covariates_do_not_balance() -> None:
     assert abs(msm_gates.worst_difference(design, made).smd) < 0.1
     without = msm_design.MadeWeights(np.ones(len(design.person)), made.treatment, made.censoring, ())
     assert abs(msm_gates.worst_difference(design, without).smd) > 0.2
+
+
+def test_nobody_starts_without_a_contact_with_care() -> None:
+    """A score nearly wherever somebody starts: weights hardly make its recording alike, and that alone fails nothing.
+
+    Recording stays in the models of use, and the score is compared where it was recorded.
+    """
+    before = pl.col("on_opioid").shift(1, fill_value=0).over("person_id")
+    starts = (pl.col("on_opioid") == 1) & (before == 0) & ((pl.col("person_id") + pl.col("period")) % 30 > 0)
+    tables = changed(simple(), pain=pl.when(starts).then(pl.col("pain").fill_null(5.0)).otherwise("pain"))
+    tables = changed(tables, pain_observed=pl.col("pain").is_not_null().cast(pl.Int64))
+    design = designed(tables)
+    made = msm_design.weigh(design)
+    assert "pain_observed" in design.varying_names
+    assert abs(msm_gates.worst_difference(only(design, "pain_observed", "any other"), made).smd) > 0.1
+    assert msm_gates.worst_difference(only(design, "pain_observed"), made) == msm_gates.Worst(0.0, "nothing")
+    score = only(design, "pain_observed", "pain_observed", "pain if recorded")
+    assert abs(msm_gates.worst_difference(score, made).smd) < 0.1
+    unweighted = replace(made, values=np.ones(len(design.person)))
+    assert msm_gates.worst_difference(score, unweighted).smd > 0.2
+    ratio = one(answer(tables), "on vs off", "log_hr")
+    assert ratio.gate == "pass"
+    assert analysis.CONTACT in ratio.note
+
+
+def only(design: msm_design.Design, name: str, called: str = "", besides: str = "") -> msm_design.Design:
+    """The design with one or two of its time-varying columns, the first by another name."""
+    kept = [design.varying_names.index(each) for each in (name, besides) if each]
+    names = (called or name, besides)[: len(kept)]
+    return replace(design, varying=design.varying[:, kept], varying_names=names)
 
 
 def test_horizons_that_too_few_follow() -> None:
@@ -282,7 +323,7 @@ def test_those_not_lost_stand_for_everybody_once_weighted() -> None:
     without = replace(made, censoring=unlost)
     worst = msm_gates.difference_of_observed(design, without, 180)
     assert worst.smd < -0.1
-    assert worst.covariate in {"pain", "hospital_days", "pain squared", "pain if recorded", "its square"}
+    assert worst.covariate in {"pain", "hospital_days", "pain squared", *msm_design.IF_RECORDED}
     assert msm_gates.gate_of_loss(design, without, 180).startswith("fail: max |SMD|")
 
 

@@ -18,8 +18,12 @@ from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import INTERNAL
 from opioid_outcomes.steps.msm import SOURCES, estimate_msm
 
+COVARIATES: dict[str, Any] = {"baseline": ["age", "sex"], "time_varying": ["hospital_days"]}
 
-def run(folder: Path, notes: dict[str, Any] | None = None, **mortality: Any) -> tuple[str, dict[str, Path]]:
+
+def run(
+    folder: Path, notes: dict[str, Any] | None = None, missing: str = "indicator", **mortality: Any
+) -> tuple[str, dict[str, Path]]:
     inputs = {}
     tables = panel_world.tables(2_500, 1)
     tables["person_time"] = tables["person_time"].with_columns(pl.col("days_since_start") + 40)  # from before entry
@@ -38,7 +42,7 @@ def run(folder: Path, notes: dict[str, Any] | None = None, **mortality: Any) -> 
     line = estimate_msm(
         inputs, outputs,
         {"mortality": Mortality(**{"horizons_days": [365], **mortality}).model_dump(),
-         "covariates": Covariates(baseline=["age", "sex"], time_varying=["hospital_days"]).model_dump(),
+         "covariates": Covariates(**COVARIATES | {"missing": missing}).model_dump(),
          "population": {"lookback_days": 365}, "study": "s", "cohort_name": "c"},
     )  # fmt: skip
     return line, outputs
@@ -51,6 +55,7 @@ def test_estimates_and_displays(tmp_path: Path) -> None:
     assert table.schema == INTERNAL
     assert table.select("analysis", "study", "cohort").unique().rows() == [("mortality.msm", "s", "c")]
     assert set(table["method"]) == {"iptw", "adjusted_full"}
+    assert not table["note"].str.contains("bootstrap|imputed|units").any()
     for name in ("msm_weights", "msm_truncation"):
         shown = pl.read_parquet(outputs[name])
         assert shown.schema == DISPLAYS[name].empty().schema
@@ -67,9 +72,10 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_what_the_config_asks_and_this_analysis_does_otherwise_is_said(tmp_path: Path) -> None:
-    _, outputs = run(tmp_path, standard_error="bootstrap")
+    _, outputs = run(tmp_path, missing="mi", standard_error="bootstrap")
     table = pl.read_parquet(outputs["estimates"])
     assert table["note"].str.contains("standard error by the sandwich, not the bootstrap").all()
+    assert table["note"].str.contains("missing covariates are a category of their own, not imputed").all()
 
 
 @pytest.mark.parametrize(

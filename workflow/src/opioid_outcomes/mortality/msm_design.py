@@ -21,6 +21,9 @@ from opioid_outcomes.survival.risk_sets import Floats, Ints
 RECENT_PERIODS = 6  # periods before the present one that "recent use" counts
 EARLIER_PERIODS = 18  # before those, that "earlier use" counts: harm that builds up over more than half a year
 TIME_QUANTILES = (0.0, 0.35, 0.65, 1.0)  # of person-periods: Harrell (2001) Regression Modeling Strategies, table 2.3
+RECORDED = "pain_observed"  # whether a score was recorded in the month: a contact with care
+NEVER_RECORDED = "pain missing"  # nor in any month before
+IF_RECORDED = ("pain if recorded", "pain squared if recorded")
 DECISIONS_PER_COLUMN = 5  # fewer of the rarer decision, and starting and stopping share one model
 
 
@@ -125,7 +128,7 @@ def build(rows: pl.DataFrame, baseline: Sequence[str], time_varying: Sequence[st
         rows = rows.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in at_entry) if at_entry else True)
     first = rows.filter(pl.col("period") == pl.col("period").min().over("person_id"))
     people = design_matrix.build(first, [*at_entry, "used_before"], missing="indicator")
-    changing = ["pain", "pain_observed", *(n for n in time_varying if n not in PANEL.names), "last_mme"]
+    changing = ["pain", RECORDED, *(n for n in time_varying if n not in PANEL.names), "last_mme"]
     varying = _varying(carried(rows, changing, at_entry), changing)
     period = rows["period"].to_numpy().astype(np.int64)
     number = {name: rows[name].cast(pl.Float64).to_numpy() for name in ("stop", "death", "censored", "on_opioid")}
@@ -144,9 +147,9 @@ def _varying(values: pl.DataFrame, names: Sequence[str]) -> tuple[Floats, tuple[
         return made.x, made.names
     pain = made.x[:, made.names.index("pain")]
     more, more_names = [pain**2], ["pain squared"]
-    if "pain_observed" in made.names:
-        now = made.x[:, made.names.index("pain_observed")] > 0
-        more, more_names = [*more, pain * now, pain**2 * now], [*more_names, "pain if recorded", "its square"]
+    if RECORDED in made.names:
+        now = made.x[:, made.names.index(RECORDED)] > 0
+        more, more_names = [*more, pain * now, pain**2 * now], [*more_names, *IF_RECORDED]
     return np.column_stack([made.x, *more]), (*made.names, *more_names)
 
 

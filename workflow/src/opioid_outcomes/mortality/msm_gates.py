@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.causal.time_varying_weights import FEWEST, Weights, diagnostics
-from opioid_outcomes.mortality.msm_design import Design, MadeWeights
+from opioid_outcomes.mortality.msm_design import IF_RECORDED, NEVER_RECORDED, RECORDED, Design, MadeWeights
 from opioid_outcomes.survival.products import column_sums
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
@@ -136,6 +136,11 @@ def worst_difference(design: Design, made: MadeWeights) -> Worst:
     strata of that probability (Jackson (2016) Epidemiology 27:e41, diagnostic 3, with a score for V). SMDs are averaged
     over strata by their effective size; denominator: standard deviation in the unweighted arms (Austin 2009).
     Covariates at entry are not looked at: the numerator leaves them to the outcome model.
+
+    Nor is whether a score was recorded, then or ever: nobody starts without a contact with care, so that it is part of
+    the decision and no weight could make it alike, as little as the check-ups at which alone treatment begins in
+    Havercroft & Didelez (2012) Stat Med 31:4190. It stays in the models of use. The score itself, where it was
+    recorded, is compared among decisions at which it was.
     """
     d = design
     weights, stratum, decided = _decisions(d, made)
@@ -145,11 +150,16 @@ def worst_difference(design: Design, made: MadeWeights) -> Worst:
     def sums(values: Floats) -> Floats:
         return np.asarray(np.bincount(cell, values, int(np.prod(shape))).reshape(shape), dtype=np.float64)
 
-    total, squares, size = sums(weights), sums(weights**2), sums(decided)
-    band = _bands(total, squares)
+    everybody = sums(weights), sums(weights**2), sums(decided)
+    now = d.varying[:, d.varying_names.index(RECORDED)] > 0 if RECORDED in d.varying_names else np.ones(len(weights))
+    seen = sums(weights * now), sums(weights**2 * now), sums(decided * now)
+    band = _bands(*everybody[:2])
     worst = Worst(0.0, "nothing")
     for j, name in enumerate(d.varying_names):
+        if name in (RECORDED, NEVER_RECORDED):
+            continue
         x = d.varying[:, j]
+        total, squares, size = seen if name in IF_RECORDED else everybody
         parts = (total, squares, sums(weights * x), size, sums(decided * x), sums(decided * x * x))
         found = _differences(*(np.add.reduceat(part, band) for part in parts))
         largest = float(found[np.argmax(np.abs(found))])
