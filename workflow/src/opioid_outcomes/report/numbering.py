@@ -7,6 +7,9 @@ from typing import Any
 
 from opioid_outcomes.report.document import Document, as_data
 
+TEXT_WIDTH = 680.0  # pixels of a drawing that is as wide as the text of a page
+PAGE_HEIGHT = 820.0  # and as high as a page leaves beside a caption
+
 
 def numbered(document: Document) -> dict[str, Any]:
     """The document as data, its tables and figures with ``label`` and its figures with ``width`` in pixels."""
@@ -18,6 +21,12 @@ def numbered(document: Document) -> dict[str, Any]:
                 places[block["kind"]] += 1
                 block["label"] = str(places[block["kind"]])
             if block["kind"] == "figure":
-                width = re.search(r'<svg[^>]* width="([\d.]+)"', block["svg"])
-                block["width"] = float(width.group(1)) if width else 680.0
+                block["width"] = _width(block["svg"])
     return data
+
+
+def _width(svg: str) -> float:
+    """Width at which a drawing is printed: its own, or less where it would be higher than a page and its caption."""
+    width, height = (re.search(rf'<svg[^>]* {side}="([\d.]+)"', svg) for side in ("width", "height"))
+    wide = float(width.group(1)) if width else TEXT_WIDTH
+    return wide * min(1.0, PAGE_HEIGHT / float(height.group(1))) if height else wide
