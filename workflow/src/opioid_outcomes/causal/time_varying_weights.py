@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from opioid_outcomes.survival import binary_regression
-from opioid_outcomes.survival.binary_regression import RegressionFailure
+from opioid_outcomes.survival.binary_regression import BinaryFit, RegressionFailure
 from opioid_outcomes.survival.products import cross, sums_by
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
@@ -33,8 +33,9 @@ FEWEST = 1e-12  # a probability is not taken as smaller: rounding, not data
 class Model:
     """One fitted model of what happened, of the rows with these places; ``probability`` of a 1 in each.
 
-    ``sign``: 1 in the numerator, -1 in the denominator. ``design``: of all rows, the caller's own array. ``params`` and
-    ``bread``: constant first; empty where everybody did the same, and there was nothing to be fitted.
+    ``sign``: 1 in the numerator, -1 in the denominator. ``design``: of all rows, the caller's own array. ``params``:
+    constant first; empty where everybody did the same, and there was nothing to be fitted. ``bread`` and ``scores`` are
+    of the columns less ``centre``, over ``spread``, so that columns far from 0 cost no digits.
     """
 
     sign: int
@@ -44,6 +45,8 @@ class Model:
     probability: Floats
     params: Floats
     bread: Floats
+    centre: Floats
+    spread: Floats
 
     @property
     def fitted(self) -> bool:
@@ -54,7 +57,7 @@ class Model:
         part = slice(*np.searchsorted(self.rows, [begin, end]))
         rows = self.rows[part]
         residual = (self.outcome[part] - self.probability[part])[:, None]
-        return rows, np.column_stack([residual, self.design[rows] * residual])
+        return rows, np.column_stack([residual, (self.design[rows] - self.centre) / self.spread * residual])
 
 
 @dataclass(frozen=True)
@@ -269,11 +272,11 @@ class _Search:
     notes: list[str]
     separated: list[str]
 
-    def fit(self, x: Floats, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, Floats, Floats]:
-        """Probabilities, coefficients and bread. Columns that say nothing beyond the others change no probability."""
+    def fit(self, x: Floats, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, ...]:
+        """Probabilities, and ``Model``'s numbers. Columns that say nothing beyond the others change no probability."""
         told = y if counts is None else y[counts > 0]
         if not len(told) or told.min() == told.max():
-            return np.full(len(y), told[0] if len(told) else 0.0), np.zeros(0), np.zeros((0, 0))
+            return np.full(len(y), told[0] if len(told) else 0.0), *(np.zeros(0),) * 4
         try:
             start = _beginning(x, y, names)
             fit = binary_regression.fit(x, y, names=names, weights=counts, redundant="drop", start=start)
@@ -283,19 +286,25 @@ class _Search:
             self.separated.extend(failure.columns)
             return _penalised(x, y, names, counts)
         self.notes.extend(f"no further information in {name}" for name, _ in fit.dropped)
-        return fit.fitted, fit.params, fit.bread
+        return _told(fit, np.arange(x.shape[1]), x.shape[1])
 
 
-def _penalised(x: Floats, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, Floats, Floats]:
+def _told(fit: BinaryFit, columns: Ints, p: int) -> tuple[Floats, ...]:
+    """Of a fit to these of p columns: probabilities, coefficients, bread, centre and spread; 0 of those left out."""
+    kept = columns[fit.design.active]
+    params, bread, centre, spread = np.zeros(1 + p), np.zeros((1 + p, 1 + p)), np.zeros(p), np.ones(p)
+    params[np.r_[0, 1 + columns]] = fit.params
+    bread[np.ix_(np.r_[0, 1 + kept], np.r_[0, 1 + kept])] = fit.scaled_bread
+    centre[kept], spread[kept] = fit.design.centre[fit.design.active], fit.design.spread[fit.design.active]
+    return fit.fitted, params, bread, centre, spread
+
+
+def _penalised(x: Floats, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, ...]:
     """The same with a slight ridge, constant columns apart (which it would not see)."""
     moves = np.ptp(x, axis=0) > 0
     kept = [name for name, one in zip(names, moves, strict=True) if one]
     fit = binary_regression.fit(x[:, moves], y, names=kept, weights=counts, ridge=RIDGE)
-    places = np.concatenate([[0], 1 + np.flatnonzero(moves)])
-    params, bread = np.zeros(1 + len(moves)), np.zeros((1 + len(moves), 1 + len(moves)))
-    params[places] = fit.params
-    bread[np.ix_(places, places)] = fit.bread
-    return fit.fitted, params, bread
+    return _told(fit, np.flatnonzero(moves), len(moves))
 
 
 def _beginning(x: Floats, y: Floats, names: Sequence[str]) -> Floats | None:

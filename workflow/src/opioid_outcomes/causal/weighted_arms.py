@@ -46,7 +46,7 @@ class Score:
         order nothing as large as the columns is formed. With a penalty the scores sum to its slope, of which each row
         has a part by its weight (the slope itself is taken as known).
         """
-        direction = self.fit.bread @ np.r_[moved.sum(), column_sums(self.x, moved)]
+        direction = self.fit.times_bread(np.r_[moved.sum(), column_sums(self.x, moved)])
         rows = self.fit.rows
         residual = rows.weights * (rows.y - self.fit.fitted)
         scores = residual * (linear(self.x, direction[1:]) + direction[0])

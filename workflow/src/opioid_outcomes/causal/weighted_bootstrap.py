@@ -65,7 +65,7 @@ class Refit:
         for number in range(STEPS):
             residual = drawn * (self.treated - score)
             gradient = np.r_[residual.sum(), column_sums(self.x, residual)]
-            step = fit.bread @ gradient
+            step = fit.times_bread(gradient)
             params += step
             length = float(gradient @ step)
             if not np.isfinite(length) or (number > PATIENCE and length > SHORTER * before):

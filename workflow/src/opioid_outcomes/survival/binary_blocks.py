@@ -61,6 +61,12 @@ class Design:
             block[:, first:] *= scale
             yield part, block
 
+    def take(self, rows: Ints) -> Floats:
+        """Some rows, by place, as in ``blocks``."""
+        spread = self.spread[self.active]
+        values = (self.rows.x[rows][:, self.active] - self.centre[self.active]) / np.where(spread > 0, spread, 1.0)
+        return np.column_stack([np.ones(len(rows)), values]) if self.rows.intercept else values
+
     def scaled(self, params: Floats) -> Floats:
         """Coefficients of the centred, scaled columns that say the same as ``params``."""
         first = int(self.rows.intercept)
@@ -179,29 +185,26 @@ def residuals(rows: Rows, eta: Floats, link: Link) -> Floats:
 
 
 def with_intercept(rows: Rows) -> Floats:
-    """The design, (n, p), a copy."""
-    return _with_constant(rows.x, constant=rows.intercept)
+    """The design as it was given, (n, p), a copy."""
+    columns = np.asarray(rows.x, dtype=np.float64)
+    return np.column_stack([np.ones(len(columns)), columns]) if rows.intercept else columns
 
 
-def _with_constant(x: Reals, *, constant: bool) -> Floats:
-    columns = np.asarray(x, dtype=np.float64)
-    return np.column_stack([np.ones(len(columns)), columns]) if constant else columns
-
-
-def meat(rows: Rows, eta: Floats, link: Link) -> Floats:
-    """Sum over clusters of the outer product of their summed scores, (p, p), without holding the scores."""
+def meat(design: Design, eta: Floats, link: Link) -> Floats:
+    """Sum over clusters of the outer product of their summed scores, of the scaled columns, without holding them."""
+    rows = design.rows
     residual = residuals(rows, eta, link)
     order = np.arange(len(eta)) if rows.cluster is None else np.argsort(rows.cluster, kind="stable")
     cluster = order if rows.cluster is None else rows.cluster[order]
     starts = np.flatnonzero(np.r_[True, cluster[1:] != cluster[:-1]])
     ends = np.r_[starts[1:], len(order)]
-    size = int(rows.intercept) + rows.x.shape[1]
+    size = int(rows.intercept) + len(design.active)
     total = np.zeros((size, size))
     begin = 0
     while begin < len(starts):  # blocks of whole clusters
         after = max(begin + 1, int(np.searchsorted(ends, starts[begin] + BLOCK, side="right")))
         taken = order[starts[begin] : ends[after - 1]]
-        block = _with_constant(rows.x[taken], constant=rows.intercept) * residual[taken, None]
+        block = design.take(taken) * residual[taken, None]
         sums = np.add.reduceat(block, starts[begin:after] - starts[begin], axis=0)
         total += cross(sums, sums)
         begin = after

@@ -15,21 +15,24 @@ import numpy as np
 import numpy.typing as npt
 
 from opioid_outcomes.survival import binary_blocks as blocks
-from opioid_outcomes.survival.binary_blocks import Link, Rows
+from opioid_outcomes.survival.binary_blocks import Design, Link, Rows
 from opioid_outcomes.survival.binary_search import Maximum, RegressionFailure, Search
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 __all__ = ["BinaryFit", "Link", "RegressionFailure", "fit"]
 INTERCEPT = "(intercept)"
+NO_VARIANCE = 1e-16  # share of the model's variance that is rounding: the search ends where scores add up to 1e-9 or so
 
 
 @dataclass(frozen=True)
 class BinaryFit:
     """A fitted model. Arrays over coefficients follow ``names``, "(intercept)" first; arrays over rows the input.
 
-    bread: inverse of the (penalised) expected information, (p, p): ``scores() @ bread`` is each row's influence on the
-    coefficients. linear_predictor: of the rows fitted, offset included. dropped: columns left out because they say
-    nothing beyond the others, with the reason; their coefficient and its variance are 0.
+    bread: inverse of the (penalised) expected information, (p, p). ``influence`` is each row's on the coefficients:
+    ``scores() @ bread``, but without the digits that is short of where columns are far from 0, as it is formed of the
+    centred, scaled columns of ``design``, with ``scaled_bread``; likewise ``times_bread``. linear_predictor: of the
+    rows fitted, offset included. dropped: columns left out because they say nothing beyond the others, with the
+    reason; their coefficient and its variance are 0.
     """
 
     names: tuple[str, ...]
@@ -41,6 +44,8 @@ class BinaryFit:
     link: Link
     linear_predictor: Floats
     rows: Rows
+    design: Design
+    scaled_bread: Floats
     dropped: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -51,12 +56,28 @@ class BinaryFit:
     @cached_property
     def robust_covariance(self) -> Floats:
         """Sandwich of the weighted scores summed within clusters (each row its own cluster if none was given)."""
-        return self.bread @ blocks.meat(self.rows, self.linear_predictor, self.link) @ self.bread
+        middle = self.scaled_bread @ blocks.meat(self.design, self.linear_predictor, self.link) @ self.scaled_bread
+        back = self.design.back()
+        return _without_rounding(back @ middle @ back.T, self.covariance)
 
     def scores(self) -> Floats:
         """What each row adds to the score, (n, p), with its weight; they sum to 0 (to the penalty's slope if any)."""
         residual = blocks.residuals(self.rows, self.linear_predictor, self.link)
         return blocks.with_intercept(self.rows) * residual[:, None]
+
+    def influence(self) -> Floats:
+        """What each row, with its weight, adds to the coefficients, (n, p)."""
+        residual = blocks.residuals(self.rows, self.linear_predictor, self.link)
+        turn = self.scaled_bread @ self.design.back().T
+        result = np.empty((len(residual), len(self.names)))
+        for part, block in self.design.blocks():
+            result[part] = np.einsum("nj,jk->nk", block * residual[part, None], turn, optimize=False)
+        return result
+
+    def times_bread(self, sums: Floats) -> Floats:
+        """bread @ sums, (p,) or (p, k), of sums over rows of the design's columns, constant first."""
+        back = self.design.back()
+        return np.asarray(back @ (self.scaled_bread @ (back.T @ sums)))
 
     def linear(self, x: npt.ArrayLike, offset: npt.ArrayLike | None = None) -> Floats:
         """Linear predictor of other rows, (n,), from their columns without a constant, (n, p)."""
@@ -157,5 +178,12 @@ def _result(rows: Rows, names: tuple[str, ...], link: Link, found: Maximum) -> B
     return BinaryFit(
         names=(INTERCEPT, *names) if rows.intercept else names, params=back @ found.point.beta,
         bread=back @ bread @ back.T, covariance=back @ covariance @ back.T, loglik=found.point.loglik,
-        n_iter=found.n_iter, link=link, linear_predictor=found.point.eta, rows=rows, dropped=found.dropped,
+        n_iter=found.n_iter, link=link, linear_predictor=found.point.eta, rows=rows, design=found.design,
+        scaled_bread=bread, dropped=found.dropped,
     )  # fmt: skip
+
+
+def _without_rounding(robust: Floats, model: Floats) -> Floats:
+    """Variances of nothing but the rounding of scores that add up to 0 (of one cluster, say) are 0."""
+    seen = np.diag(robust) > NO_VARIANCE * np.diag(model)
+    return np.where(np.logical_and.outer(seen, seen), (robust + robust.T) / 2, 0.0)
