@@ -77,7 +77,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("deaths in one arm", {"event": pl.col("event") * pl.col("arm")}, "not evaluable: deaths in one group only"),
     ("a covariate that tells", {"sex": pl.when(pl.col("arm") == 1).then(pl.lit("F")).otherwise(pl.lit("M"))}, "sex"),
     ("blocks apart", {"trial": pl.col("arm")}, "not evaluable: no 30-day block since entry"),
-    ("nobody followed so far", {"follow_up": pl.col("follow_up").clip(upper_bound=200), "event": pl.lit(1)}, "pass"),
+    ("everybody dead by then", {"follow_up": pl.col("follow_up").clip(upper_bound=200), "event": pl.lit(1)},
+     "not evaluable: its standard error is 0"),
 ]
 
 
