@@ -53,9 +53,9 @@ def test_people_who_could_leave_every_day_weigh_by_the_hazard_of_leaving() -> No
     staying = found.staying
     assert (staying.risk.sum(), staying.does.sum()) == (100 + 90 + 80 + 70 + 60 * 6, 40)
     one_rate = weigh(found)
-    rate = 40 / staying.risk.sum()
+    rate = -np.log1p(-40 / staying.risk.sum())  # of 40 decisions on as many days of which each could have one
     first = one_rate.weight[(one_rate.person == 99) & (one_rate.start == 0)]
-    assert first == pytest.approx(np.exp(2.5 * rate), rel=0.03)
+    assert first == pytest.approx(np.exp(2.5 * rate), rel=1e-6)
     assert set(one_rate.stop[one_rate.person < 40]) == {1.0, 2.0, 3.0}
     assert not (one_rate.person < 10).any()
 

@@ -97,6 +97,7 @@ def test_weights_balance_those_who_stay() -> None:
 
 @pytest.mark.parametrize("arm", [0, 1])
 def test_those_who_stay_weigh_as_many_as_there_were(arm: int) -> None:
-    lives = live(20_000, 12, ratio=1.0)
-    followed = (lives.time >= 180).sum()
-    assert compared(lives).following(arm, 180.0).sum() == pytest.approx(followed, rel=0.05)
+    """In the middle of an interval, for which its weights are; illness does not answer to treatment here either."""
+    lives = live(20_000, 12, ratio=1.0, relief=0.0)
+    followed = (lives.time >= 165).sum()
+    assert compared(lives).following(arm, 165.0).sum() == pytest.approx(followed, rel=0.03)

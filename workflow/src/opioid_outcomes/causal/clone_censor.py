@@ -10,8 +10,9 @@ drawn from that at which people begin who do so within grace, whatever their cov
 by the density of that time over the person's own, one that has not by the two probabilities of not having begun yet, 0
 when grace ends. So all who begin stand in for those who do not, not only the last of them.
 
-Hazards, of leaving and of beginning, are constant within an interval: complementary log-log regressions on intervals,
-with the time at risk in each as offset.
+Hazards, of leaving and of beginning, are constant within an interval and times are whole: each unit of time at risk is
+a trial with a complementary log-log chance (Prentice & Gloeckler 1978 Biometrics 34:57). Time without the decision is
+one row with its length as offset, the day of it another: a row that ends in it has not had its length at risk in vain.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from opioid_outcomes.causal.time_varying_weights import truncate
 from opioid_outcomes.survival import binary_regression, incidence
-from opioid_outcomes.survival.binary_regression import RegressionFailure
+from opioid_outcomes.survival.binary_regression import BinaryFit, RegressionFailure
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 Bools = npt.NDArray[np.bool_]
-# Per observation, of the standardised coefficients: bears a period in which nobody leaves, and moves nothing else
+# Per observation, of the standardised coefficients, where the likelihood has no maximum: a period in which nobody
+# leaves, or a covariate that tells who does for sure
 RIDGE = 1e-6
+CERTAIN = 1e-9  # a chance of staying is not taken as smaller
 # A weight that no number of people bears
 EXPLODED = 1e9
 
@@ -108,6 +112,8 @@ class Clones:
     row: Ints  # of the grid
     weight: Floats  # for censoring, times the person's
     problem: str | None = None  # why the weights cannot be had, in general words
+    separated: tuple[str, ...] = ()  # covariates that tell some decisions for sure
+    penalised: bool = False  # whether a model had no maximum without a slight ridge
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,17 @@ class Decision:
     risk: Floats
     does: Bools
 
+    def trials(self, counted: Bools) -> tuple[Ints, Floats, Bools]:
+        """Rows of time without the decision and of its last unit, with it or not: place, time at risk, outcome."""
+        rows = np.flatnonzero(counted & (self.risk > 0))
+        does, risk = self.does[rows], self.risk[rows]
+        before = rows[does & (risk > 1)]
+        return (
+            np.concatenate([rows, before]),
+            np.concatenate([np.where(does, np.minimum(risk, 1.0), risk), self.risk[before] - 1]),
+            np.concatenate([does, np.zeros(len(before), dtype=bool)]),
+        )
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -132,6 +149,7 @@ class Layout:
     rows: Ints  # of the grid: the intervals in which the clone is followed or leaves
     z: Floats  # covariates and bands of time of those
     names: tuple[str, ...]
+    covariates: tuple[str, ...]  # those of the names that are no bands of time
     staying: Decision
     beginning: Decision | None  # None: nothing must begin
     lost: Decision | None  # to follow-up; None: nobody
@@ -152,8 +170,7 @@ def layout(
     """
     if x.shape != (len(grid.person), len(names)):
         raise ValueError(f"x must be {len(grid.person)} rows x {len(names)} named columns, is {x.shape}")
-    if strategy.grace is not None and strategy.grace not in grid.edges:
-        raise ValueError("the end of grace must be one of the edges")
+    _check(grid, strategy, lost)
     left = strategy.left
     rows = np.flatnonzero(grid.opens <= left[grid.person])
     who, opens, closes = grid.person[rows], grid.opens[rows], grid.edges[grid.interval[rows] + 1]
@@ -167,7 +184,18 @@ def layout(
     staying = _decision(grid, left, who, np.maximum(opens, begins[who]), closes)
     loss = None if lost is None else _loss(grid, strategy, lost, rows)
     z, columns = _design(x[rows], names, opens, since, bands)
-    return Layout(grid, strategy, rows, z, columns, staying, beginning, loss)
+    return Layout(grid, strategy, rows, z, columns, tuple(names), staying, beginning, loss)
+
+
+def _check(grid: Grid, strategy: Strategy, lost: Bools | None) -> None:
+    n = len(grid.time)
+    for what, times in (("leaves", strategy.leaves), ("begins", strategy.begins)):
+        if times is not None and (np.shape(times) != (n,) or not (np.asarray(times) >= 0).all()):
+            raise ValueError(f"{what} of '{strategy.name}' must be {n} known times, 0 or later")
+    if strategy.grace is not None and strategy.grace not in grid.edges:
+        raise ValueError("the end of grace must be one of the edges")
+    if lost is not None and np.shape(lost) != (n,):
+        raise ValueError(f"lost must have {n} values, has shape {np.shape(lost)}")
 
 
 def _loss(grid: Grid, strategy: Strategy, lost: Bools, rows: Ints) -> Decision:
@@ -204,70 +232,101 @@ def _design(
 
 
 def weigh(
-    found: Layout, weights: Floats | None = None, *, ridge: float = RIDGE, truncation: tuple[float, float] = (0, 100),
-    modelled: bool = True,
+    found: Layout, weights: Floats | None = None, *, truncation: tuple[float, float] = (0, 100), modelled: bool = True,
+    penalised: bool = False,
 ) -> Clones:  # fmt: skip
     """Clones with their weights; weights: (n,) of persons (sampling, or of a bootstrap), who count so in the models.
 
     truncation: percentiles at which the weights for censoring are cut. modelled False: weights are the persons' alone.
-    A model without an estimate is no exception: ``problem`` says so. Cost: two regressions on the rows.
+    penalised: whether a slight ridge is known to be needed, which is else tried last. A model without an estimate is no
+    exception: ``problem`` says so. Cost: two regressions on the rows, a third or fourth where covariates separate.
     """
-    mass = np.ones(len(found.grid.time)) if weights is None else np.asarray(weights, float)
-    if not modelled:
-        alike = np.ones(len(found.rows))
-        return _clones(found, (alike, alike), mass, truncation, None)
+    n = len(found.grid.time)
+    mass = np.ones(n) if weights is None else np.asarray(weights, float)
+    if mass.shape != (n,) or not (np.isfinite(mass) & (mass >= 0)).all():
+        raise ValueError(f"weights must be {n} known numbers, at least 0")
+    alike = np.ones(len(found.rows))
+    models = _Models(found, mass[found.person], penalised)
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            lost = _stays(found, found.lost, mass, ridge, "loss to follow-up")
-            stays = lost * _stays(found, found.staying, mass, ridge, "leaving")
-            waits, begun = _begins(found, mass, ridge)
-            waits, stays = waits * lost, stays * begun[found.person]
-        if not ((waits < EXPLODED) & (stays < EXPLODED)).all():
-            raise _NoModel("weights without bound: some who leave are like nobody who stays")
+        if found.beginning is not None and not (found.beginning.does & (mass[found.person] > 0)).any():
+            raise _NoModel("nobody begins within grace")
+        waits, stays = (alike, alike) if not modelled else models.weights()
     except _NoModel as failure:
-        alike = np.ones(len(found.rows))
-        return _clones(found, (alike, alike), mass, truncation, str(failure))
-    return _clones(found, (waits, stays), mass, truncation, None)
+        return _clones(models, (alike, alike), mass, truncation, str(failure))
+    return _clones(models, (waits, stays), mass, truncation, None)
 
 
 class _NoModel(Exception):
     """Why there are no weights, in general words."""
 
 
-def _stays(found: Layout, of: Decision | None, mass: Floats, ridge: float, what: str) -> Floats:
-    """1 / probability of not having done it up to the middle of each row; 1 where nobody does."""
-    if of is None:
-        return np.ones(len(found.rows))
-    try:
-        return np.exp(_in_the_middle(found, _hazard(found, of, mass[found.person], ridge), of))
-    except RegressionFailure as failure:
-        if failure.reason == "no events":
-            return np.ones(len(found.rows))
-        raise _NoModel(f"no model of {what} ({failure.reason})") from None
+class _Models:
+    """The models of a layout's decisions, mass: (rows,); ``separated`` and ``penalised`` tell what they needed."""
 
+    def __init__(self, found: Layout, mass: Floats, penalised: bool) -> None:
+        self.found, self.mass, self.at_once = found, mass, penalised
+        self.separated: list[str] = []
+        self.penalised = penalised
 
-def _begins(found: Layout, mass: Floats, ridge: float) -> tuple[Floats, Floats]:
-    if found.beginning is None:
-        return np.ones(len(found.rows)), np.ones(len(mass))
-    try:
-        return _grace(found, found.beginning, mass[found.person], ridge)
-    except RegressionFailure as failure:
-        nobody = failure.reason == "no events"
-        raise _NoModel(
-            "nobody begins within grace" if nobody else f"no model of beginning ({failure.reason})"
-        ) from None
+    def weights(self) -> tuple[Floats, Floats]:
+        """Of clones that have not begun, and of those that have, in each row."""
+        found = self.found
+        with np.errstate(over="ignore", invalid="ignore"):
+            lost = self._stays(found.lost, "loss to follow-up")
+            stays = lost * self._stays(found.staying, "leaving")
+            waits, begun = self._begins()
+            waits, stays = waits * lost, stays * begun[found.person]
+        if not ((waits < EXPLODED) & (stays < EXPLODED)).all():
+            blame = f" ({', '.join(self.told)})" if self.told else ""
+            raise _NoModel(f"weights without bound: some who leave are like nobody who stays{blame}")
+        return waits, stays
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Covariates that tell some decisions for sure."""
+        return tuple(name for name in self.found.covariates if name in self.separated)
 
-def _hazard(found: Layout, of: Decision, mass: Floats, ridge: float) -> Floats:
-    """Hazard of a decision per unit of time in each interval, 0 where it is none."""
-    fitted_on = (of.risk > 0) & (mass > 0)
-    fitted = binary_regression.fit(
-        found.z[fitted_on], of.does[fitted_on], names=found.names, weights=mass[fitted_on],
-        offset=np.log(of.risk[fitted_on]), link="cloglog", ridge=ridge,
-    )  # fmt: skip
-    counted = (of.length > 0) & (mass > 0)
-    with np.errstate(over="ignore"):  # without bound: told by ``weigh``
-        return np.where(counted, np.exp(np.where(counted, fitted.linear(found.z), 0.0)), 0.0)
+    def _stays(self, of: Decision | None, what: str) -> Floats:
+        """1 / probability of not having done it up to the middle of each row; 1 where nobody does."""
+        if of is None:
+            return np.ones(len(self.found.rows))
+        try:
+            return np.exp(_in_the_middle(self.found, self.hazard(of), of))
+        except RegressionFailure as failure:
+            if failure.reason == "no events":
+                return np.ones(len(self.found.rows))
+            raise _NoModel(f"no model of {what} ({failure.reason})") from None
+
+    def _begins(self) -> tuple[Floats, Floats]:
+        of, found = self.found.beginning, self.found
+        if of is None:
+            return np.ones(len(found.rows)), np.ones(len(found.grid.time))
+        try:
+            return _grace(found, of, self.hazard(of), self.mass)
+        except RegressionFailure as failure:
+            raise _NoModel(f"no model of beginning ({failure.reason})") from None
+
+    def hazard(self, of: Decision) -> Floats:
+        """Hazard of a decision per unit of time in each interval, 0 where it is none."""
+        rows, risk, does = of.trials(self.mass > 0)
+        fitted = self._fit(rows, risk, does)
+        counted = (of.length > 0) & (self.mass > 0)
+        with np.errstate(over="ignore"):  # without bound: told by ``weights``
+            return np.where(counted, np.exp(np.where(counted, fitted.linear(self.found.z), 0.0)), 0.0)
+
+    def _fit(self, rows: Ints, risk: Floats, does: Bools) -> BinaryFit:
+        z, names, mass, offset = self.found.z[rows], self.found.names, self.mass[rows], np.log(risk)
+        if not self.at_once:
+            try:
+                return binary_regression.fit(
+                    z, does, names=names, weights=mass, offset=offset, link="cloglog", redundant="drop"
+                )
+            except RegressionFailure as failure:
+                if failure.reason not in ("separation", "no convergence"):
+                    raise
+                self.separated.extend(failure.columns)
+        self.penalised = True
+        return binary_regression.fit(z, does, names=names, weights=mass, offset=offset, link="cloglog", ridge=RIDGE)
 
 
 def _before(found: Layout, values: Floats) -> Floats:
@@ -281,17 +340,16 @@ def _in_the_middle(found: Layout, hazard: Floats, of: Decision) -> Floats:
     return _before(found, hazard * of.length) + hazard * np.where(of.length > 0, (of.length + 1) / 2, 0.0)
 
 
-def _grace(found: Layout, of: Decision, mass: Floats, ridge: float) -> tuple[Floats, Floats]:
+def _grace(found: Layout, of: Decision, own: Floats, mass: Floats) -> tuple[Floats, Floats]:
     """Weights of clones that have not begun, in each row, and of each person's clone that has.
 
-    With Lambda the person's cumulative hazard of beginning and M everybody's, exp(-M) / (1 - exp(-M(grace))) is what
-    the times of beginning have in common, of all who begin within grace.
+    own: (rows,) hazard of beginning. With Lambda the person's cumulative hazard of beginning and M everybody's,
+    exp(-M) / (1 - exp(-M(grace))) is what the times of beginning have in common, of all who begin within grace.
     """
-    own = _hazard(found, of, mass, ridge)
     interval, count = found.grid.interval[found.rows], len(found.grid.edges) - 1
     time = np.bincount(interval, mass * of.risk, count)
     began = np.bincount(interval, mass * of.does, count)
-    rates = np.divide(began, time, out=np.zeros(count), where=time > 0)
+    rates = -np.log(np.maximum(1 - np.divide(began, time, out=np.zeros(count), where=time > 0), CERTAIN))
     common = np.where(of.length > 0, rates[interval], 0.0)
     size = found.grid.edges[1:] - found.grid.edges[:-1]
     total = float((rates * size * (found.grid.edges[1:] <= (found.strategy.grace or 0))).sum())
@@ -307,10 +365,10 @@ def _grace(found: Layout, of: Decision, mass: Floats, ridge: float) -> tuple[Flo
 
 
 def _clones(
-    found: Layout, weights: tuple[Floats, Floats], mass: Floats, truncation: tuple[float, float], problem: str | None
+    models: _Models, weights: tuple[Floats, Floats], mass: Floats, truncation: tuple[float, float], problem: str | None
 ) -> Clones:
     """Rows of the time followed, before and after the person began, with the ``weights`` of either."""
-    waits, stays = weights
+    found, (waits, stays) = models.found, weights
     grid, strategy, who = found.grid, found.strategy, found.person
     opens = grid.opens[found.rows]
     stop = np.minimum(np.minimum(grid.edges[grid.interval[found.rows] + 1], grid.time[who]), strategy.left[who])
@@ -323,16 +381,12 @@ def _clones(
     place, start, end, weight = place[kept], start[kept], end[kept], weight[kept]
     person = who[place]
     dies = (end == grid.time[person]) & (grid.cause[person] > 0)
+    if len(weight):
+        weight = truncate(weight, *truncation)
     return Clones(
-        strategy, person, start, end, np.where(dies, grid.cause[person], 0), found.rows[place],
-        _cut(weight, truncation) * mass[person], problem,
+        strategy, person, start, end, np.where(dies, grid.cause[person], 0), found.rows[place], weight * mass[person],
+        problem, models.told, models.penalised,
     )  # fmt: skip
-
-
-def _cut(weight: Floats, truncation: tuple[float, float]) -> Floats:
-    if truncation == (0, 100) or not len(weight):
-        return weight
-    return np.clip(weight, *np.percentile(weight, truncation))
 
 
 def curves(clones: Clones, causes: int, cluster: Ints | None = None) -> incidence.Incidence:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +17,16 @@ from opioid_outcomes.survival import incidence, person_bootstrap
 from opioid_outcomes.survival.products import cross
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
-# Share of the replicates that must have an estimate for their spread to stand for the error
-ENOUGH_REPLICATES = 0.9
+Errors = Literal["sandwich", "bootstrap"]
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two strategies, the first against the second, at H horizons.
 
-    Errors: infinitesimal jackknife by person with the weights taken as given (as a rule too wide), or person bootstrap
-    with the weights redone.
+    Errors: infinitesimal jackknife by person with the weights taken as given, or person bootstrap with the weights
+    redone. The former is no upper bound: weights taken as given widen it, but where a few people weigh much it is too
+    narrow (a mean of 0.016 against a spread of 0.021 in 20,000 simulated people after a year of heavy weights).
     """
 
     grid: Grid
@@ -40,13 +40,23 @@ class Comparison:
 
     @property
     def risk(self) -> Floats:
-        """(2, H) risk of any cause; NaN beyond follow-up."""
-        return np.where(self.known, self._values[:, :, : self.causes].sum(axis=-1), np.nan)
+        """(2, H) risk of any cause; NaN beyond follow-up, and where there are no weights."""
+        return np.where(self._weighed, self._values[:, :, : self.causes].sum(axis=-1), np.nan)
 
     @property
     def rmst(self) -> Floats:
         """(2, H) mean time without the event up to each horizon."""
-        return np.where(self.known, self._values[:, :, self.causes], np.nan)
+        return np.where(self._weighed, self._values[:, :, self.causes], np.nan)
+
+    @property
+    def problem(self) -> str | None:
+        """Why a strategy's weights cannot be had, after its name."""
+        told = [f"'{clones.strategy.name}': {clones.problem}" for clones in self.clones if clones.problem]
+        return told[0] if told else None
+
+    @property
+    def _weighed(self) -> Bools:
+        return self.known & np.array([clones.problem is None for clones in self.clones])[:, None]
 
     def risk_difference(self, h: int, cause: int | None = None) -> Contrast:
         """Of horizon number h; cause from 1, None: any."""
@@ -74,8 +84,9 @@ class Comparison:
         return masks[0].ravel(), masks[1].ravel()
 
     def _told(self, h: int, found: Contrast) -> Contrast:
-        if self.lacking is not None:
-            return unknown(self.lacking)
+        reason = self.problem or self.lacking
+        if reason is not None:
+            return unknown(reason)
         return found if self.known[h] else unknown("nobody who follows one of the strategies is followed so long")
 
     @cached_property
@@ -119,7 +130,7 @@ class Comparison:
 def compare(
     grid: Grid, strategies: tuple[Strategy, Strategy], x: Floats, *, names: Sequence[str], bands: Sequence[float],
     causes: int, horizons: Sequence[float], weights: Floats | None = None, truncation: tuple[float, float] = (0, 100),
-    se: Literal["sandwich", "bootstrap"] = "sandwich", replicates: int = 500, seed: int = 0,
+    se: Errors = "sandwich", replicates: int = 500, seed: int = 0,
     weigh_leaving: bool = True, lost: Bools | None = None, cluster: npt.NDArray | None = None,
 ) -> Comparison:  # fmt: skip
     """Risks and restricted mean times under two strategies, each on its own clones.
@@ -128,8 +139,9 @@ def compare(
     cluster: (n,) who or what the grid's n time zeros belong to, where a person has several; each its own by default.
     weigh_leaving: False gives the clones as they are, for comparison. bootstrap: persons are drawn by weights, and both
     models of leaving redone in each replicate. Cost: per replicate two to four regressions on the rows; the sandwich
-    costs no more than the estimate.
+    costs no more than the estimate. ValueError where the arguments make no sense.
     """
+    _check(grid, horizons, se, cluster)
     layouts = [layout(grid, strategy, x, names=names, bands=bands, lost=lost) for strategy in strategies]
     clones = [weigh(found, weights, truncation=truncation, modelled=weigh_leaving) for found in layouts]
     codes = person_bootstrap.persons(np.arange(len(grid.time)) if cluster is None else cluster)
@@ -137,10 +149,11 @@ def compare(
     values = np.stack([_numbers(curve, horizons) for curve in found])
     lacking = None
     if se == "bootstrap":
-        drawn = _replicated(layouts, found, Draws(weights, truncation, replicates, seed, codes), horizons)
+        how = Draws(weights, truncation, weigh_leaving, replicates, seed, codes)
+        drawn = _replicated(layouts, clones, found, how, horizons)
         drawn[:, ~np.isfinite(values.ravel())] = 0.0
         usable = drawn[np.isfinite(drawn).all(axis=1)]
-        if len(usable) < max(ENOUGH_REPLICATES * replicates, 2):
+        if len(usable) < max(person_bootstrap.ENOUGH_REPLICATES * replicates, 2):
             lacking, usable = "too many bootstrap replicates have no estimate", np.zeros((2, values.size))
         joint = Joint(np.nan_to_num(values.ravel()), np.cov(usable, rowvar=False), usable)
     else:
@@ -150,6 +163,18 @@ def compare(
     return Comparison(
         grid, (clones[0], clones[1]), (found[0], found[1]), tuple(horizons), causes, joint, known, lacking
     )
+
+
+def _check(grid: Grid, horizons: Sequence[float], se: str, cluster: npt.NDArray | None) -> None:
+    n = len(grid.time)
+    if not n:
+        raise ValueError("there is nobody to compare")
+    if not len(horizons) or not all(0 < horizon < np.inf for horizon in horizons):
+        raise ValueError("horizons must be one or more times above 0")
+    if se not in get_args(Errors):
+        raise ValueError(f"se must be {' or '.join(get_args(Errors))}")
+    if cluster is not None and np.shape(cluster) != (n,):
+        raise ValueError(f"cluster must have {n} values, has shape {np.shape(cluster)}")
 
 
 def _numbers(curve: incidence.Incidence, horizons: Sequence[float]) -> Floats:
@@ -174,21 +199,28 @@ class Draws:
 
     weights: Floats | None
     truncation: tuple[float, float]
+    modelled: bool
     replicates: int
     seed: int
     clusters: person_bootstrap.Persons
 
 
 def _replicated(
-    layouts: list[Layout], found: list[incidence.Incidence], draws: Draws, horizons: Sequence[float]
-) -> Floats:
+    layouts: list[Layout], known: list[Clones], found: list[incidence.Incidence], draws: Draws,
+    horizons: Sequence[float],
+) -> Floats:  # fmt: skip
     """Everything told, in each replicate, (B, 2 H (K + 1))."""
     mass = np.ones(len(layouts[0].grid.time)) if draws.weights is None else draws.weights
     size = 2 * len(horizons) * (found[0].rows.causes + 1)
     values = np.full((draws.replicates, size), np.nan)
     for replicate in range(draws.replicates):
         drawn = mass * draws.clusters.weights(replicate, draws.seed)
-        clones = [weigh(of, drawn, truncation=draws.truncation) for of in layouts]
+        clones = [
+            weigh(
+                of, drawn, truncation=draws.truncation, modelled=draws.modelled, penalised=each.penalised
+            )
+            for of, each in zip(layouts, known, strict=True)
+        ]  # fmt: skip
         if any(each.problem for each in clones):
             continue
         redone = [

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opioid_outcomes.causal.overlap import effective_sample_size, equipoise, minimal_detectable_ratio, outside
+from opioid_outcomes.causal.risks import ARMS
 from opioid_outcomes.survival.binary_regression import BinaryFit
 from opioid_outcomes.survival.risk_sets import Floats
 
@@ -23,7 +24,6 @@ LEAST_EQUIPOISE = 0.2  # between active treatments
 # share of an arm's weight in one person's hands: the effective size may pass, and the arm be mostly one person still
 LARGEST_SHARE = 0.1
 HEAVIEST = 20  # rows looked at for what makes them heavy
-ARMS = ("comparators", "treated")
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,6 @@ from opioid_outcomes.survival.risk_sets import Floats, Ints
 __all__ = ["ARMS", "CensoringRows", "RiskFailure", "Risks", "risks"]
 
 Estimand = Literal["overlap", "iptw", "att", "given"]
-# Share of the replicates that must have an estimate for their spread to stand for the error
-ENOUGH_REPLICATES = 0.9
 
 
 class RiskFailure(Exception):
@@ -123,7 +121,7 @@ def _spread(drawn: Floats, replicates: int) -> Floats:
     """Covariance of the replicates, NaN of too few."""
     flat = drawn.reshape(len(drawn), math.prod(drawn.shape[1:]))
     size = flat.shape[1]
-    if len(drawn) < max(2, ENOUGH_REPLICATES * replicates):
+    if len(drawn) < max(2, person_bootstrap.ENOUGH_REPLICATES * replicates):
         return np.full((size, size), np.nan)
     centred = flat - flat.mean(axis=0)
     return cross(centred, centred) / (len(drawn) - 1)

@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
+# share of the replicates that must have an estimate for their spread to stand for the error
+ENOUGH_REPLICATES = 0.9
+
 
 @dataclass(frozen=True)
 class Persons:
