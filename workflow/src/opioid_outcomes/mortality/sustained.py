@@ -15,6 +15,7 @@ from opioid_outcomes.causal import clone_contrasts
 from opioid_outcomes.causal.clone_censor import Bools, Grid
 from opioid_outcomes.causal.clone_contrasts import Comparison
 from opioid_outcomes.causal.contrasts import Contrast
+from opioid_outcomes.causal.overlap import effective_sample_size
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality.person_years import DAYS_PER_YEAR
@@ -105,8 +106,16 @@ def sustained(question: Question, grid: Grid, covariates: Covariates, choices: C
     weighted = Told(question, compared(question, grid, covariates, choices, sample), covariates, choices)
     alone = replace(covariates.design, x=np.zeros((len(grid.person), 0)), names=())
     crude = compared(question, grid, replace(covariates, design=alone), choices, sample)
-    rows = [*weighted.all_rows(), *Told(question, crude, None, choices).all_rows()]
+    rows = alike_withheld([*weighted.all_rows(), *Told(question, crude, None, choices).all_rows()])
     return Result(rows, survival(question, weighted.found, choices.horizons), _diagnostics(weighted))
+
+
+def alike_withheld(rows: list[Estimate]) -> list[Estimate]:
+    """Crude rows withheld where the weighted row beside them is: they would say what may not be said."""
+    gates = {(row.window, row.scale): row.gate for row in rows if row.method == "ipw"}
+    return [
+        replace(row, gate=gates.get((row.window, row.scale), row.gate)) if row.gate == "pass" else row for row in rows
+    ]
 
 
 def weighted_rows(
@@ -185,13 +194,13 @@ class Told:
         """Weight of each person who still follows the strategy at the horizon, over all time zeros."""
         who = self._codes[self.found.followers(arm, horizon)]
         total = np.bincount(who, self.found.following(arm, horizon), self.people)
-        return total[np.bincount(who, minlength=self.people) > 0]
+        return total[np.bincount(who, minlength=self.people) > 0].astype(np.float64)
 
     def _least_effective(self, arm: int, horizon: float) -> float:
         """The smallest effective number of people at the horizon and in any interval before: who leaves soon counts."""
         edges = self.found.grid.edges
         within = [self._effective[arm][place] for place in np.flatnonzero(edges[:-1] < horizon)]
-        return min(effective_number(self.followed(arm, horizon)), *within)
+        return min(effective_sample_size(self.followed(arm, horizon)), *within)
 
     @cached_property
     def _effective(self) -> list[list[float]]:
@@ -200,7 +209,7 @@ class Told:
         for clones in self.found.clones:
             at = [np.flatnonzero((clones.start <= edge) & (clones.stop > edge)) for edge in self.found.grid.edges[:-1]]
             found.append([
-                effective_number(np.bincount(self._codes[clones.person[rows]], clones.weight[rows], self.people))
+                effective_sample_size(np.bincount(self._codes[clones.person[rows]], clones.weight[rows], self.people))
                 for rows in at
             ])  # fmt: skip
         return found
@@ -213,11 +222,19 @@ class Told:
             design = self.covariates.design
             named = dict.fromkeys(covariate_of(name) for name in design.names)
             given, more = f"{', '.join(named)}, as known before each interval", design.notes
+            if self._certain:
+                more = (*more, f"{self._certain} tell some decisions for sure")
         how = f"clones censored on leaving, weighted for that and for end of observation given {given}"
-        errors = "SE clustered by person, weights taken as given (conservative)"
+        errors = "SE clustered by person, weights taken as given"
         if self.choices.se == "bootstrap":
             errors = f"person bootstrap, {self.choices.replicates} replicates, weights redone"
         return "; ".join((self.question.meaning, how, *more, errors))
+
+    @cached_property
+    def _certain(self) -> str:
+        """Covariates of which some values tell who leaves or begins."""
+        every = (covariate_of(name) for clones in self.found.clones for name in clones.separated)
+        return ", ".join(dict.fromkeys(every))
 
     def _gate(self, h: int) -> str:
         horizon = self.choices.horizons[h]
@@ -230,11 +247,12 @@ class Told:
                 return f"not evaluable: fewer than ten people who follow '{name}' are followed for {horizon} days"
         if (self._deaths(0, horizon) | self._deaths(1, horizon)).sum() < FEWEST_DEATHS:
             return "not evaluable: fewer than ten deaths of people who follow either strategy"
+        if not all(self._dead_after_beginning(arm, horizon) for arm in range(2)):
+            return "not evaluable: deaths in one group only"
         for arm, name in enumerate(names):
-            if not self._dead_after_beginning(arm, horizon):
-                return f"not evaluable: no deaths of people who have begun '{name}'"
             if self._least_effective(arm, horizon) < LEAST_ESS:
-                return f"fail: effective number of people who follow '{name}' is under {LEAST_ESS:.0f}"
+                why = f" ({self._certain} tell some decisions for sure)" if self._certain else ""
+                return f"fail: effective number of people who follow '{name}' is under {LEAST_ESS:.0f}{why}"
         return "pass" if self.covariates is None else self._balanced(horizon)
 
     def _balanced(self, horizon: int) -> str:
@@ -242,7 +260,11 @@ class Told:
         at_zero = self.covariates.at_zero
         if not at_zero.names:
             return "pass"
-        differences = np.abs(np.nan_to_num(self.found.balance(at_zero.x, horizon)))
+        differences = np.abs(self.found.balance(at_zero.x, horizon))
+        absent = [name for name, told in zip(at_zero.names, np.isfinite(differences), strict=True) if not told]
+        if absent:
+            named = ", ".join(dict.fromkeys(covariate_of(name) for name in absent))
+            return f"fail: no standardised difference exists of a covariate ({named})"
         worst = int(np.argmax(differences))
         if differences[worst] < LARGEST_SMD:
             return "pass"
@@ -257,12 +279,10 @@ class Told:
         return died
 
     def _dead_after_beginning(self, arm: int, horizon: float) -> bool:
-        """Whether anybody dies who does what the strategy asks: else the arms share all their deaths."""
-        clones, strategy = self.found.clones[arm], self.found.clones[arm].strategy
-        if strategy.begins is None:
-            return True
+        """Whether anybody dies who does what the strategy asks: deaths before that are of every arm."""
+        clones, begins = self.found.clones[arm], self.found.clones[arm].strategy.begins
         died = (clones.cause > 0) & (clones.stop <= horizon)
-        return bool((died & (clones.start >= strategy.begins[clones.person])).any())
+        return bool((died if begins is None else died & (clones.start >= begins[clones.person])).any())
 
     def _years(self, horizon: float) -> float:
         """Time in which people follow either strategy from any time zero; days that several share count once."""
@@ -290,11 +310,6 @@ def covariate_of(term: str) -> str:
     return term.split("=", maxsplit=1)[0].removesuffix(" missing")
 
 
-def effective_number(weights: Floats) -> float:
-    """(sum w)^2 / sum w^2; 0 of nobody."""
-    return float(weights.sum() ** 2 / (weights**2).sum()) if (weights > 0).any() else 0.0
-
-
 def _diagnostics(told: Told) -> pl.DataFrame:
     """People who could follow each strategy, who still do, and what their weights leave of them."""
     records = []
@@ -304,7 +319,7 @@ def _diagnostics(told: Told) -> pl.DataFrame:
             records.append(
                 {
                     "question": told.question.contrast, "strategy": clones.strategy.name, "day": float(horizon),
-                    "persons": told.people, "following": len(people), "ess": effective_number(people),
+                    "persons": told.people, "following": len(people), "ess": effective_sample_size(people),
                     "largest_weight": float(f"{weights.max():.2g}") if len(weights) else None,
                 }
             )  # fmt: skip

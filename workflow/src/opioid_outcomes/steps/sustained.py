@@ -107,7 +107,8 @@ def _answer(question: Question, grid: Grid, measured: _Measures, choices: Choice
     told = [
         sustained.weighted_rows(question, grid, measured.covariates(copy, grid), choices, sample) for copy in copies
     ]
-    rows = [*imputed.combined(told), *(row for row in result.rows if row.method == "crude")]
+    weighted = imputed.combined(told)
+    rows = sustained.alike_withheld([*weighted, *(row for row in result.rows if row.method == "crude")])
     return replace(result, rows=rows) if told[0] else result
 
 
