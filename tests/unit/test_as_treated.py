@@ -76,7 +76,9 @@ def test_weights_stand_in_for_those_who_leave(monkeypatch: pytest.MonkeyPatch) -
     weighted: list[float] = []
     naive: list[float] = []
     real = module.adherence
-    monkeypatch.setattr(module, "gate_at", lambda *_: "pass")  # that so few are in balance is not asked here
+    # that so few are in balance is not asked here
+    monkeypatch.setattr(module, "gate_at", lambda *_: "pass")
+    monkeypatch.setattr(module, "balanced", lambda kept, *_: (kept, {HORIZON: None}))
     for seed in range(10):
         found, over_time = compared(world, seed, n=1500)
         assert found.trials is not None
@@ -149,7 +151,8 @@ def test_weights_redone_where_people_count_differently() -> None:
     assert not np.allclose(kept.weight, doubled.weight[mine], rtol=1e-6)
 
 
-def test_the_bootstrap_redoes_the_weights_for_leaving() -> None:
+def test_the_bootstrap_redoes_the_weights_for_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "gate_at", lambda *_: "pass")  # so few are not in balance
     found, over_time = compared(World(), 1, n=800)
     sandwich, bootstrap = (
         as_treated("non_user", found, replace(CHOICES, horizons=[180], standard_error=se, replicates=30), over_time)[0]

@@ -37,7 +37,10 @@ class Adherence:
     """Index dates followed while they keep to their strategy: rows of intervals and what they weigh.
 
     left: (n,) days from index at which the strategy was left, inf never. row, start, stop: of the intervals; weight:
-    of not having left before. refit: those weights where each of the n index dates counts as often as it says.
+    of not having left before. staying: what those weights are stabilised by, the share of the arm that has not left
+    before: weights over it stand in for all who left, whenever their own follow-up ends. refit: the weights where each
+    of the n index dates counts as often as it says. adding: the same with more columns (n, q), by their names, in the
+    model of an arm (0, 1), beginning where that was; the other arm's stands. RegressionFailure as ``adherence``.
     """
 
     left: Floats
@@ -45,7 +48,9 @@ class Adherence:
     start: Floats
     stop: Floats
     weight: Floats
+    staying: Floats
     refit: Callable[[Floats], Floats] | None = None
+    adding: Callable[[int, Floats, Sequence[str]], Adherence] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,23 @@ class _Arm:
     row: Ints  # of the index date
     leaves: Floats
     start: Floats | None = None
+    first: tuple[Floats, Floats] | None = None  # factors, and shares that stay, where every index date counts once
+
+    def fitted(self) -> _Arm:
+        """With its factors, and the coefficients to begin with when they are redone."""
+        factors, stays, params = self.factors(None)
+        return replace(self, first=(factors, stays), start=params if len(params) else None)
+
+    def adding(self, x: Floats, names: Sequence[str]) -> _Arm:
+        """With more columns, those that vary among these decisions. x: (n, q) of the index dates."""
+        more = x[self.row]
+        new = np.array([name not in self.names for name in names])
+        varies = new & (np.ptp(more, axis=0) > 0) if len(more) else np.zeros(len(names), bool)
+        if not varies.any():
+            return self
+        start = None if self.start is None else np.r_[self.start, np.zeros(varies.sum())]
+        labels = (*self.names, *(name for name, one in zip(names, varies, strict=True) if one))
+        return replace(self, x=np.column_stack([self.x, more[:, varies]]), names=labels, start=start).fitted()
 
     def fit(self, counts: Floats | None) -> tuple[Floats, Floats]:
         """Probability of leaving at each decision, and the coefficients; the former 0 if nobody leaves."""
@@ -71,13 +93,14 @@ class _Arm:
         )
         return found.fitted, found.params
 
-    def factors(self, counts: Floats | None) -> tuple[Floats, Floats]:
-        """Stabilised factor of each decision, of staying; and the coefficients."""
+    def factors(self, counts: Floats | None) -> tuple[Floats, Floats, Floats]:
+        """Stabilised factor of each decision, of staying; the share that stays, in it; and the coefficients."""
         leaving, params = self.fit(counts)
         often = np.ones(len(self.places)) if counts is None else counts
         size = np.bincount(self.cell, often, CELLS)
         share = np.bincount(self.cell, often * self.leaves, CELLS) / np.where(size > 0, size, 1.0)
-        return np.maximum(1 - share[self.cell], FEWEST) / np.maximum(1 - leaving, FEWEST), params
+        stays = np.maximum(1 - share[self.cell], FEWEST)
+        return stays / np.maximum(1 - leaving, FEWEST), stays, params
 
 
 @dataclass(frozen=True)
@@ -92,16 +115,13 @@ class _Decisions:
 
     def weights(self, drawn: Floats) -> Floats:
         """Of the intervals' rows; RegressionFailure where a model has no estimate."""
-        return self._product([arm.factors(drawn[arm.row])[0] for arm in self.arms])
+        return self._truncated(self._product([arm.factors(drawn[arm.row])[0] for arm in self.arms]))
 
-    def first(self) -> tuple[Floats, _Decisions]:
-        """Weights where every index date counts once, and the same decisions, to begin there when redone."""
-        found = [arm.factors(None) for arm in self.arms]
-        begun = tuple(
-            replace(arm, start=params if len(params) else None)
-            for arm, (_, params) in zip(self.arms, found, strict=True)
-        )
-        return self._product([factor for factor, _ in found]), replace(self, arms=begun)
+    def first(self) -> tuple[Floats, Floats]:
+        """Weights where every index date counts once, and what they are stabilised by."""
+        found = [arm.first for arm in self.arms if arm.first is not None]
+        weight, staying = (self._product([one[part] for one in found]) for part in (0, 1))
+        return self._truncated(weight), staying
 
     def _product(self, factors: Sequence[Floats]) -> Floats:
         """Of the factors of an index date's earlier decisions: who leaves within an interval is counted until then."""
@@ -111,7 +131,9 @@ class _Decisions:
         before = np.cumsum(logs) - logs
         begins = np.flatnonzero(np.diff(self.date, prepend=-1) != 0)
         length = np.diff(begins, append=len(logs))
-        weight = np.exp(before - np.repeat(before[begins], length))[self.later]
+        return np.exp(before - np.repeat(before[begins], length))[self.later]
+
+    def _truncated(self, weight: Floats) -> Floats:
         return truncate(weight, *self.truncation) if self.truncation != (0.0, 100.0) and len(weight) else weight
 
 
@@ -146,8 +168,17 @@ def adherence(
     arms = [
         _arm(np.flatnonzero(arm[row[place]] == one), cell, leaves, place, row, score, known) for one in (0, 1)
     ]  # fmt: skip
-    weight, decisions = _Decisions(row[place], stage == 1, tuple(arms), truncation).first()
-    return Adherence(left, row[later], start[later], stop[later], weight, decisions.weights)
+    decisions = _Decisions(row[place], stage == 1, tuple(one.fitted() for one in arms), truncation)
+    return _weighed(Adherence(left, row[later], start[later], stop[later], np.ones(0), np.ones(0)), decisions)
+
+
+def _weighed(kept: Adherence, decisions: _Decisions) -> Adherence:
+    def adding(arm: int, x: Floats, names: Sequence[str]) -> Adherence:
+        arms = tuple(one.adding(x, names) if place == arm else one for place, one in enumerate(decisions.arms))
+        return _weighed(kept, replace(decisions, arms=arms))
+
+    weight, staying = decisions.first()
+    return replace(kept, weight=weight, staying=staying, refit=decisions.weights, adding=adding)
 
 
 def _arm(  # noqa: PLR0917
@@ -166,7 +197,8 @@ def _arm(  # noqa: PLR0917
         names += [label for label, one in zip(labels, varies, strict=True) if one]
     bands = np.flatnonzero(some)[1:]
     x = np.column_stack([*parts, cell[places][:, None] == bands])
-    return _Arm(places, cell[places], x, (*names, *(f"interval {BANDS[b // 2]}" for b in bands)), of, leaves[places])
+    cells = (f"interval {BANDS[b // 2]}, {'later' if b % 2 else 'first day'}" for b in bands)
+    return _Arm(places, cell[places], x, (*names, *cells), of, leaves[places])
 
 
 def _over_time(rows: pl.DataFrame) -> tuple[Floats, list[str]]:

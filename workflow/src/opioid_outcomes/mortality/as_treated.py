@@ -12,12 +12,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.causal import overlap
-from opioid_outcomes.causal.balance import standardised_difference
-from opioid_outcomes.causal.gates import FEWEST_EFFECTIVE, LARGEST_SMD
+from opioid_outcomes.causal.gates import FEWEST_EFFECTIVE
 from opioid_outcomes.causal.weighted_risk import CensoringRows, Estimand, RiskFailure
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality.adherence import Adherence, Intervals, adherence
+from opioid_outcomes.mortality.adherence_balance import Judged, balanced, effective, gate_at
 from opioid_outcomes.mortality.intervals import INTERVAL_DAYS
 from opioid_outcomes.mortality.new_user import Compared, by_horizon, every_mth_comparator, population
 from opioid_outcomes.mortality.trial_arms import words
@@ -74,14 +73,8 @@ def keeping(trials: pl.DataFrame, outcomes: Outcomes, weights: Floats, horizon: 
             0.0, np.minimum(end[rows], horizon), gone[rows].astype(int), causes=1, weights=weights[rows]
         )  # fmt: skip
         share = float(curve.survival_at([horizon])[0])
-        found.append(_effective(outcomes.person[rows], weights[rows]) * (share if np.isfinite(share) else 0.0))
+        found.append(effective(outcomes.person[rows], weights[rows]) * (share if np.isfinite(share) else 0.0))
     return found[0], found[1]
-
-
-def _effective(person: np.ndarray, weights: Floats) -> float:
-    """Effective number of people behind index dates."""
-    code = np.unique(person, return_inverse=True)[1]
-    return overlap.effective_sample_size(np.bincount(code, weights, minlength=1))
 
 
 def _within(row: Estimate, compared: Compared, choices: Choices, intervals: Intervals) -> list[Estimate]:
@@ -95,13 +88,14 @@ def _within(row: Estimate, compared: Compared, choices: Choices, intervals: Inte
     trials, outcomes, base = compared.trials.filter(pl.Series(chosen)), compared.outcomes.rows(chosen), many[chosen]
     if many.max() > 1:
         row = replace(row, note=f"{row.note}; one in {many.max():.0f} index dates of comparators")
-    x = arms.design.x[chosen]
+    x, final = arms.design.x[chosen], arms.final[chosen] * base
+    judged = Judged(replace(arms.design, covariates=arms.design.covariates[chosen]), trials.select(compared.left_out))
     try:
         kept = adherence(trials, (x, names), intervals, longest=longest, truncation=choices.truncation)
+        kept, told = balanced(kept, judged, outcomes, final, choices.horizons)
     except RegressionFailure as failure:
         named = words(failure.columns)
         return by_horizon(replace(row, gate=f"not evaluable: weights for leaving: {failure.reason}{named}"), choices)
-    final = arms.final[chosen] * base
     followed = replace(
         outcomes, time=np.minimum(outcomes.time, kept.left), event=outcomes.event * (kept.left >= outcomes.time)
     )
@@ -113,11 +107,7 @@ def _within(row: Estimate, compared: Compared, choices: Choices, intervals: Inte
         found = weighted_risks(outcomes, *weighed, choices, censoring)
     except RiskFailure as failure:
         return by_horizon(replace(row, gate=f"not evaluable: {failure.reason}"), choices)
-    design = arms.design
-    gates = {
-        f"0-{horizon}": gate_at(horizon, design.covariates[chosen], design.covariate_names, followed, kept, final)
-        for horizon in choices.horizons
-    }
+    gates = {f"0-{horizon}": gate_at(horizon, told[horizon], followed, kept, final) for horizon in choices.horizons}
     rows = [*risk_rows(row, found, followed, choices.horizons, final > 0)]
     rows.append(hazard_of_intervals(row, followed, kept, final, longest))
     return [replace(told, gate=gates[told.window]) if told.gate == "pass" else told for told in rows]
@@ -130,29 +120,6 @@ def thinned(trials: pl.DataFrame, arm: Floats, longest: int, most: int = MOST_IN
     others, mine = int(rows[arm == 0].sum()), int(rows[arm == 1].sum())
     many = max(1, -(-others // max(most - mine, most // 10)))
     return every_mth_comparator(arm, many), np.where(arm == 1, 1.0, float(many))
-
-
-def gate_at(  # noqa: PLR0917
-    horizon: int, covariates: Floats, names: Sequence[str], followed: Outcomes, kept: Adherence, final: Floats
-) -> str:
-    """Effective number of people who keep on to the horizon, and balance of those who have not left by then.
-
-    With right weights these are everybody, whether they died since or not.
-    """
-    there = np.flatnonzero((kept.start < horizon) & (kept.stop >= horizon) & (kept.left[kept.row] >= horizon))
-    for one in (0, 1):
-        rows = there[followed.arm[kept.row[there]] == one]
-        if _effective(followed.person[kept.row[rows]], final[kept.row[rows]] * kept.weight[rows]) < FEWEST_EFFECTIVE:
-            return "fail: effective sample size of an arm that keeps to its strategy is under 50"
-    end = np.minimum(followed.time, horizon)
-    rows = np.flatnonzero((kept.start < end[kept.row]) & (kept.stop >= end[kept.row]))
-    rows = rows[kept.left[kept.row[rows]] > end[kept.row[rows]]]
-    weights, arm = final[kept.row[rows]] * kept.weight[rows], followed.arm[kept.row[rows]]
-    apart = np.nan_to_num(np.abs(standardised_difference(covariates[kept.row[rows]], arm, weights)))
-    if len(apart) and apart.max() >= LARGEST_SMD:
-        name = words([names[int(np.argmax(apart))]])
-        return f"fail: max |SMD| {apart.max():.2f}{name} of those who keep to their strategy is not under 0.1"
-    return "pass"
 
 
 def hazard_of_intervals(row: Estimate, followed: Outcomes, kept: Adherence, final: Floats, longest: int) -> Estimate:

@@ -49,6 +49,7 @@ class Compared:
     trials: pl.DataFrame | None = None
     arms: Arms | None = None
     outcomes: Outcomes | None = None
+    left_out: Sequence[str] = ()
 
 
 def new_user(
@@ -96,7 +97,7 @@ def new_user(
     row = replace(row, note="; ".join((row.note, *arms.notes)))
     rows = itt(row, outcomes, arms, choices)
     displays["new_user_survival"] = trial_displays.survival(comparator, outcomes, arms.final, choices.horizons)
-    return Compared(rows + crude, displays, kept, arms, outcomes)
+    return Compared(rows + crude, displays, kept, arms, outcomes, left_out)
 
 
 def itt(row: Estimate, outcomes: Outcomes, arms: Arms, choices: Choices) -> list[Estimate]:
