@@ -217,3 +217,14 @@ def test_deaths_all_on_one_day_make_no_row_and_no_crash() -> None:
         stop=pl.when(died | (pl.col("stop") == pl.col("stop").max().over("person_id"))).then(day).otherwise("stop")
     )
     assert proportional_hazards(there, ON_OFF, [], "indicator").height == 0
+
+
+def test_a_hazard_ratio_whose_error_is_rounding_is_refused() -> None:
+    """One person's rows add up to nothing."""
+    rows = current_use(
+        world(1, 3_000, np.full(DAYS, 1.6)).with_columns(person_id=pl.lit("a")),
+        [],
+        "indicator",
+        exposure="time_varying",
+    )
+    assert all(row.estimate is None or (row.se or 0) > 1e-6 for row in rows if row.scale == "log_hr")

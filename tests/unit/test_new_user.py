@@ -14,7 +14,7 @@ from opioid_outcomes.mortality import new_user as module
 from opioid_outcomes.mortality import trial_arms
 from opioid_outcomes.mortality.new_user import complete_cases, new_user
 from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, words
-from opioid_outcomes.mortality.trial_estimates import Choices
+from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, hazard_row, template
 
 CHOICES = Choices(baseline=["age", "sex"], horizons=[180, 365])
 
@@ -77,8 +77,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("deaths in one arm", {"event": pl.col("event") * pl.col("arm")}, "not evaluable: deaths in one group only"),
     ("a covariate that tells", {"sex": pl.when(pl.col("arm") == 1).then(pl.lit("F")).otherwise(pl.lit("M"))}, "sex"),
     ("blocks apart", {"trial": pl.col("arm")}, "not evaluable: no 30-day block since entry"),
-    ("everybody dead by then", {"follow_up": pl.col("follow_up").clip(upper_bound=200), "event": pl.lit(1)},
-     "not evaluable: its standard error is 0"),
+    (
+        "everybody dead by then",
+        {"follow_up": pl.col("follow_up").clip(upper_bound=200), "event": pl.lit(1)},
+        "not evaluable: its standard error is 0",
+    ),
 ]
 
 
@@ -231,3 +234,14 @@ def test_of_very_many_comparators_some_stand_for_all(monkeypatch: pytest.MonkeyP
     assert whole.se is not None
     assert abs((some.estimate or 0) - whole.estimate) < 2 * some.se
     assert some.se > whole.se
+
+
+def test_index_dates_of_one_sampling_unit_have_no_error() -> None:
+    """What is clustered adds up to nothing but rounding, which is no standard error."""
+    rng = np.random.default_rng(1)
+    time, arm = np.ceil(rng.exponential(400, 600)), np.repeat([0.0, 1.0], 300)
+    outcomes = Outcomes(np.arange(600), np.zeros(600, np.int64), arm, np.minimum(time, 365), (time <= 365).astype(int))
+    row = hazard_row(template("non_user", "crude", "everybody", "on"), outcomes, np.ones(600), 365)
+    assert (row.gate, row.estimate, row.se) == ("not evaluable: its standard error is 0", None, None)
+    apart = hazard_row(row, replace(outcomes, unit=np.arange(600)), np.ones(600), 365)
+    assert apart.gate == "pass"

@@ -48,9 +48,10 @@ def completed(
 ) -> list[pl.DataFrame]:
     """``imputations`` copies of ``frame`` (one row per person) in which missing values of ``columns`` are drawn.
 
-    ``columns``: numbers, and texts of two levels; a text of more levels enters the models by its levels but stays
-    missing, as predictive mean matching has no order to match on. ``known``: numeric columns without missing values
-    that enter every model beside ``columns`` (exposure, event, cumulative hazard). Values are drawn from observed ones.
+    ``columns``: numbers, yes or no, and texts of two levels; a text of more levels enters the models by its levels but
+    stays missing, as predictive mean matching has no order to match on. ``known``: numeric columns without missing
+    values that enter every model beside ``columns`` (exposure, event, cumulative hazard). Values are drawn from
+    observed ones.
     A column with too few observed values for its model stays.
     The copies are the same for the same rows, order and seed. Cost: a linear model per column with something missing,
     per cycle of the chain, ``BURN_IN`` cycles per copy.
@@ -119,7 +120,9 @@ def _levels(values: pl.Series) -> list[str]:
 
 def _decoded(original: pl.Series, drawn: Floats) -> pl.Series:
     """The drawn values in the type of the column; what was observed stays to the letter."""
-    if original.dtype.is_numeric():
+    if original.dtype == pl.Boolean:
+        filled = pl.Series(drawn == 1)
+    elif original.dtype.is_numeric():
         filled = pl.Series(drawn).cast(original.dtype)
     else:
         levels = _levels(original)

@@ -67,11 +67,14 @@ def calibrate(log_ratio: float, se: float, null: Null) -> Calibrated:
     """The estimate with the design's error taken out: y - mu, with standard error sqrt(sigma^2 + se^2).
 
     The p value is that of the calibrated test, and the interval assumes the same error whatever the true effect.
+    ValueError if the estimate is not finite, or there is no error at all: neither its own nor the design's.
     """
     error = math.hypot(null.sigma, se)
+    if not (math.isfinite(log_ratio) and math.isfinite(error) and se >= 0 and error > 0):
+        raise ValueError("calibration needs a finite estimate with a standard error")
     estimate = log_ratio - null.mu
     p_value = normal.p_value(estimate, error)
-    return Calibrated(estimate, error, estimate - normal.Z * error, estimate + normal.Z * error, p_value)
+    return Calibrated(estimate, error, *normal.limits(estimate, error), p_value)
 
 
 def ease(null: Null) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +21,11 @@ import polars as pl
 
 from opioid_outcomes.survival import binary_regression
 from opioid_outcomes.survival.binary_regression import BinaryFit, RegressionFailure
+from opioid_outcomes.survival.clusters import known
 from opioid_outcomes.survival.products import cross, sums_by
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
+Reals = npt.NDArray[np.floating[Any]]  # designs of single precision take half the memory
 BLOCK = 65_536  # rows held at a time
 MANY, SAMPLED = 200_000, 16  # rows of a large regression, and every how many-th finds where to begin
 RIDGE = 1e-5  # where the likelihood has no maximum: per row, on standardised coefficients
@@ -40,7 +43,7 @@ class Model:
 
     sign: int
     rows: Ints
-    design: Floats
+    design: Reals
     outcome: Floats
     probability: Floats
     params: Floats
@@ -81,8 +84,8 @@ def treatment_weights(
     person: npt.ArrayLike,
     period: npt.ArrayLike,
     treated: npt.ArrayLike,
-    numerator: Floats,
-    denominator: Floats,
+    numerator: Reals,
+    denominator: Reals,
     *,
     numerator_names: Sequence[str],
     denominator_names: Sequence[str],
@@ -100,7 +103,7 @@ def treatment_weights(
 
     Columns that add nothing are left out, and noted. Where columns tell some decisions for sure (``separated``), the
     model is fitted with a slight ridge, whose limit it is: those probabilities are near 0 or 1, for a gate to judge.
-    RegressionFailure where there is no estimate even so. Cost: two pooled logistic regressions.
+    RegressionFailure where there is no estimate even so, ValueError of no rows. Cost: two pooled logistic regressions.
     """
     index = _sorted(person, period)
     return _weights(
@@ -113,8 +116,8 @@ def censoring_weights(
     person: npt.ArrayLike,
     period: npt.ArrayLike,
     censored: npt.ArrayLike,
-    numerator: Floats,
-    denominator: Floats,
+    numerator: Reals,
+    denominator: Reals,
     *,
     numerator_names: Sequence[str],
     denominator_names: Sequence[str],
@@ -139,6 +142,8 @@ def truncate(weights: Floats, low: float, high: float) -> Floats:
     """Weights cut at two of their percentiles (0 and 100: as they are). Trades bias for precision."""
     if not 0 <= low < high <= 100:
         raise ValueError("percentiles must be 0 <= low < high <= 100")
+    if not len(weights) or not np.isfinite(weights).all():
+        raise ValueError("weights to be cut must be there, known and finite")
     bounds = np.percentile(weights, [low, high])
     return np.clip(weights, *bounds)
 
@@ -203,8 +208,8 @@ def _blocks(ids: Ints) -> Iterator[tuple[int, int]]:
 def _weights(  # noqa: PLR0917 - one path for both kinds
     index: Ints,
     outcome: Floats,
-    numerator: Floats,
-    denominator: Floats,
+    numerator: Reals,
+    denominator: Reals,
     numerator_names: Sequence[str],
     denominator_names: Sequence[str],
     at_risk: npt.ArrayLike | None,
@@ -214,18 +219,22 @@ def _weights(  # noqa: PLR0917 - one path for both kinds
     lagged: bool,
 ) -> Weights:
     n = len(outcome)
+    if not n:
+        raise ValueError("there are no rows to be weighted")
     if not np.isin(outcome, (0.0, 1.0)).all():
         raise ValueError("what happened must be 0 or 1")
     for x, names in ((numerator, numerator_names), (denominator, denominator_names)):
         if x.shape != (n, len(names)):
             raise ValueError(f"a design must be {n} rows x {len(names)} named columns, is {x.shape}")
     decides = np.ones(n, dtype=bool) if at_risk is None else np.asarray(at_risk, dtype=bool)
-    groups = np.zeros(n, dtype=np.int64) if strata is None else np.unique(strata, return_inverse=True)[1]
+    groups = (
+        np.zeros(n, dtype=np.int64) if strata is None else np.unique(known(strata, "strata"), return_inverse=True)[1]
+    )
     factors, probability = np.ones(n), np.full(n, np.nan)
     models: list[Model] = []
     notes: list[str] = []
     separated: list[str] = []
-    for group in range(int(groups.max()) + 1 if n else 0):
+    for group in range(int(groups.max()) + 1):
         rows = np.flatnonzero(decides & (groups == group))
         if not len(rows):
             continue
@@ -257,7 +266,7 @@ def _received(model: Model, lagged: bool) -> Floats:
     return np.maximum(np.where(gone == 1, model.probability, 1 - model.probability), FEWEST)
 
 
-def _leading(numerator: Floats, denominator: Floats) -> bool:
+def _leading(numerator: Reals, denominator: Reals) -> bool:
     """Whether the numerator is the denominator's first columns, the same memory: what is copied is copied once."""
     return (
         numerator.strides == denominator.strides
@@ -272,7 +281,7 @@ class _Search:
     notes: list[str]
     separated: list[str]
 
-    def fit(self, x: Floats, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, ...]:
+    def fit(self, x: Reals, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, ...]:
         """Probabilities, and ``Model``'s numbers. Columns that say nothing beyond the others change no probability."""
         told = y if counts is None else y[counts > 0]
         if not len(told) or told.min() == told.max():
@@ -299,7 +308,7 @@ def _told(fit: BinaryFit, columns: Ints, p: int) -> tuple[Floats, ...]:
     return fit.fitted, params, bread, centre, spread
 
 
-def _penalised(x: Floats, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, ...]:
+def _penalised(x: Reals, y: Floats, names: Sequence[str], counts: Floats | None) -> tuple[Floats, ...]:
     """The same with a slight ridge, constant columns apart (which it would not see)."""
     moves = np.ptp(x, axis=0) > 0
     kept = [name for name, one in zip(names, moves, strict=True) if one]
@@ -307,7 +316,7 @@ def _penalised(x: Floats, y: Floats, names: Sequence[str], counts: Floats | None
     return _told(fit, np.flatnonzero(moves), len(moves))
 
 
-def _beginning(x: Floats, y: Floats, names: Sequence[str]) -> Floats | None:
+def _beginning(x: Reals, y: Floats, names: Sequence[str]) -> Floats | None:
     """Where a sample of many rows says that the search begins: fewer passes over everybody."""
     if len(y) <= MANY:
         return None

@@ -22,9 +22,10 @@ from opioid_outcomes.causal.weighted_arms import Arms, FollowUp, Score
 from opioid_outcomes.causal.weighted_bootstrap import Refit, replicate_values
 from opioid_outcomes.survival import person_bootstrap
 from opioid_outcomes.survival.binary_regression import RegressionFailure
+from opioid_outcomes.survival.clusters import known, whole
 from opioid_outcomes.survival.incidence import Incidence
 from opioid_outcomes.survival.person_bootstrap import Persons
-from opioid_outcomes.survival.products import cross
+from opioid_outcomes.survival.products import cross, within_range
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 __all__ = ["ARMS", "CensoringRows", "RiskFailure", "Risks", "risks"]
@@ -78,6 +79,8 @@ def risks(
     """
     data = _check(time, cause, treated, weights, person, causes)
     at = np.asarray(horizons, dtype=float)
+    if at.ndim != 1 or not len(at):
+        raise ValueError("there must be at least one horizon")
     found, refit, each = _weights(data, x, tuple(names), estimand, ridge)
     arms = weighted_arms.arms_of(_follow_up(data, censoring), data.treated, len(causes))
     persons = person_bootstrap.persons(data.person)
@@ -140,10 +143,10 @@ def _check(  # noqa: PLR0917
     time: npt.ArrayLike, cause: npt.ArrayLike, treated: npt.ArrayLike, weights: npt.ArrayLike | None,
     person: npt.ArrayLike, causes: Sequence[str],
 ) -> _Data:  # fmt: skip
-    ends, kinds, arm = np.asarray(time, float), np.asarray(cause, np.int64), np.asarray(treated)
+    ends, kinds, arm = np.asarray(time, float), whole(cause), np.asarray(treated)
     weight = np.ones(ends.shape) if weights is None else np.asarray(weights, float)
-    people = np.asarray(person)
-    if not all(values.shape == (len(ends),) for values in (ends, kinds, arm, weight, people)):
+    people = known(person, "person")
+    if ends.ndim != 1 or not all(values.shape == ends.shape for values in (ends, kinds, arm, weight, people)):
         raise ValueError("time, cause, treated, weights and person must be of one length")
     if not np.isin(arm, (0, 1)).all():
         raise ValueError("treated must be 0 or 1")
@@ -157,7 +160,7 @@ def _check(  # noqa: PLR0917
     for chosen, name in ((~one, ARMS[0]), (one, ARMS[1])):
         if not chosen.any():
             raise RiskFailure(f"there are no {name}")
-    return _Data(ends, kinds, one, weight, people)
+    return _Data(ends, kinds, one, within_range(weight), people)
 
 
 def _weights(
@@ -194,6 +197,8 @@ def _follow_up(data: _Data, censoring: CensoringRows | None) -> FollowUp:
         return FollowUp(none, data.time[followed], data.cause[followed], followed, none + 1)
     place = np.asarray(censoring.row, np.int64)
     start, stop, factor = (np.asarray(v, float) for v in (censoring.start, censoring.stop, censoring.weight))
+    if place.ndim != 1 or not place.shape == start.shape == stop.shape == factor.shape:
+        raise ValueError("start, stop, row and weight of censoring rows must be of one length")
     if (place < 0).any() or (place >= len(data.time)).any() or (stop > data.time[place]).any():
         raise ValueError("censoring rows must be of index dates, and within their follow-up")
     if not np.isfinite(factor).all() or (factor < 0).any():

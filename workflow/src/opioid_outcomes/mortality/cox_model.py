@@ -54,6 +54,8 @@ def fit(
             covariates = [name for name in covariates if name not in redundant]
     covariance, about = _covariance(fitted, rows)
     k = len(names)
+    if not (np.diag(covariance)[:k] > 0).all():
+        raise cox.CoxFailure("its standard error is 0")
     return Model(fitted.params[:k], covariance[:k, :k], fitted, (*design.notes, *notes, about))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from opioid_outcomes.causal.contrasts import Contrast
-from opioid_outcomes.causal.risks import Risks
+from opioid_outcomes.causal.risks import ARMS, Risks
 from opioid_outcomes.causal.weighted_risk import CensoringRows, Estimand, risks
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality.contrasts import Missing
@@ -28,6 +28,8 @@ CONTRASTS = {
 }
 SCALES = ("risk_difference", "risk_ratio", "rmst_days")
 FEWEST_DEATHS = 10  # ANALYSES 4, gates
+FEWEST_AT_RISK = 10  # METHODS C6: nothing is told of a time to which fewer of an arm are followed
+UNINFORMATIVE = "loss to follow-up is taken as uninformative"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Choices:
     replicates: int = 500
     truncation: tuple[float, float] = (0.0, 100.0)
     seed: int = 0
+    deaths_complete: bool = False  # known for everybody, whether observed still or not
 
 
 @dataclass(frozen=True)
@@ -109,11 +112,39 @@ def risk_rows(
     """Risk difference, risk ratio and difference in restricted mean time alive at each horizon."""
     for horizon in horizons:
         here = replace(row, window=f"0-{horizon}", **amounts(outcomes, horizon, counted))
-        refused = few_deaths(here.events or 0, outcomes, horizon, counted)
+        refused = unfit(here.events or 0, outcomes, horizon, counted)
         contrasts = (found.risk_difference, found.risk_ratio, found.rmst_difference)
         for scale, contrast in zip(SCALES, contrasts, strict=True):
             told = replace(here, scale=scale)
             yield replace(told, gate=refused) if refused else numbered(told, contrast(horizon))
+
+
+def unfit(deaths: int, outcomes: Outcomes, horizon: float, counted: np.ndarray) -> str | None:
+    """Why risks by the horizon are not told, for want of deaths or of people followed so far; None if they may be."""
+    return few_deaths(deaths, outcomes, horizon, counted) or few_followed(outcomes, horizon, counted)
+
+
+def few_followed(outcomes: Outcomes, horizon: float, counted: np.ndarray) -> str | None:
+    """Why a horizon is too far: fewer than ten people of an arm are at risk there. Not so where nobody was lost before
+    it: then all that happened is known."""
+    for arm, name in enumerate(ARMS):
+        rows = counted & (outcomes.arm == arm)
+        at_risk = len(np.unique(outcomes.person[rows & (outcomes.time >= horizon)]))
+        lost = rows & (outcomes.time < horizon) & (outcomes.event == 0)
+        if at_risk < FEWEST_AT_RISK and lost.any():
+            few = f"fewer than {FEWEST_AT_RISK} {name} are followed to the horizon"
+            return f"not evaluable: {few if at_risk else f'follow-up of the {name} ends before the horizon'}"
+    return None
+
+
+def longest_evaluable(outcomes: Outcomes, horizons: Sequence[int], counted: np.ndarray) -> int:
+    """The longest horizon of which risks may be told; of none the longest."""
+    told = [
+        horizon
+        for horizon in horizons
+        if unfit(amounts(outcomes, horizon, counted)["events"], outcomes, horizon, counted) is None
+    ]
+    return max(told or horizons)
 
 
 def few_deaths(deaths: int, outcomes: Outcomes, horizon: float, counted: np.ndarray) -> str | None:
@@ -152,11 +183,13 @@ def weighted_risks(  # noqa: PLR0917
 
 
 def hazard_row(row: Estimate, outcomes: Outcomes, weights: Floats, longest: int) -> Estimate:
-    """Log hazard ratio of the weighted population over follow-up to the longest horizon (Cox, Efron ties)."""
+    """Log hazard ratio of the weighted population over follow-up to a horizon (Cox, Efron ties)."""
     time, died = outcomes.until(longest)
     counted = weights > 0
     row = replace(row, scale="log_hr", window=f"0-{longest}", **amounts(outcomes, longest, counted))
     refused = few_deaths(row.events or 0, outcomes, longest, counted)
+    if outcomes.start is None:  # of rows, few_followed would ask who is followed past each
+        refused = refused or few_followed(outcomes, longest, counted)
     if refused:
         return replace(row, gate=refused)
     begun = np.zeros(len(time)) if outcomes.start is None else outcomes.start
@@ -168,6 +201,8 @@ def hazard_row(row: Estimate, outcomes: Outcomes, weights: Floats, longest: int)
     except cox.CoxFailure as failure:
         return replace(row, gate=f"not evaluable: {failure.reason}")
     log_hr, se = float(fit.params[0]), float(np.sqrt(fit.robust_covariance[0, 0]))
+    if not se > 0:
+        return replace(row, gate="not evaluable: its standard error is 0")
     low, high = normal.limits(log_hr, se)
     return replace(
         row, estimate=log_hr, se=se, ci_low=low, ci_high=high, p_value=normal.p_value(log_hr, se), gate="pass",

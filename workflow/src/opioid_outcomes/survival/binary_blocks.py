@@ -64,7 +64,8 @@ class Design:
     def take(self, rows: Ints) -> Floats:
         """Some rows, by place, as in ``blocks``."""
         spread = self.spread[self.active]
-        values = (self.rows.x[rows][:, self.active] - self.centre[self.active]) / np.where(spread > 0, spread, 1.0)
+        values = np.asarray(self.rows.x[rows][:, self.active], dtype=np.float64)
+        values = (values - self.centre[self.active]) / np.where(spread > 0, spread, 1.0)
         return np.column_stack([np.ones(len(rows)), values]) if self.rows.intercept else values
 
     def scaled(self, params: Floats) -> Floats:
@@ -167,8 +168,12 @@ def location_and_spread(rows: Rows) -> tuple[Floats, Floats]:
     return centre, np.sqrt(square / total)
 
 
-def finite(x: Reals) -> bool:
-    return all(bool(np.isfinite(x[part]).all()) for part in slices(len(x)))
+def finite(x: Reals) -> npt.NDArray[np.bool_]:
+    """Whether each column holds finite numbers only, (p,)."""
+    told = np.ones(x.shape[1], dtype=bool)
+    for part in slices(len(x)):
+        told &= np.isfinite(x[part]).all(axis=0)
+    return told
 
 
 def times(x: Reals, params: Floats) -> Floats:

@@ -17,11 +17,11 @@ import numpy.typing as npt
 from opioid_outcomes.survival import binary_blocks as blocks
 from opioid_outcomes.survival.binary_blocks import Design, Link, Rows
 from opioid_outcomes.survival.binary_search import Maximum, RegressionFailure, Search
+from opioid_outcomes.survival.clusters import known, without_rounding
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 __all__ = ["BinaryFit", "Link", "RegressionFailure", "fit"]
 INTERCEPT = "(intercept)"
-NO_VARIANCE = 1e-16  # share of the model's variance that is rounding: the search ends where scores add up to 1e-9 or so
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class BinaryFit:
         """Sandwich of the weighted scores summed within clusters (each row its own cluster if none was given)."""
         middle = self.scaled_bread @ blocks.meat(self.design, self.linear_predictor, self.link) @ self.scaled_bread
         back = self.design.back()
-        return _without_rounding(back @ middle @ back.T, self.covariance)
+        return without_rounding(back @ middle @ back.T, self.covariance, self.rows.weights)
 
     def scores(self) -> Floats:
         """What each row adds to the score, (n, p), with its weight; they sum to 0 (to the penalty's slope if any)."""
@@ -148,31 +148,39 @@ def _check(  # noqa: PLR0917 - the arguments of fit, in its order
     intercept: bool,
 ) -> Rows:
     outcome = np.asarray(y)
-    n = len(outcome)
+    n = outcome.size
     columns = np.asarray(x)
     if columns.dtype == object:
         columns = columns.astype(np.float64)
     weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
-    known = None if offset is None else np.asarray(offset, dtype=np.float64)
-    members = None if cluster is None else np.asarray(cluster)
+    shift = None if offset is None else np.asarray(offset, dtype=np.float64)
+    members = None if cluster is None else known(cluster)
+    if outcome.ndim != 1:
+        raise ValueError(f"y must have one dimension, has shape {outcome.shape}")
     if columns.shape != (n, len(names)) or not (intercept or len(names)):
         raise ValueError(f"x must be {n} rows x {len(names)} named columns, is {columns.shape}")
-    for name, values in {"y": outcome, "weights": weight, "offset": known, "cluster": members}.items():
+    if len(set(names)) < len(names):
+        raise ValueError("names of columns must differ")
+    for name, values in {"weights": weight, "offset": shift, "cluster": members}.items():
         if values is not None and values.shape != (n,):
             raise ValueError(f"{name} must have {n} values, has shape {values.shape}")
     if not np.isin(outcome, (0, 1)).all() or not (weight >= 0).all():
         raise ValueError("y must be 0 or 1, and weights at least 0")
-    if not np.isfinite(weight).all() or not (known is None or np.isfinite(known).all()) or not blocks.finite(columns):
-        raise ValueError("covariates, weights and offsets must be known and finite")
+    if not np.isfinite(weight).all() or not (shift is None or np.isfinite(shift).all()):
+        raise ValueError("weights and offsets must be known and finite")
+    finite = blocks.finite(columns)
+    if not finite.all():
+        unknown = [name for name, told in zip(names, finite, strict=True) if not told]
+        raise ValueError(f"covariates must be known and finite: {', '.join(unknown)}")
     numbered: Ints | None = None
     if members is not None:
         numbered = np.unique(members, return_inverse=True)[1].astype(np.int64)
-    return Rows(columns, outcome.astype(np.float64), weight, known, numbered, intercept)
+    return Rows(columns, outcome.astype(np.float64), weight, shift, numbered, intercept)
 
 
 def _result(rows: Rows, names: tuple[str, ...], link: Link, found: Maximum) -> BinaryFit:
     information = found.point.information
-    bread = np.linalg.inv(information + np.diag(found.penalty))
+    bread: Floats = np.asarray(np.linalg.inv(information + np.diag(found.penalty)), dtype=np.float64)
     covariance = bread @ information @ bread if found.penalty.any() else bread
     back = found.design.back()
     return BinaryFit(
@@ -181,9 +189,3 @@ def _result(rows: Rows, names: tuple[str, ...], link: Link, found: Maximum) -> B
         n_iter=found.n_iter, link=link, linear_predictor=found.point.eta, rows=rows, design=found.design,
         scaled_bread=bread, dropped=found.dropped,
     )  # fmt: skip
-
-
-def _without_rounding(robust: Floats, model: Floats) -> Floats:
-    """Variances of nothing but the rounding of scores that add up to 0 (of one cluster, say) are 0."""
-    seen = np.diag(robust) > NO_VARIANCE * np.diag(model)
-    return np.where(np.logical_and.outer(seen, seen), (robust + robust.T) / 2, 0.0)

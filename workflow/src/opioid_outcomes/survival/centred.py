@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,18 +51,20 @@ class Centred:
         return eta
 
 
-def centre(x: Floats, weights: Floats) -> Centred:
+def centre(x: Floats, weights: Floats, names: Sequence[str]) -> Centred:
     """Weighted mean and standard deviation per column: a well-conditioned search. Two passes over the rows.
 
-    Raises ValueError where a value is unknown or infinite.
+    Raises ValueError where a value is unknown or infinite, with the names of those columns.
     """
     p = x.shape[1]
     low, high, total = np.full(p, np.inf), np.full(p, -np.inf), np.zeros(p)
     for rows in row_blocks(len(x), p):
         low, high = np.minimum(low, x[rows].min(axis=0)), np.maximum(high, x[rows].max(axis=0))
         total += column_sums(x[rows], weights[rows])
-    if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        raise ValueError("times, covariates, weights and offsets must be known and finite")
+    finite = np.isfinite(low) & np.isfinite(high)
+    if not finite.all():
+        unknown = [name for name, told in zip(names, finite, strict=True) if not told]
+        raise ValueError(f"covariates must be known and finite: {', '.join(unknown)}")
     means = np.clip(total / weights.sum(), low, high)
     squares = np.zeros(p)
     for rows, block in Centred(x, means, low, high, means).blocks():

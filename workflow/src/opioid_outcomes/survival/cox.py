@@ -17,6 +17,7 @@ import polars as pl
 
 from opioid_outcomes.survival import cox_residuals, cox_rows, proportional_hazards, risk_sets
 from opioid_outcomes.survival.centred import Centred, centre
+from opioid_outcomes.survival.clusters import without_rounding
 from opioid_outcomes.survival.cox_likelihood import Hazards, Moments
 from opioid_outcomes.survival.cox_rows import Rows
 from opioid_outcomes.survival.cox_search import CoxFailure, Search
@@ -49,9 +50,13 @@ class CoxFit:
 
     @cached_property
     def robust_covariance(self) -> Floats:
-        """Sandwich of the weighted dfbetas summed within clusters (each row its own cluster if none was given)."""
-        sandwich = self.covariance @ cox_residuals.meat(self) @ self.covariance
-        return (sandwich + sandwich.T) / 2
+        """Sandwich of the weighted dfbetas summed within clusters (each row its own cluster if none was given).
+
+        0 where they add up to nothing, as in one cluster of everybody.
+        """
+        return without_rounding(
+            self.covariance @ cox_residuals.meat(self) @ self.covariance, self.covariance, self.rows.weights
+        )
 
     def residuals(self, kind: Residual) -> Floats:
         """Residuals per input row, 0 for rows of weight 0; those of Schoenfeld per event, ordered by stratum and time.
@@ -111,10 +116,18 @@ class CoxFit:
         """Score test that log hazard ratios change with g(time), per column and for all (R cox.zph)."""
         return proportional_hazards.score_test(self, transform)
 
-    def baseline_hazard(self) -> pl.DataFrame:
-        """Hazard and cumulative hazard at each event time, per stratum, with every covariate and the offset 0."""
-        scale = np.exp(-self.hazards.shift - float(self.x.centre @ self.params))
-        hazard = self.hazards.inverse[0] * scale
+    def baseline_hazard(self, *, at_means: bool = False) -> pl.DataFrame:
+        """Hazard and cumulative hazard at each event time, per stratum, with the offset and every covariate 0.
+
+        at_means: with the covariates at their weighted means, ``x.centre``, instead. ValueError where that is beyond
+        what a number holds: of covariates far from 0, ask for it at their means.
+        """
+        scale = -self.hazards.shift - (0.0 if at_means else float(self.x.centre @ self.params))
+        with np.errstate(over="ignore", under="ignore"):
+            hazard = np.exp(np.log(self.hazards.inverse[0]) + scale)
+        if not (np.isfinite(hazard).all() and (hazard >= np.finfo(float).tiny).all()):
+            where = "the means of" if at_means else "0 of"
+            raise ValueError(f"the hazard at {where} the covariates, of offset 0, is beyond what a number holds")
         frame = pl.DataFrame({"stratum": self.rows.strata[self.sets.stratum], "time": self.sets.time, "hazard": hazard})
         return frame.with_columns(pl.col("hazard").cum_sum().over("stratum").alias("cumulative_hazard"))
 
@@ -152,7 +165,7 @@ def fit(
         raise CoxFailure("uneven weights")
     sets = risk_sets.build(rows.start, rows.stop, rows.event, rows.stratum)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is no number is seen to
-        centred = centre(columns, rows.weights)
+        centred = centre(columns, rows.weights, names)
         at, n_iter, loglik_null, null_score = Search(sets, centred, rows, ties == "efron", tuple(names)).run()
         covariance = _inverse(at.information, centred.spread)
     if not (np.isfinite(covariance).all() and (np.diag(covariance) > 0).all()):
@@ -176,6 +189,8 @@ def fit(
 
 def _quadratic(params: Floats, covariance: Floats) -> float | None:
     """Params' covariance^-1 params, or None where the covariance has less than full rank."""
+    if not (np.diag(covariance) > 0).all():
+        return None
     if np.linalg.matrix_rank(covariance / np.sqrt(np.outer(*[np.diag(covariance)] * 2)), hermitian=True) < len(params):
         return None
     return float(params @ np.linalg.solve(covariance, params))

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from opioid_outcomes.survival.clusters import known
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 SMALLEST, LARGEST = 1e-100, 1e100
-UNKNOWN = "times, covariates, weights and offsets must be known and finite"
+UNKNOWN = "times, weights and offsets must be known and finite"
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,26 @@ def check(  # noqa: PLR0917 - the arguments of cox.fit, in its order
 ) -> tuple[Rows, Floats]:
     """The rows with a weight, and their covariates. Raises ValueError when the arguments make no sense."""
     stops = np.asarray(stop, dtype=float)
+    if stops.ndim != 1:
+        raise ValueError(f"stop must have one dimension, has shape {stops.shape}")
     n = len(stops)
     starts = _filled(-np.inf, n) if start is None else np.asarray(start, dtype=float)
     died = np.asarray(event)
     columns = np.asarray(x, dtype=float)
     weight = _filled(1.0, n) if weights is None else np.asarray(weights, dtype=float)
-    known = _filled(0.0, n) if offset is None else np.asarray(offset, dtype=float)
-    groups = _filled(0, n) if strata is None else np.asarray(strata)
-    members = None if cluster is None else np.asarray(cluster)
+    shift = _filled(0.0, n) if offset is None else np.asarray(offset, dtype=float)
+    groups = _filled(0, n) if strata is None else known(strata, "strata")
+    members = None if cluster is None else known(cluster)
     if columns.shape != (n, len(names)) or not len(names):
         raise ValueError(f"x must be {n} rows x {len(names)} named columns, is {columns.shape}")
+    if len(set(names)) < len(names):
+        raise ValueError("names of columns must differ")
     for name, values in {
-        "start": starts, "event": died, "weights": weight, "offset": known, "strata": groups, "cluster": members,
+        "start": starts, "event": died, "weights": weight, "offset": shift, "strata": groups, "cluster": members,
     }.items():  # fmt: skip
         if values is not None and values.shape != (n,):
             raise ValueError(f"{name} must have {n} values, has shape {values.shape}")
-    if not (_finite(stops) and _finite(known) and _finite(weight) and not np.isnan(starts).any()):
+    if not (_finite(stops) and _finite(shift) and _finite(weight) and not np.isnan(starts).any()):
         raise ValueError(UNKNOWN)
     if (starts >= stops).any():
         raise ValueError("every row must have start < stop (nobody is at risk on a day at whose beginning they leave)")
@@ -73,12 +78,12 @@ def check(  # noqa: PLR0917 - the arguments of cox.fit, in its order
     kept = slice(None) if (weight > 0).all() else np.flatnonzero(weight > 0)
     if not isinstance(kept, slice):
         starts, stops, died, columns = starts[kept], stops[kept], died[kept], columns[kept]
-        weight, known, groups = weight[kept], known[kept], groups[kept]
+        weight, shift, groups = weight[kept], shift[kept], groups[kept]
         members = None if members is None else members[kept]
     levels, stratum = (groups[:1], groups) if strata is None else numbered(groups)
     rows = Rows(
         kept=kept, start=starts, stop=stops, event=died.astype(bool, copy=False), weights=weight,
-        cluster=None if members is None else numbered(members)[1], stratum=stratum, strata=levels, offset=known, n=n,
+        cluster=None if members is None else numbered(members)[1], stratum=stratum, strata=levels, offset=shift, n=n,
     )  # fmt: skip
     return rows, columns
 

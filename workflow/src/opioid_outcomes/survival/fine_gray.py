@@ -66,8 +66,8 @@ def fit(
 
 def cumulative_incidence(fitted: cox.CoxFit, x: npt.ArrayLike) -> pl.DataFrame:
     """Probability of the cause by each of its event times for one person's covariates (p,): time, incidence."""
-    hazard = fitted.baseline_hazard()
-    ratio = float(np.exp(np.asarray(x, dtype=float) @ fitted.params))
+    hazard = fitted.baseline_hazard(at_means=True)
+    ratio = float(np.exp((np.asarray(x, dtype=float) - fitted.x.centre) @ fitted.params))
     return hazard.select("time", incidence=1 - (-ratio * pl.col("cumulative_hazard")).exp())
 
 

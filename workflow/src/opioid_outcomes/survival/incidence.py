@@ -14,8 +14,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from opioid_outcomes.survival.clusters import known, whole
 from opioid_outcomes.survival.incidence_influence import Rows, Steps, steps_of
-from opioid_outcomes.survival.products import cross
+from opioid_outcomes.survival.products import cross, within_range
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 # A hazard so near 1 that what is left of the risk set is rounding of the weights
@@ -29,9 +30,9 @@ def rows_of(start: npt.ArrayLike, stop: npt.ArrayLike, cause: npt.ArrayLike, *, 
 
     Cost: one sort of the event times and two searches of the rows in them.
     """
-    begin, end, kind = np.asarray(start, float), np.asarray(stop, float), np.asarray(cause, np.int64)
+    begin, end, kind = np.asarray(start, float), np.asarray(stop, float), whole(cause)
     begin = np.full(end.shape, begin) if begin.ndim == 0 else begin
-    if begin.shape != end.shape or kind.shape != end.shape:
+    if end.ndim != 1 or begin.shape != end.shape or kind.shape != end.shape:
         raise ValueError("start, stop and cause must be of one length")
     if not (np.isfinite(begin).all() and np.isfinite(end).all()) or (begin < 0).any() or (end <= begin).any():
         raise ValueError("times must be known and finite, stop above start, and start at least 0")
@@ -231,18 +232,20 @@ def fit(
     start: (n,) or one number, >= 0; a row is at risk over (start, stop]. cause: (n,) 0 none or censored, 1..``causes``
     at stop. weights: (n,) >= 0, may change over the rows of a cluster. cluster: (n,), the person, whose rows add up to
     one influence. At a tie events come before censoring. Where at some time nobody is at risk the curves go on level.
-    ValueError if the arguments make no sense; no rows give empty curves, of which every horizon is beyond follow-up.
+    Weights so large or small that their squares are no numbers are taken relative to the largest, ``at_risk`` and
+    ``events`` with them. ValueError if the arguments make no sense; no rows give empty curves, of which every horizon
+    is beyond follow-up.
     Cost: a sort of the event times, then linear in rows; nobody's influence is formed until it is asked for.
     """
     rows = rows_of(start, stop, cause, causes=causes)
     count = len(rows.last)
     weight = np.ones(count) if weights is None else np.asarray(weights, dtype=float)
-    groups = None if cluster is None else np.asarray(cluster)
+    groups = None if cluster is None else known(cluster)
     if weight.shape != (count,) or (groups is not None and groups.shape != (count,)):
         raise ValueError("weights and cluster must be as long as the rows")
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise ValueError("weights must be known, finite and at least 0")
-    return weighted(rows, weight, groups)
+    return weighted(rows, within_range(weight), groups)
 
 
 def weighted(rows: Rows, weights: Floats, cluster: npt.NDArray | None = None) -> Incidence:

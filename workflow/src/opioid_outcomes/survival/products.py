@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 # OpenBLAS keeps a matrix product under 262,144 multiply-adds, a matrix-vector product under 9,216, on one thread
 PRODUCT, VECTOR = 65_536, 8_192
 TILE = 64  # columns of one product; more are taken tile by tile
+LARGEST = 1e100  # weight, or one over the smallest, whose square and sums are numbers still
 BLOCK = 262_144  # numbers worked on at a time: what fits a processor's second cache
 
 
@@ -60,6 +61,12 @@ def effective_sample_size(weights: npt.ArrayLike) -> float:
         return 0.0
     share = values / largest
     return float(share.sum() ** 2 / np.square(share).sum())
+
+
+def within_range(weights: Floats) -> Floats:
+    """The weights, or where the largest is beyond what can be squared and summed, their shares of it."""
+    largest = float(weights.max(initial=0.0))
+    return weights / largest if largest > LARGEST or 0 < largest < 1 / LARGEST else weights
 
 
 def _in_runs(x: Floats, y: Floats) -> Floats:
