@@ -35,7 +35,7 @@ def as_risk_ratio(ratio: npt.ArrayLike, kind: Kind, *, common: bool) -> Floats:
     if kind == "rr" or not common:
         return values
     root = np.sqrt(values)
-    return root if kind == "or" else (1 - 0.5**root) / (1 - 0.5 ** (1 / root))
+    return root if kind == "or" else np.asarray(np.expm1(-math.log(2) * root) / np.expm1(-math.log(2) / root))
 
 
 def e_value(
@@ -61,29 +61,7 @@ def e_value(
 
 def _of(risk_ratio: float) -> float:
     away = risk_ratio if risk_ratio >= 1 else 1 / risk_ratio
-    return away + math.sqrt(away * (away - 1))
-
-
-def bounding_factor(exposure: npt.ArrayLike, outcome: npt.ArrayLike) -> Floats:
-    """The most by which a confounder can distort a risk ratio: RR_EU RR_UD / (RR_EU + RR_UD - 1), broadcast.
-
-    exposure: risk ratio of exposure and confounder; outcome: of confounder and outcome; both >= 1. The E-value is
-    where both are equal and the factor is the risk ratio (Ding & VanderWeele 2016 Epidemiology 27:368).
-    """
-    first, second = np.asarray(exposure, dtype=float), np.asarray(outcome, dtype=float)
-    return np.asarray(first * second / (first + second - 1))
-
-
-def confounder_array(
-    risk_ratio: float, exposed: npt.ArrayLike, unexposed: npt.ArrayLike, effect: npt.ArrayLike
-) -> Floats:
-    """Risk ratio once a binary confounder is taken out: RR (p0 (g - 1) + 1) / (p1 (g - 1) + 1), broadcast.
-
-    exposed, unexposed: how common it is among them, p1 and p0; effect: its risk ratio with the outcome, g
-    (Schneeweiss 2006 Pharmacoepidemiol Drug Saf 15:291).
-    """
-    p1, p0, g = (np.asarray(value, dtype=float) for value in (exposed, unexposed, effect))
-    return np.asarray(risk_ratio * (p0 * (g - 1) + 1) / (p1 * (g - 1) + 1))
+    return away + math.sqrt(away) * math.sqrt(away - 1)  # of a product the largest ratios would be infinite
 
 
 def misclassified(
