@@ -223,7 +223,7 @@ class Told:
             named = dict.fromkeys(covariate_of(name) for name in design.names)
             given, more = f"{', '.join(named)}, as known before each interval", design.notes
             if self._certain:
-                more = (*more, f"{self._certain} tell some decisions for sure")
+                more = (*more, f"some values of {self._certain} leave no choice")
         how = f"clones censored on leaving, weighted for that and for end of observation given {given}"
         errors = "SE clustered by person, weights taken as given"
         if self.choices.se == "bootstrap":
@@ -251,7 +251,7 @@ class Told:
             return "not evaluable: deaths in one group only"
         for arm, name in enumerate(names):
             if self._least_effective(arm, horizon) < LEAST_ESS:
-                why = f" ({self._certain} tell some decisions for sure)" if self._certain else ""
+                why = f" (some values of {self._certain} leave no choice)" if self._certain else ""
                 return f"fail: effective number of people who follow '{name}' is under {LEAST_ESS:.0f}{why}"
         return "pass" if self.covariates is None else self._balanced(horizon)
 
