@@ -126,6 +126,14 @@ def test_prior_mme_is_the_mean_daily_dose_of_the_look_back(rows: list[tuple[Any,
     assert found == [pytest.approx(mean, abs=1e-9) if mean is not None else None, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("day", "year"), [(0, 1970.0), (14_610, 2010.0), (14_792, 2010.0 + 182 / 365.25), (-1461, 1966.0)]
+)
+def test_calendar_year_is_the_anchors_own_as_a_number(day: int, year: float) -> None:
+    anchors = ANCHORS.with_columns(day=pl.lit(day, pl.Int32))
+    assert values("calendar_year", sources(), anchors=anchors) == pytest.approx([year, year], abs=1e-9)
+
+
 def stay(start: int, end: int, person: int = 1) -> dict[str, Any]:
     return {"person_id": person, "start": start, "end": end}
 

@@ -72,11 +72,13 @@ def run(folder: Path, tables: dict[str, list[dict[str, Any]]], **settings: Any) 
     )  # fmt: skip
     outputs = {name: folder / f"out_{name}.parquet" for name in ("cohort", "person_time", "panel", "table_one")}
     outputs |= {"attrition": folder / "attrition.csv", "notes": folder / "cohort_notes.json"}
-    covariates = Covariates(baseline=["age", "sex", "copd", "benzodiazepine"], time_varying=["benzodiazepine"])
+    dropped = settings.pop("dropped", [])
+    baseline = settings.pop("baseline", ["age", "sex", "copd", "benzodiazepine"])
+    covariates = Covariates(baseline=baseline, time_varying=["benzodiazepine"])
     line = build_cohort(
         inputs, outputs,
         {"population": Population(**settings).model_dump(), "covariates": covariates.model_dump(),
-         "exposure": {"dose_bands": [20, 50, 90]},
+         "exposure": {"dose_bands": [20, 50, 90]}, "cohort": {"dropped_covariates": dropped},
          "study": "s", "cohort_name": "c"},
     )  # fmt: skip
     return line, outputs
@@ -182,6 +184,18 @@ def test_nobody_eligible_writes_empty_tables_and_says_why(tmp_path: Path) -> Non
     assert "no diagnosis matches the code list chronic_pain" in notes["warnings"][0]
     assert "first_observation" in notes["warnings"][0]
     assert pl.read_csv(outputs["attrition"])["persons_kept"].to_list()[-1] == 0
+
+
+def test_calendar_year_is_that_of_entry(tmp_path: Path) -> None:
+    _, outputs = run(tmp_path, people(12), baseline=["calendar_year", "sex"])
+    assert io.read_table(outputs["cohort"])["calendar_year"].unique().to_list() == [1970 + (START + 200) / 365.25]
+    assert not any("dropped" in cost for cost in io.read_json(outputs["notes"])["costs"])
+
+
+def test_a_calendar_year_dropped_is_said_so(tmp_path: Path) -> None:
+    _, outputs = run(tmp_path, people(12), baseline=["sex"], dropped=["calendar_year"])
+    said = "Covariate calendar year is dropped: dates are not actual (date_basis of the cohort)."
+    assert said in io.read_json(outputs["notes"])["costs"]
 
 
 def test_study_dates(tmp_path: Path) -> None:

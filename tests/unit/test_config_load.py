@@ -318,6 +318,11 @@ def test_two_cohorts_may_read_one_folder(tmp_path: Path) -> None:
     assert len(config(tmp_path, "cohorts: {a: {path: x}, b: {path: x}}\n").cohorts) == 2
 
 
+def test_calendar_year_is_no_time_varying_covariate(tmp_path: Path) -> None:
+    [message] = problems(tmp_path, f"{ONE}covariates: {{time_varying: [calendar_year]}}\n")
+    assert "covariates.time_varying: calendar_year goes up with time itself" in message
+
+
 def test_safe_harbor_contradicts_actual_dates(tmp_path: Path) -> None:
     text = "cohorts:\n  a: {path: x}\n  b: {path: y, date_basis: actual}\nprivacy: {safe_harbor: true}\n"
     message = problem(tmp_path, text)

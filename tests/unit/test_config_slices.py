@@ -140,6 +140,7 @@ def test_a_change_reaches_exactly_the_steps_that_read_it(section: str, keys: dic
 
 OF_A_COHORT: list[tuple[dict[str, Any], set[str]]] = [
     ({"country": "us"}, {"estimate_mortality"}),
+    ({"date_basis": "actual"}, {"ingest_cohort", "estimate_mortality"}),
     ({"reference_year": 2008}, {"estimate_mortality"}),
     ({"deaths_complete_until": "2020-01-31"}, {"emulate_trials", "estimate_new_user"}),
     ({"simulate": {"world": "null", "seed": 7}}, {"simulate_cohort"}),  # the files tell the rest, by their time
@@ -181,8 +182,18 @@ def test_a_step_declares_the_keys_of_a_section_that_it_reads_and_no_more(
 def test_a_slice_holds_what_is_declared_and_no_more() -> None:
     chosen = slice_of(config(), "build_cohort", "b")
     assert chosen["exposure"] == {"dose_bands": [20.0, 50.0, 90.0]}
-    assert set(chosen) == {"exposure", "population", "covariates", "study", "cohort_name"}
+    assert set(chosen) == {"exposure", "population", "covariates", "cohort", "study", "cohort_name"}
+    assert chosen["cohort"] == {"dropped_covariates": []}
     assert (chosen["study"], chosen["cohort_name"]) == ("study", "b")
+
+
+def test_calendar_year_stands_in_the_slices_of_cohorts_with_actual_dates_only() -> None:
+    """Cohort a has shifted dates, b actual ones; every step of a cohort hears the same."""
+    given = config(covariates={"baseline": ["age", "calendar_year"]})
+    for cohort, baseline, dropped in (("a", ["age"], ["calendar_year"]), ("b", ["age", "calendar_year"], [])):
+        for step in COHORT_STEPS:
+            assert slice_of(given, step, cohort).get("covariates", {}).get("baseline", baseline) == baseline
+        assert slice_of(given, "build_cohort", cohort)["cohort"]["dropped_covariates"] == dropped
 
 
 def test_the_string_is_canonical() -> None:

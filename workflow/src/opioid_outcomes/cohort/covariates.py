@@ -18,6 +18,7 @@ from opioid_outcomes.exposure import stays as inpatient
 from opioid_outcomes.exposure.drug_classes import fills_of_classes
 
 RECENT_DAYS = 30  # of hospital_days and new_diagnoses
+EPOCH, DAYS_PER_YEAR = 1970, 365.25
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ class Measured:
     costs: list[str] = field(default_factory=list)
 
 
+def dropped(names: list[str]) -> list[str]:
+    """What it costs that a cohort's dates are not actual: calendar terms mean nothing there (``config.slices``)."""
+    return [
+        f"Covariate {name.replace('_', ' ')} is dropped: dates are not actual (date_basis of the cohort)."
+        for name in names
+    ]
+
+
 def measure(
     anchors: pl.DataFrame, names: list[str], sources: Sources, lookback: int, *, of_code_lists: int | None = None
 ) -> Measured:
@@ -54,8 +63,9 @@ def measure(
 
     Code lists and drug classes are 1 if on record in [day - lookback, day), else 0; ``pain`` and measures are the
     last value there; ``prior_mme`` the mean MME/day over those days; ``hospital_days`` the days in hospital among the
-    last 30 (of the look-back), ``new_diagnoses`` the distinct codes first recorded in them; ``age``, ``sex`` and
-    further columns of persons belong to the person. A column of persons goes before a code list of the same name.
+    last 30 (of the look-back), ``new_diagnoses`` the distinct codes first recorded in them; ``calendar_year`` the
+    anchor's, with its fraction, which only actual dates have; ``age``, ``sex`` and further columns of persons belong
+    to the person. A column of persons goes before a code list of the same name.
     ``of_code_lists``: the look-back of code lists, where it is another. UserError names every unknown covariate.
     Cost: one as-of join per covariate.
     """
@@ -76,6 +86,8 @@ def measure(
             column = _mean_dose(result, name, sources, lookback)
         elif name == "hospital_days":
             column = _hospital_days(result, name, sources.stays, min(RECENT_DAYS, lookback))
+        elif name == shipped.CALENDAR_YEAR:
+            column = result.frame["day"].cast(pl.Float64) / DAYS_PER_YEAR + EPOCH
         elif name == "new_diagnoses":
             column = _new_diagnoses(result, name, sources.diagnoses, min(RECENT_DAYS, lookback))
         elif name in shipped.code_lists():

@@ -133,6 +133,9 @@ def contradictions(config: Config, problems: KeyProblems) -> None:
     if disclosure.profile == "none" and not (disclosure.reason or "").strip():
         fix = "say why nothing needs protecting (public or simulated data), or write profile: cms11"
         problems.add(("disclosure", "reason"), "profile none needs a reason", fix)
+    if shipped.CALENDAR_YEAR in config.covariates.time_varying:
+        what = "calendar_year goes up with time itself, whatever happens to people"
+        problems.add(("covariates", "time_varying"), what, "put it in covariates.baseline")
     for name, cohort in config.cohorts.items():
         if config.privacy.safe_harbor and cohort.date_basis == "actual":
             fix = "Safe Harbor data hold no true dates: correct one of the two"

@@ -12,8 +12,9 @@ class Covariates(Section):
 
     baseline: list[str] = key(
         lambda: ["age", "sex"],
-        "Confounders at entry: age, sex, pain (last score), prior_mme, a shipped code list or drug class, "
-        "or any further column of persons. What treatment changes later does not belong here.",
+        "Confounders at entry: age, sex, pain (last score), prior_mme, calendar_year (where dates are actual), a "
+        "shipped code list or drug class, or any further column of persons. What treatment changes later does not "
+        "belong here.",
     )
     time_varying: list[str] = key(
         lambda: ["benzodiazepine", "hospital_days", "new_diagnoses"],

@@ -8,7 +8,8 @@ from pathlib import Path
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 # mme itself is the dose of person-time
-PERSON_COVARIATES = ("age", "sex", "pain", "prior_mme", "hospital_days", "new_diagnoses")
+CALENDAR_YEAR = "calendar_year"
+PERSON_COVARIATES = ("age", "sex", "pain", "prior_mme", "hospital_days", "new_diagnoses", CALENDAR_YEAR)
 
 
 @cache

@@ -13,7 +13,8 @@ from opioid_outcomes.config.model import Config
 
 WHOLE = tuple(Config.model_fields)
 
-# step -> dotted keys; `cohort` is the section of the step's own cohort, with `simulated` beside its keys
+# step -> dotted keys; `cohort` is the section of the step's own cohort, with `simulated` and `dropped_covariates`
+# beside its keys
 SLICES: dict[str, tuple[str, ...]] = {
     "simulate_cohort": ("cohort.path", "cohort.format", "cohort.simulate"),
     "ingest_cohort": (
@@ -70,6 +71,7 @@ SLICES: dict[str, tuple[str, ...]] = {
         "population",
         "covariates",
         "exposure.dose_bands",
+        "cohort.dropped_covariates",
     ),
     "describe_trajectories": (),
     "classify_trajectories": (
@@ -229,5 +231,9 @@ def _values(config: Config, cohort: str | None) -> dict[str, Any]:
     if cohort is not None:
         # whether the truth is known, for steps to which it is all one how a cohort was simulated
         simulated = values["cohorts"][cohort]["simulate"] is not None
-        values["cohort"] = values["cohorts"][cohort] | {"simulated": simulated}
+        basis, baseline = values["cohorts"][cohort]["date_basis"], values["covariates"]["baseline"]
+        dropped = [name for name in baseline if name == shipped.CALENDAR_YEAR and basis != "actual"]
+        # calendar terms are told of actual dates only (ANALYSES 3): elsewhere no step hears of them
+        values["covariates"]["baseline"] = [name for name in baseline if name not in dropped]
+        values["cohort"] = values["cohorts"][cohort] | {"simulated": simulated, "dropped_covariates": dropped}
     return values

@@ -129,6 +129,8 @@ def _covariates(config: Config) -> list[str]:
             "Predictors of long-term use are as known on the eve of starting instead, conditions from all that is "
             "recorded before it."
         )
+    if "calendar_year" in c.baseline and any(one.date_basis != "actual" for one in config.cohorts.values()):
+        told.append("Calendar year is dropped in cohorts whose dates are not actual.")
     if c.time_varying:
         told.append(
             f"Covariates updated every 30 days in the panel are {listed([plain(name) for name in c.time_varying])}."

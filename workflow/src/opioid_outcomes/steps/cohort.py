@@ -66,7 +66,8 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     io.write_table(time, outputs["person_time"], PERSON_TIME, calendar=calendar)
     io.write_table(months, outputs["panel"], PANEL, calendar=calendar)
     io.write_frame(table_one.build(cohort, time, wanted.baseline, exposure), outputs["table_one"])
-    costs = measured.costs + (use_at_time_zero(cohort, tables["opioid_use"]) if exposure == "baseline" else [])
+    costs = [*measured.costs, *covariates.dropped(settings["cohort"]["dropped_covariates"])]
+    costs += use_at_time_zero(cohort, tables["opioid_use"]) if exposure == "baseline" else []
     by_arm = deaths_by_arm(cohort, status, exposure, before_first)
     io.write_json(outputs["notes"], notes(found, exposure, costs, population) | {"deaths_by_arm": by_arm})
     return f"{cohort.height:,} of {tables['persons'].height:,} people eligible, {int(cohort['death'].sum()):,} deaths"

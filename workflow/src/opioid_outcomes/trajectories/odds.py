@@ -22,7 +22,7 @@ FEWEST_WITH_LABEL = 11
 OTHER = "other"
 SEPARATION = "separation"
 # What one of a number is; of others a unit
-UNITS = {"age": "year", "pain": "point", "prior_mme": "MME/day"}
+UNITS = {"age": "year", "pain": "point", "prior_mme": "MME/day", "calendar_year": "year"}
 # ANALYSES 4: people of the smaller outcome per column of the regression, below which it is said, and below which
 # there is no estimate (Vittinghoff & McCulloch 2007 Am J Epidemiol 165:710; de Jong et al. 2019 Stat Med 38:1601 for
 # several classes)
