@@ -9,6 +9,8 @@ import pytest
 
 from opioid_outcomes.causal.bias import (
     as_risk_ratio,
+    bounding_factor,
+    confounder_array,
     difference_bounds,
     e_value,
     misclassified,
@@ -59,9 +61,19 @@ def test_what_has_no_e_value(ratio: float, low: float | None, high: float | None
 
 
 def test_a_confounder_as_strong_as_the_e_value_can_just_explain_the_ratio() -> None:
-    """The most it can distort is RR_EU RR_UD / (RR_EU + RR_UD - 1) (Ding & VanderWeele 2016 Epidemiology 27:368)."""
     strength = e_value(3.9).point
-    assert strength**2 / (2 * strength - 1) == pytest.approx(3.9)
+    assert float(bounding_factor(strength, strength)) == pytest.approx(3.9)
+    assert float(bounding_factor(strength - 0.1, strength)) < 3.9
+    for exposure, outcome in ((0.5, 0.5), (2.0, 0.9), (np.nan, 2.0)):
+        with pytest.raises(ValueError, match="at least 1"):
+            bounding_factor(exposure, outcome)
+
+
+def test_confounder_array_takes_out_a_planted_confounder() -> None:
+    """No effect; the confounder triples the risk, in 60 % of the exposed and 20 % of others: RR 2.2 / 1.4, then 1."""
+    observed = (0.6 * 3 + 0.4) / (0.2 * 3 + 0.8)
+    grid = confounder_array(observed, np.array([[0.2], [0.6]]), 0.2, np.array([1.0, 3.0]))
+    np.testing.assert_allclose(grid, [[observed, observed], [observed, 1.0]])
 
 
 def test_ratios_of_any_size_have_a_finite_e_value() -> None:

@@ -64,6 +64,31 @@ def _of(risk_ratio: float) -> float:
     return away + math.sqrt(away) * math.sqrt(away - 1)  # of a product the largest ratios would be infinite
 
 
+def bounding_factor(exposure: npt.ArrayLike, outcome: npt.ArrayLike) -> Floats:
+    """The most by which a confounder can distort a risk ratio: RR_EU RR_UD / (RR_EU + RR_UD - 1), broadcast.
+
+    exposure: risk ratio of exposure and confounder; outcome: of confounder and outcome; both >= 1. The E-value is
+    where both are equal and the factor is the risk ratio (Ding & VanderWeele 2016 Epidemiology 27:368). ValueError
+    where one is not: turn protective ones over.
+    """
+    first, second = np.asarray(exposure, dtype=float), np.asarray(outcome, dtype=float)
+    if not ((first >= 1).all() and (second >= 1).all()):
+        raise ValueError("risk ratios of a confounder must be at least 1")
+    return np.asarray(first * second / (first + second - 1))
+
+
+def confounder_array(
+    risk_ratio: float, exposed: npt.ArrayLike, unexposed: npt.ArrayLike, effect: npt.ArrayLike
+) -> Floats:
+    """Risk ratio once a binary confounder is taken out: RR (p0 (g - 1) + 1) / (p1 (g - 1) + 1), broadcast.
+
+    exposed, unexposed: how common it is among them, p1 and p0; effect: its risk ratio with the outcome, g
+    (Schneeweiss 2006 Pharmacoepidemiol Drug Saf 15:291).
+    """
+    p1, p0, g = (np.asarray(value, dtype=float) for value in (exposed, unexposed, effect))
+    return np.asarray(risk_ratio * (p0 * (g - 1) + 1) / (p1 * (g - 1) + 1))
+
+
 def misclassified(
     observed: npt.ArrayLike, total: npt.ArrayLike, *, sensitivity: npt.ArrayLike, specificity: npt.ArrayLike
 ) -> Floats:
