@@ -24,6 +24,7 @@ from opioid_outcomes.mortality.contrasts import ON_OFF, Exposure, Missing
 from opioid_outcomes.mortality.current_use import UNKNOWN
 from opioid_outcomes.survival import binary_regression, cox
 from opioid_outcomes.survival.binary_regression import RegressionFailure
+from opioid_outcomes.survival.products import row_blocks
 from opioid_outcomes.survival.risk_sets import Floats
 
 ANALYSIS = "mortality.msm"
@@ -182,10 +183,15 @@ def _reason(failure: RegressionFailure | cox.CoxFailure) -> str:
     return f"{failure.reason} ({named})" if named else failure.reason
 
 
-def outcome_columns(design: made_of.Design) -> tuple[Floats, list[str]]:
-    """Use, its history and covariates at entry, of each row, and their names."""
-    x = np.column_stack([design.treated, design.recent, design.earlier, design.people[design.person]])
-    return x, [USE, RECENT, EARLIER, *design.people_names]
+def outcome_columns(design: made_of.Design, *, varying: bool = False) -> tuple[Floats, list[str]]:
+    """Use, its history and covariates at entry (and those that vary) of each row, and their names."""
+    d = design
+    names = [USE, RECENT, EARLIER, *d.people_names, *(d.varying_names if varying else ())]
+    x = np.empty((len(d.person), len(names)))
+    for r in row_blocks(*x.shape):
+        parts = [d.treated[r], d.recent[r], d.earlier[r], d.people[d.person[r]]]
+        x[r] = np.column_stack([*parts, d.varying[r].astype(np.float64)] if varying else parts)
+    return x, names
 
 
 def fit_cox(design: made_of.Design, weights: Floats | None, x: Floats, names: list[str]) -> cox.CoxFit:
@@ -222,9 +228,9 @@ def hazard_ratio(design: made_of.Design, weights: Floats, window: str, notes: li
 def conditional(design: made_of.Design, window: str = "") -> Estimate:
     """The unweighted model given time-varying covariates: what treatment changes is adjusted away. Descriptive."""
     row = _row(design, ON_OFF.label, "log_hr", window, method="adjusted_full")
-    x, names = outcome_columns(design)
+    x, names = outcome_columns(design, varying=True)
     try:
-        fitted = fit_cox(design, None, np.column_stack([x, design.varying]), [*names, *design.varying_names])
+        fitted = fit_cox(design, None, x, names)
     except cox.CoxFailure as failure:
         return replace(row, gate=f"not evaluable: {_reason(failure)}")
     about = (
@@ -336,8 +342,11 @@ def pooled_risks(
 ) -> ms.Standardised:
     """Standardised risks [always, never] at the horizons, from the weighted pooled model of hazards by period."""
     d = design
-    x = np.column_stack([d.time[d.period], d.treated, d.recent, d.earlier, d.people[d.person]])
     names = [*(f"time {j + 1}" for j in range(d.time.shape[1])), USE, RECENT, EARLIER, *d.people_names]
+    x = made_of.stacked(
+        len(d.person), len(names),
+        lambda r: [d.time[d.period[r]], d.treated[r], d.recent[r], d.earlier[r], d.people[d.person[r]]],
+    )  # fmt: skip
     lived = np.where(d.died == 1, float(PERIOD_DAYS), d.stop - d.start)
     fit = binary_regression.fit(
         x, d.died, names=names, weights=weights, cluster=d.person, link="cloglog", redundant="drop",

@@ -6,17 +6,21 @@ day. Whether somebody used within a period cannot be asked of these rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from opioid_outcomes.causal.time_varying_weights import Weights, censoring_weights, treatment_weights
 from opioid_outcomes.cohort.panel import PERIOD_DAYS
 from opioid_outcomes.contracts.derived import PANEL
 from opioid_outcomes.survival import design_matrix, splines
+from opioid_outcomes.survival.products import row_blocks
 from opioid_outcomes.survival.risk_sets import Floats, Ints
+
+Singles = npt.NDArray[np.float32]  # of what only regressions read: half the memory of a large panel
 
 RECENT_PERIODS = 6  # periods before the present one that "recent use" counts
 EARLIER_PERIODS = 18  # before those, that "earlier use" counts: harm that builds up over more than half a year
@@ -48,7 +52,7 @@ class Design:
     earlier: Floats
     people: Floats
     people_names: tuple[str, ...]
-    varying: Floats
+    varying: Singles
     varying_names: tuple[str, ...]
     time: Floats
     notes: tuple[str, ...]
@@ -140,17 +144,26 @@ def build(rows: pl.DataFrame, baseline: Sequence[str], time_varying: Sequence[st
     )  # fmt: skip
 
 
-def _varying(values: pl.DataFrame, names: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:
+def _varying(values: pl.DataFrame, names: Sequence[str]) -> tuple[Singles, tuple[str, ...]]:
     """Their design; dose on a log scale, pain curved, and with a curve of its own where it was just recorded."""
     made = design_matrix.build(values.with_columns(pl.col("last_mme").log1p()), names, missing="indicator")
     if "pain" not in made.names:
-        return made.x, made.names
+        return made.x.astype(np.float32), made.names
     pain = made.x[:, made.names.index("pain")]
     more, more_names = [pain**2], ["pain squared"]
     if RECORDED in made.names:
         now = made.x[:, made.names.index(RECORDED)] > 0
         more, more_names = [*more, pain * now, pain**2 * now], [*more_names, *IF_RECORDED]
-    return np.column_stack([made.x, *more]), (*made.names, *more_names)
+    x = stacked(len(made.x), made.x.shape[1] + len(more), lambda r: [made.x[r], *(column[r] for column in more)])
+    return x, (*made.names, *more_names)
+
+
+def stacked(rows: int, columns: int, of: Callable[[slice], Sequence[Floats | Singles]]) -> Singles:
+    """Columns side by side, told for a block of rows at a time, so that none is held twice."""
+    x = np.empty((rows, columns), dtype=np.float32)
+    for block in row_blocks(rows, columns):
+        x[block] = np.column_stack(of(block))
+    return x
 
 
 def carried(rows: pl.DataFrame, names: Sequence[str], at_entry: Sequence[str]) -> pl.DataFrame:
@@ -196,10 +209,13 @@ def weigh(design: Design) -> MadeWeights:
     d = design
     names = [f"time {j + 1}" for j in range(d.time.shape[1])]
     given = [*names, "past use", "recent use", "earlier use", *d.people_names]
-    x = np.column_stack(
-        [d.treated, d.time[d.period], d.past, d.recent, d.earlier, d.people[d.person], d.varying],
-    )
     of = ["present use", *given, *d.varying_names]
+    x = stacked(
+        len(d.person), len(of),
+        lambda r: [
+            d.treated[r], d.time[d.period[r]], d.past[r], d.recent[r], d.earlier[r], d.people[d.person[r]], d.varying[r]
+        ],
+    )  # fmt: skip
     p = 1 + len(given)
     apart = _enough(d, len(of))
     treatment = treatment_weights(
