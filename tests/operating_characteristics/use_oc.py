@@ -9,6 +9,7 @@ from found import Found, normal
 
 from opioid_outcomes.survival import cox, smr
 from opioid_outcomes.survival.life_table import LifeTable
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 PEOPLE, END = 1500, 1460
 NEVER = 10**6
@@ -144,11 +145,11 @@ TABLE = LifeTable(
 def ratio_to_population(rng: np.random.Generator) -> list[Found]:
     """Deaths over those expected at the rates of a table by age and sex; and at those of the age at entry, for ever."""
     age, male = rng.uniform(45, 75, PEOPLE), (rng.random(PEOPLE) < 0.5).astype(np.int64)
-    born = -age * smr.DAYS_PER_YEAR
+    born = -age * DAYS_PER_YEAR
     pieces = smr.at_birthdays(np.zeros(PEOPLE), rng.uniform(900, 3000, PEOPLE), born)
     rates = TABLE.rates.ravel()
     hazard = SMR * rates[TABLE.cells(pieces.age.astype(float), male[pieces.row], np.full(len(pieces.row), 2010))]
-    death = deaths(pieces.row, pieces.stop - pieces.start, hazard / smr.DAYS_PER_YEAR, rng)
+    death = deaths(pieces.row, pieces.stop - pieces.start, hazard / DAYS_PER_YEAR, rng)
     kept = lived(pieces.row, death)
     stop = np.zeros(PEOPLE)
     np.maximum.at(
@@ -157,7 +158,7 @@ def ratio_to_population(rng: np.random.Generator) -> list[Found]:
     observed = int((~np.isnan(death[kept])).sum())
     right = float(smr.expected(np.zeros(PEOPLE), stop, born, male, TABLE, year=2010).sum())
     at_entry = rates[TABLE.cells(np.floor(age), male, np.full(PEOPLE, 2010))]
-    frozen = float((at_entry * stop / smr.DAYS_PER_YEAR).sum())
+    frozen = float((at_entry * stop / DAYS_PER_YEAR).sum())
     found = []
     for name, expected in (("age as it rises, exact limits", right), ("age at entry for ever", frozen)):
         ratio = smr.standardised_mortality_ratio(observed, expected)

@@ -16,9 +16,10 @@ from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.canonical import PERSONS
 from opioid_outcomes.exposure import stays as inpatient
 from opioid_outcomes.exposure.drug_classes import fills_of_classes
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 RECENT_DAYS = 30  # of hospital_days and new_diagnoses
-EPOCH, DAYS_PER_YEAR = 1970, 365.25
+EPOCH = 1970
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from opioid_outcomes.cohort import covariates as cov
-from opioid_outcomes.cohort.eligibility import DAYS_PER_YEAR
 from opioid_outcomes.contracts.derived import PANEL
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 PERIOD_DAYS = 30
 

@@ -11,10 +11,10 @@ import polars as pl
 
 from opioid_outcomes.exposure.stretches import Array
 from opioid_outcomes.exposure.windows import reaches
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 ALL, WITHOUT = "all", "without repaired"
 THRESHOLDS = (50, 90)  # MME/day: CDC 2016 and 2022 ask for care from 50 on, CDC 2016 for justification from 90 on
-DAYS_PER_YEAR = 365.25
 COLUMNS = {
     "fills_used": pl.String, "persons": pl.Int64, "person_years": pl.Float64, "mean_mme": pl.Float64,
     "share_50": pl.Float64, "share_90": pl.Float64, "persons_50": pl.Int64, "persons_90": pl.Int64,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from opioid_outcomes.cohort.eligibility import DAYS_PER_YEAR, TOP_CODED_AGE, ages
+from opioid_outcomes.cohort.eligibility import TOP_CODED_AGE, ages
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 HALF_A_YEAR = 0.5 * DAYS_PER_YEAR
 COMPLETED = "ages are completed years, so half a year is added"

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-DAYS_PER_YEAR = 365.25
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from opioid_outcomes.config import shipped
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.mortality.contrasts import Exposure, main_contrast
-from opioid_outcomes.mortality.person_years import DAYS_PER_YEAR, Amount, amount
+from opioid_outcomes.mortality.person_years import Amount, amount
 from opioid_outcomes.survival import life_table
 from opioid_outcomes.survival.life_table import LifeTable, LifeTableFailure
 from opioid_outcomes.survival.smr import excess_rate, expected, standardised_mortality_ratio
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 ANALYSIS = "mortality.smr"
 POPULATION = "general population"

@@ -9,9 +9,10 @@ import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality.contrasts import Contrast, Exposure, main_contrast
-from opioid_outcomes.mortality.person_years import DAYS_PER_YEAR, Amount
+from opioid_outcomes.mortality.person_years import Amount
 from opioid_outcomes.survival.smr import at_birthdays
 from opioid_outcomes.survival.standardised import StandardisedRate, direct, log_ratio
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 METHOD = "standardised"
 LOWER_BOUNDS = (0, 35, 45, 55, 65, 75, 85)

@@ -13,10 +13,10 @@ from opioid_outcomes.causal.risks import ARMS, Risks
 from opioid_outcomes.causal.weighted_risk import CensoringRows, Estimand, risks
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality.contrasts import Missing
-from opioid_outcomes.mortality.person_years import DAYS_PER_YEAR
 from opioid_outcomes.mortality.trial_arms import Trim, Weighting
 from opioid_outcomes.survival import cox, normal
 from opioid_outcomes.survival.risk_sets import Floats
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 ANALYSIS = "mortality.new_user"
 CONTRASTS = {

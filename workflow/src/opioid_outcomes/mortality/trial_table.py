@@ -12,13 +12,10 @@ import polars as pl
 
 from opioid_outcomes.cohort import causes, codelists
 from opioid_outcomes.cohort.covariates import Sources, measure
-from opioid_outcomes.cohort.eligibility import (
-    DAYS_PER_YEAR,
-    TOP_CODED_AGE,
-    TREATMENT_LIST,
-)
+from opioid_outcomes.cohort.eligibility import TOP_CODED_AGE, TREATMENT_LIST
 from opioid_outcomes.contracts.derived import TRIALS
 from opioid_outcomes.mortality.index_dates import histories, index_dates
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 # Look-back of conditions, in days: whatever is on record, as chronic ones are not coded every half year
 EVER = 2**31 - 1

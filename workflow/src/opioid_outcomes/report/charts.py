@@ -8,9 +8,9 @@ from typing import Any
 
 from opioid_outcomes.report.drawing import EXPOSED, INK, PALETTE, QUIET, REFERENCE, WIDTH, values
 from opioid_outcomes.report.words import counts, number, percent, present
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 Rows = list[dict[str, Any]]
-DAYS_PER_YEAR = 365.25
 COLUMNS = 2  # panels side by side
 EXPOSED_GROUPS = ("on", "baseline user", "escalate", "new users", "start and stay", "taper")
 UNEXPOSED_GROUPS = ("off", "non user", "maintain", "comparators", "never")

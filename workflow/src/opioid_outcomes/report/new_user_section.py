@@ -33,6 +33,7 @@ from opioid_outcomes.report.words import (
     person_years,
     present,
 )
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -267,7 +268,7 @@ def curve_words(panel: str, rows: Rows) -> str:
     for group in charts.exposed_first(row["group"] for row in rows):
         own = [row for row in rows if row["group"] == group]
         day = own[-1]["day"]
-        parts.append(f"{group} {survival_section.survival_at(own, day)} at {day / charts.DAYS_PER_YEAR:.1f} years")
+        parts.append(f"{group} {survival_section.survival_at(own, day)} at {day / DAYS_PER_YEAR:.1f} years")
     return f"{panel}: {', '.join(parts)}."
 
 

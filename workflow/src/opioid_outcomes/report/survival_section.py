@@ -9,6 +9,7 @@ from opioid_outcomes.report.document import Block, Figure, Notice, Paragraph, Ta
 from opioid_outcomes.report.drawing import svg
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import MISSING, listed, number, percent, present
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 Rows = list[dict[str, Any]]
 # A curve's tail rests on few people; Pocock, Clayton & Altman 2002 (Lancet 359:1686) advise to stop before it.
@@ -130,7 +131,7 @@ def _words(cohort: str, rows: Rows) -> str:
     for group in dict.fromkeys(row["group"] for row in rows):
         own = [row for row in rows if row["group"] == group]
         day = own[-1]["day"]
-        parts.append(f"{group} {survival_at(own, day)} at {day / charts.DAYS_PER_YEAR:.1f} years")
+        parts.append(f"{group} {survival_at(own, day)} at {day / DAYS_PER_YEAR:.1f} years")
     return f"{cohort}: survival {', '.join(parts)}."
 
 

@@ -10,12 +10,12 @@ from scipy.special import ndtri
 from opioid_outcomes.simulate.care import Care, Fills
 from opioid_outcomes.simulate.people import People
 from opioid_outcomes.simulate.world import STOPPING_DAYS, World
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 CARRY_OVER_DAYS = 30
 BASE_PER_YEAR = 0.017  # at age 60, pain 5, none of the conditions
 REGISTRY_DAYS = 30  # deaths this long after the last observed day still reach some records
 CHUNK = 1000
-DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True)

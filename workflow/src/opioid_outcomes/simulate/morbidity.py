@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from opioid_outcomes.simulate.care import Care, Fills
-from opioid_outcomes.simulate.deaths import CARRY_OVER_DAYS, CHUNK, DAYS_PER_YEAR
+from opioid_outcomes.simulate.deaths import CARRY_OVER_DAYS, CHUNK
 from opioid_outcomes.simulate.people import CONDITIONS, People
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 AGAIN_DAYS = 80  # days between codes of a chronic condition, and up to 40 more: two in any 240 days
 NEW_PER_YEAR = {  # at age 55; half as many ten years before

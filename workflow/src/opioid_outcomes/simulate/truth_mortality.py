@@ -10,6 +10,7 @@ import numpy as np
 from opioid_outcomes.simulate import deaths, futures, morbidity
 from opioid_outcomes.simulate.cohort import Cohort
 from opioid_outcomes.simulate.futures import DOES_NOT, STARTS, Futures
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 HORIZONS = (180, 365)
 Row = dict[str, Any]
@@ -125,7 +126,7 @@ def _msm(cohort: Cohort) -> Iterator[Row]:
     ill = (world.susceptible.on, world.susceptible.off) if world.susceptible else (0.0, 0.0)
     for day in HORIZONS:
         always, never = (
-            1 - chance * np.exp(-susceptible / deaths.DAYS_PER_YEAR * day) - (1 - chance) * np.exp(-base * ratio * day)
+            1 - chance * np.exp(-susceptible / DAYS_PER_YEAR * day) - (1 - chance) * np.exp(-base * ratio * day)
             for ratio, susceptible in zip((world.hazard_ratio, 1.0), ill, strict=True)
         )
         for scale, truth in (

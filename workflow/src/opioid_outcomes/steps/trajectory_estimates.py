@@ -10,7 +10,6 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.cohort.covariates import Sources, measure
-from opioid_outcomes.cohort.eligibility import DAYS_PER_YEAR
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.trajectories import Trajectories
 from opioid_outcomes.contracts import estimates
@@ -23,6 +22,7 @@ from opioid_outcomes.trajectories.long_term_use import NewUsers, long_term_use, 
 from opioid_outcomes.trajectories.odds import Missing
 from opioid_outcomes.trajectories.predictors import class_membership
 from opioid_outcomes.trajectories.taper import taper
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 TABLES = (
     "trajectories", "person_time", "cohort", "panel", "dose_events", "long_term", "daily_dose", "observation",

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from opioid_outcomes.survival.life_table import LifeTable, Whole
 from opioid_outcomes.survival.risk_sets import Floats
+from opioid_outcomes.units import DAYS_PER_YEAR
 
-DAYS_PER_YEAR = 365.25
 AT_ONCE = 250_000  # rows split at a time: some 100 MB
 EPOCH = np.datetime64("1970-01-01")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from opioid_outcomes.trajectories.monthly import MONTH_DAYS, followed, monthly_dose
-
-DAYS_PER_YEAR = 365.25
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 
 def dose_distribution(person_time: pl.DataFrame) -> pl.DataFrame:

@@ -13,10 +13,10 @@ import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.trajectories.monthly import MIN_DAYS, MONTH_DAYS, monthly_dose
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 ANALYSIS = "trajectory.drift"
 CONTRAST = "per year on opioids"
-DAYS_PER_YEAR = 365.25
 # Months of known dose with which a person has a slope that says anything of the dose's course, and of pain
 FEWEST_MONTHS = 6
 FEWEST_PAIN_MONTHS = 3

@@ -14,6 +14,7 @@ from opioid_outcomes.counts import about
 from opioid_outcomes.exposure.stretches import merge_equal
 from opioid_outcomes.survival import incidence
 from opioid_outcomes.survival.kaplan_meier import log_log_limits
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 ANALYSIS = "trajectory.taper"
 CAUSES = ("relapse", "stopped", "death")
@@ -25,7 +26,6 @@ RELAPSE_DAYS = 7
 # A dose this near the old one, relatively, is the old one: means of days are not exact
 ROUNDING = 1e-6
 FEWEST_PERSONS = 10
-DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True)

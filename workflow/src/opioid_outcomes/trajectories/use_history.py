@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from opioid_outcomes.trajectories.distribution import DAYS_PER_YEAR
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 STATES = ("on", "recent", "former", "never", "treatment", "unknown")
 FIRST_USE = {"new": 1, "prevalent": 0, "not_known": None}
