@@ -191,8 +191,9 @@ def residuals(rows: Rows, eta: Floats, link: Link) -> Floats:
 
 def with_intercept(rows: Rows) -> Floats:
     """The design as it was given, (n, p), a copy."""
-    columns = np.asarray(rows.x, dtype=np.float64)
-    return np.column_stack([np.ones(len(columns)), columns]) if rows.intercept else columns
+    found = np.ones((len(rows.x), int(rows.intercept) + rows.x.shape[1]))
+    found[:, int(rows.intercept) :] = rows.x
+    return found
 
 
 def meat(design: Design, eta: Floats, link: Link) -> Floats:

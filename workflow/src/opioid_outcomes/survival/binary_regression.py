@@ -63,7 +63,9 @@ class BinaryFit:
     def scores(self) -> Floats:
         """What each row adds to the score, (n, p), with its weight; they sum to 0 (to the penalty's slope if any)."""
         residual = blocks.residuals(self.rows, self.linear_predictor, self.link)
-        return blocks.with_intercept(self.rows) * residual[:, None]
+        found = blocks.with_intercept(self.rows)
+        found *= residual[:, None]
+        return found
 
     def influence(self) -> Floats:
         """What each row, with its weight, adds to the coefficients, (n, p)."""
