@@ -43,4 +43,17 @@ def test_groups_are_told_without_intent_and_opioid_overdose_is_always_among_them
     assert causes.groups_in(some) == {"cancer": None, "opioid overdose": None, "unknown cause": None}
     told = causes.groups_in(pl.Series(["overdose, drug not recorded", "cancer"]))
     assert told["opioid overdose"] == "the drugs of overdoses are not among the recorded causes"
-    assert causes.groups_in(pl.Series(["cancer"])) == {"cancer": None}
+    assert causes.groups_in(pl.Series(["cancer", "other overdose"])) == {
+        "opioid overdose": "no such death", "cancer": None, "other overdose": None,
+    }  # fmt: skip
+
+
+def test_nothing_is_told_of_opioid_overdose_where_contributing_causes_are_not_recorded() -> None:
+    """Also where nobody died of poisoning: that there is no such death is not known then."""
+    told = causes.groups_in(pl.Series(["cancer", None]), contributing=False)
+    assert told == {
+        "opioid overdose": "contributing causes are not recorded", "cancer": None, "unknown cause": None,
+    }  # fmt: skip
+    for values, recorded in (([None, None], False), ([" ", None], False), ([None, "I10"], True), ([], False)):
+        deaths = pl.DataFrame({"contributing": values}, schema={"contributing": pl.String})
+        assert causes.contributing_recorded(deaths) is recorded

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from opioid_outcomes.causal.weighted_risk import RiskFailure
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality import new_user as module
 from opioid_outcomes.mortality import trial_arms
@@ -103,6 +104,82 @@ def test_what_nobody_of_one_arm_has_is_left_out_and_said() -> None:
     assert row.estimate == pytest.approx(main(frame.drop_nulls("age")).estimate, rel=1e-9)
 
 
+CERTAIN = "not evaluable: propensity score: a covariate tells for sure who starts (age missing)"
+
+
+@pytest.mark.parametrize("weighting", ["overlap", "iptw", "att", "match"])
+def test_a_covariate_that_tells_who_starts_is_no_trimming(weighting: Any) -> None:
+    """Never missing in new users: of every twelfth comparator it is certain, too many to be left out in silence."""
+    many = (pl.int_range(pl.len()) % 12 == 0) & (pl.col("arm") == 0)
+    frame = dates(age=pl.when(~many).then("age"))
+    choices = replace(CHOICES, weighting=weighting)
+    few = (pl.int_range(pl.len()) % 200 == 0) & (pl.col("arm") == 0)
+    some = main(dates(age=pl.when(~few).then("age")), choices)
+    if weighting == "iptw":  # everybody is spoken of
+        assert some.gate == CERTAIN
+        return
+    crowd = (pl.int_range(pl.len()) % 6 == 0) & (pl.col("arm") == 0)
+    refused = rows(dates(age=pl.when(~crowd).then("age")), choices)
+    assert {row.gate for row in refused.values()} == {CERTAIN}
+    assert {(row.persons, row.person_years is None) for row in refused.values()} == {(2000, False)}
+    assert some.gate == "pass"
+    assert some.population.endswith("; without those of whom a covariate tells for sure who starts")
+    assert main(frame.drop_nulls("age"), choices).population.endswith(")")
+
+
+def test_horizons_to_which_few_are_followed_are_refused_and_the_hazard_ratio_is_of_the_longest_other() -> None:
+    """Eight people of one arm are followed past day 300; METHODS C6 asks for ten."""
+    frame = dates(6000, person_id=pl.int_range(pl.len())).with_columns(
+        row=pl.int_range(pl.len()).over("arm"), cut=pl.col("follow_up").clip(1, 300)
+    )
+    for past, gate in ((8, "not evaluable: fewer than 10 treated are followed to the horizon"), (400, "pass")):
+        new = (pl.col("arm") == 0) | (pl.col("row") < past)
+        few = frame.with_columns(
+            follow_up=pl.when(new).then("follow_up").otherwise("cut"),
+            event=pl.when(new | (pl.col("follow_up") <= 300)).then("event").otherwise(0),
+        )
+        found = rows(few)
+        for method in ("overlap", "crude"):
+            assert found[method, "risk_difference", "0-365"].gate == gate
+            assert found[method, "rmst_days", "0-365"].gate == gate
+            assert found[method, "risk_ratio", "0-180"].gate == "pass"
+            longest = "0-365" if gate == "pass" else "0-180"
+            assert [key[2] for key in found if key[:2] == (method, "log_hr")] == [longest]
+            assert found[method, "log_hr", longest].gate == "pass"
+
+
+def test_loss_to_follow_up_is_told_where_deaths_are_not_known_for_all() -> None:
+    for complete in (False, True):
+        found = rows(dates(), replace(CHOICES, deaths_complete=complete))
+        for row in found.values():
+            assert ("loss to follow-up is taken as uninformative" in row.note) is not complete
+            assert row.method == "crude" or "person-years count once per index date" in row.note
+
+
+def test_nobody_new_is_the_reason_before_nobody_else() -> None:
+    found = new_user("nsaid", dates(trial=pl.lit(0)).clear(), CHOICES).rows
+    assert {row.gate for row in found} == {"not evaluable: nobody in group 'new user'"}
+
+
+def test_an_arm_without_weight_is_nobody() -> None:
+    frame = dates(survey_weight=pl.when(pl.col("arm") == 1).then(1.0).otherwise(0.0))
+    found = new_user("non_user", frame, CHOICES).rows
+    assert {(row.gate, row.window) for row in found} == {
+        ("not evaluable: nobody in group 'non user'", window) for window in ("0-180", "0-365")
+    }
+
+
+def test_crude_rows_are_one_for_each_horizon_where_they_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise RiskFailure("no reason")
+
+    monkeypatch.setattr(module, "weighted_risks", fails)
+    found = rows(dates())
+    assert {key[2] for key in found if key[0] == "crude"} == {"0-180", "0-365"}
+    assert {(row.gate, row.persons) for row in found.values()} == {("not evaluable: no reason", 2000)}
+    assert len({row.events for row in found.values()}) == 2  # those of each horizon
+
+
 def test_horizons_beyond_follow_up_are_refused_one_by_one() -> None:
     found = rows(dates(), replace(CHOICES, horizons=[365, 3000]))
     assert found["overlap", "risk_difference", "0-365"].gate == "pass"
@@ -117,6 +194,11 @@ def test_constant_and_duplicated_covariates_change_nothing() -> None:
     row = main(more, replace(CHOICES, baseline=["age", "sex", "constant", "again"]))
     assert row.gate == "pass"
     assert row.estimate == pytest.approx(plain.estimate, rel=1e-6)
+    assert "not varying, left out: constant" in row.note
+    assert "covariates that repeat another say nothing more (again)" in row.note
+    turned = dates(again=pl.when(pl.col("sex") == "F").then(3.0).otherwise(1.0), aged=pl.col("age") * -12 + 5)
+    row = main(turned, replace(CHOICES, baseline=["age", "sex", "again", "aged"]))
+    assert "say nothing more (again, aged)" in row.note
 
 
 def test_nobody_at_all_is_a_row_with_the_reason_given() -> None:

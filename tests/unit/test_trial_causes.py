@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.mortality.new_user import outcomes_of
+from opioid_outcomes.mortality.new_user import of_causes, outcomes_of
 from opioid_outcomes.mortality.trial_causes import causes_of
 from opioid_outcomes.mortality.trial_estimates import Choices
 
@@ -136,6 +138,44 @@ def test_what_cannot_be_told_is_two_rows_that_say_so(change: dict, gate: str) ->
     assert {row.gate for row in found} == {gate}
     assert {row.outcome for row in found} == {"death:opioid overdose"}
     assert display.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("contributing", "why"), [(False, "contributing causes are not recorded"), (True, "no such death")]
+)
+def test_opioid_overdose_is_a_row_where_there_is_none(contributing: bool, why: str) -> None:
+    rows = trials(8, 4_000).with_columns(cause=pl.col("cause").replace(RECORDED["opioid overdose"], "cancer"))
+    found, _ = causes_of("non_user", rows, outcomes_of(rows), np.ones(rows.height), CHOICES, contributing=contributing)
+    for analysis in ("mortality.cause", "mortality.overdose_share"):
+        assert value(found, analysis, "opioid overdose").gate == f"not evaluable: {why}"
+    assert value(found, "mortality.cause", "cancer").gate == "pass"
+
+
+def test_a_comparison_without_an_arm_is_two_rows_that_say_so() -> None:
+    rows = trials(9, 400).with_columns(arm=pl.lit(0))
+    found, display = of_causes("non_user", rows, CHOICES)
+    assert [(row.analysis, row.gate) for row in found] == [
+        ("mortality.cause", "not evaluable: nobody in group 'new user'"),
+        ("mortality.overdose_share", "not evaluable: nobody in group 'new user'"),
+    ]
+    assert display.is_empty()
+    found, _ = of_causes("nsaid", rows.clear(), CHOICES, nobody="no opioid exposure is recorded")
+    assert {(row.contrast, row.gate) for row in found} == {
+        ("new user vs nsaid", "not evaluable: no opioid exposure is recorded")
+    }
+
+
+def test_no_cause_is_told_of_a_time_to_which_nine_are_followed() -> None:
+    rows = trials(10, 6_000).with_columns(
+        follow_up=pl.when(pl.int_range(pl.len()) % 1500 == 0).then(500).otherwise(pl.col("follow_up").clip(1, 300)),
+    )
+    rows = rows.with_columns(event=pl.when(pl.col("follow_up") < 300).then("event").otherwise(0))
+    choices = replace(CHOICES, horizons=[180, 365])
+    found, display = causes_of("non_user", rows, outcomes_of(rows), np.ones(rows.height), choices)
+    far = {row.gate for row in found if row.window == "0-365"}
+    assert len(far) == 1
+    assert "are followed to the horizon" in far.pop()
+    assert set(display["window"]) == {"0-180"}
 
 
 def test_overdoses_of_unrecorded_drugs_are_not_opioid_overdoses() -> None:

@@ -23,6 +23,7 @@ INTENTS = (
     (r"^Y1", "undetermined intent"),
 )
 OPIOID_OVERDOSE = "opioid overdose"
+NO_CONTRIBUTING = "contributing causes are not recorded"
 
 
 def group(cause: pl.Expr, contributing: pl.Expr) -> pl.Expr:
@@ -66,16 +67,26 @@ def _intent(underlying: pl.Expr) -> pl.Expr:
     return result
 
 
-def groups_in(causes: pl.Series) -> dict[str, str | None]:
+def contributing_recorded(deaths: pl.DataFrame) -> bool:
+    """Whether any of the deaths (canonical) has a contributing cause: if none has, they are not recorded."""
+    return bool(deaths.select((_plain(pl.col("contributing")) != "").fill_null(value=False).any()).item())
+
+
+def groups_in(causes: pl.Series, *, contributing: bool = True) -> dict[str, str | None]:
     """The cause groups of some deaths (null is unknown), and for one that cannot be told apart, why; null else.
 
-    Where overdoses are recorded but never their drugs, opioid overdose is among them, with that reason.
+    Opioid overdose is always among them, with a reason where the cohort's contributing causes are not recorded (then of
+    no poisoning can it be known), where the drugs of the overdoses among these deaths are not, and where there is none.
     """
     found = sorted(causes.to_frame("cause").select(main_group(pl.col("cause"))).to_series().unique())
     groups: dict[str, str | None] = dict.fromkeys(found)
-    told_apart = bool(set(found) & set(OVERDOSES[:2]))
-    if not told_apart and OVERDOSES[2] in found:
-        groups = {OVERDOSES[0]: "the drugs of overdoses are not among the recorded causes", **groups}
+    overdose, other, unclear = OVERDOSES
+    if not contributing:
+        return {overdose: NO_CONTRIBUTING} | {name: why for name, why in groups.items() if name != overdose}
+    if overdose not in found:
+        silent = unclear in found and other not in found
+        why = "the drugs of overdoses are not among the recorded causes" if silent else "no such death"
+        groups = {overdose: why, **groups}
     return groups
 
 

@@ -20,7 +20,16 @@ from opioid_outcomes.mortality.adherence_balance import Judged, balanced, effect
 from opioid_outcomes.mortality.intervals import INTERVAL_DAYS
 from opioid_outcomes.mortality.new_user import Compared, by_horizon, every_mth_comparator, population
 from opioid_outcomes.mortality.trial_arms import words
-from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, hazard_row, risk_rows, template, weighted_risks
+from opioid_outcomes.mortality.trial_estimates import (
+    UNINFORMATIVE,
+    Choices,
+    Outcomes,
+    hazard_row,
+    longest_evaluable,
+    risk_rows,
+    template,
+    weighted_risks,
+)
 from opioid_outcomes.survival import incidence
 from opioid_outcomes.survival.binary_regression import RegressionFailure
 from opioid_outcomes.survival.risk_sets import Floats
@@ -43,15 +52,16 @@ def as_treated(comparator: str, compared: Compared, choices: Choices, intervals:
     if compared.arms is None or compared.trials is None or compared.outcomes is None:
         return []
     row = template(
-        comparator, f"{choices.weighting}_as_treated", population(choices, compared.trials),
+        comparator, f"{choices.weighting}_as_treated", population(choices, compared.trials, compared.arms.restricted),
         "while new users stay on and comparators off opioids (as treated), weighted for leaving by what was known when"
         " each 30-day interval began; "
-        + ERRORS[choices.standard_error],
+        + f"{ERRORS[choices.standard_error]}; {UNINFORMATIVE}",
     )  # fmt: skip
     final, outcomes = compared.arms.final, compared.outcomes
     enough = [h for h in choices.horizons if min(keeping(compared.trials, outcomes, final, h)) >= FEWEST_EFFECTIVE]
     later = replace(choices, horizons=[h for h in choices.horizons if h not in enough])
-    refused = by_horizon(replace(row, gate=f"not evaluable: {TOO_FEW}"), later)
+    followed = until_left(outcomes, compared.trials["as_treated_until"])
+    refused = by_horizon(replace(row, gate=f"not evaluable: {TOO_FEW}"), later, followed, final > 0)
     return (_within(row, compared, replace(choices, horizons=enough), intervals) if enough else []) + refused
 
 
@@ -96,9 +106,7 @@ def _within(row: Estimate, compared: Compared, choices: Choices, intervals: Inte
     except RegressionFailure as failure:
         named = words(failure.columns)
         return by_horizon(replace(row, gate=f"not evaluable: weights for leaving: {failure.reason}{named}"), choices)
-    followed = replace(
-        outcomes, time=np.minimum(outcomes.time, kept.left), event=outcomes.event * (kept.left >= outcomes.time)
-    )
+    followed = until_left(outcomes, trials["as_treated_until"])
     weighed: tuple[Floats | None, Sequence[str], Floats, Estimand] = (None, (), final, "given")
     if choices.weighting != "match":  # matched pairs are taken as they are
         weighed = (x, names, arms.base[chosen] * base, choices.weighting)
@@ -109,8 +117,16 @@ def _within(row: Estimate, compared: Compared, choices: Choices, intervals: Inte
         return by_horizon(replace(row, gate=f"not evaluable: {failure.reason}"), choices)
     gates = {f"0-{horizon}": gate_at(horizon, told[horizon], followed, kept, final) for horizon in choices.horizons}
     rows = [*risk_rows(row, found, followed, choices.horizons, final > 0)]
-    rows.append(hazard_of_intervals(row, followed, kept, final, longest))
+    sound = [horizon for horizon in choices.horizons if gates[f"0-{horizon}"] == "pass"]
+    last = longest_evaluable(followed, sound or choices.horizons, final > 0)
+    rows.append(hazard_of_intervals(row, followed, kept, final, last))
     return [replace(told, gate=gates[told.window]) if told.gate == "pass" else told for told in rows]
+
+
+def until_left(outcomes: Outcomes, left: pl.Series) -> Outcomes:
+    """Follow-up that ends where the strategy is left. left: (n,) days from index, null never."""
+    until = left.cast(pl.Float64).fill_null(np.inf).to_numpy()
+    return replace(outcomes, time=np.minimum(outcomes.time, until), event=outcomes.event * (until >= outcomes.time))
 
 
 def thinned(trials: pl.DataFrame, arm: Floats, longest: int, most: int = MOST_INTERVALS) -> tuple[np.ndarray, Floats]:

@@ -23,11 +23,13 @@ NO_CAUSES = "no cause of any death is recorded"
 
 
 def cause_specific(
-    person_time: pl.DataFrame, baseline: Sequence[str], missing: Missing, *, exposure: Exposure
-) -> list[Estimate]:
+    person_time: pl.DataFrame, baseline: Sequence[str], missing: Missing, *, exposure: Exposure,
+    contributing: bool = True,
+) -> list[Estimate]:  # fmt: skip
     """Per cause group: rates on and off and the hazard ratio, crude and adjusted; unknown causes are a group.
 
-    Opioid overdoses are told together and by intent."""
+    Opioid overdoses are told together and by intent, where ``contributing`` causes are recorded.
+    """
     if exposure != "time_varying":
         return [not_asked(person_time, ON_OFF, analysis=ANALYSIS, why=UNKNOWN[exposure])]
     if not person_time["cause"].is_not_null().any():
@@ -36,7 +38,7 @@ def cause_specific(
     rows: list[Estimate] = []
     cause, died = pl.col("cause"), pl.col("death") == 1
     dead = person_time.filter(died)["cause"]
-    for group, why in groups_in(dead).items():
+    for group, why in groups_in(dead, contributing=contributing).items():
         if why:
             refused = not_asked(person_time, ON_OFF, analysis=ANALYSIS, why=why)
             rows.append(replace(refused, outcome=f"death:{group}"))

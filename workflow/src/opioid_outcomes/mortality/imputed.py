@@ -98,7 +98,8 @@ def with_copies(
 
 
 def _estimand(row: Estimate) -> tuple[str, ...]:
-    return (row.analysis, row.method, row.population, row.outcome, row.contrast, row.window, row.scale)
+    population = row.population.split("; ")[0]  # whom else an analysis leaves out, a copy may keep
+    return (row.analysis, row.method, population, row.outcome, row.contrast, row.window, row.scale)
 
 
 def combined(copies: Sequence[Sequence[Estimate]]) -> list[Estimate]:

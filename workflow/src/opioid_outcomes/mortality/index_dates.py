@@ -92,8 +92,9 @@ def index_dates(known: Histories, comparator: str, *, washout: int, encounter_wi
 
     Eligible in either arm: followed, observed and free of opioids (for pain, of treatment of opioid use disorder, of
     unknown use) for ``washout`` days, nothing that excludes on record before. New users start an opioid that day (the
-    status becomes *on*). ``non_user``: no opioid that day, at most ``encounter_window`` days after an encounter, one
-    day per person and 30-day block: the first. A class of medicines: new users of it, and new users of opioids, both
+    status becomes *on*). ``non_user``: no opioid that day, at most ``encounter_window`` days after an encounter. Each
+    encounter gives one day, its own or the first on which all of this is met; of these the first per person and 30-day
+    block is taken. A class of medicines: new users of it, and new users of opioids, both
     free of the class for ``washout`` days. ``weak_opioid``: new users of strong (1) against weak opioids (0).
     ``left``: the first day on which the arm's strategy is left, null if never: new users when they are no longer on,
     comparators when opioids begin, weak and strong also when an opioid of the other kind is dispensed.

@@ -19,14 +19,16 @@ from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality import trial_arms, trial_displays
 from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, POPULATIONS, Arms, NotComparable
-from opioid_outcomes.mortality.trial_causes import causes_of
+from opioid_outcomes.mortality.trial_causes import causes_of, not_told
 from opioid_outcomes.mortality.trial_estimates import (
     SCALES,
+    UNINFORMATIVE,
     Choices,
     Outcomes,
     amounts,
     groups,
     hazard_row,
+    longest_evaluable,
     risk_rows,
     template,
     weighted_risks,
@@ -63,11 +65,12 @@ def new_user(
     """
     displays = {name: DISPLAYS[name].empty() for name in trial_displays.NAMES}
     row = template(comparator, choices.weighting, population(choices, trials), _note(comparator, choices))
-    nobody = nobody or _empty_group(comparator, trials)
-    if nobody:
-        return Compared(by_horizon(replace(row, gate=f"not evaluable: {nobody}"), choices), displays)
     everybody = trials.height
     trials, base = sampled(trials)
+    nobody = nobody or _empty_group(comparator, trials)
+    if nobody:
+        alone = outcomes_of(trials) if trials.height else None
+        return Compared(by_horizon(replace(row, gate=f"not evaluable: {nobody}"), choices, alone), displays)
     if trials.height < everybody and not weighted(trials):
         row = replace(row, note=f"{row.note}; one in {base.max():.0f} index dates of comparators")
     displays["missing_by_arm"] = trial_displays.missing_by_arm(comparator, trials, choices.baseline)
@@ -78,10 +81,15 @@ def new_user(
         )  # fmt: skip
     except NotComparable as failure:
         gate = f"not evaluable: {failure.reason}"
+        everyone = outcomes_of(trials)
         return Compared(
-            by_horizon(replace(row, gate=gate), choices) + _no_crude(gate, comparator, choices, trials), displays
+            by_horizon(replace(row, gate=gate), choices, everyone) + _no_crude(gate, comparator, choices, trials),
+            displays,
         )
     kept = trials.filter(pl.Series(arms.keep))
+    row = replace(
+        row, note="; ".join((row.note, *arms.notes)), population=population(choices, trials, arms.restricted)
+    )  # fmt: skip
     deaths = kept.filter(pl.col("event") == 1)["person_id"].n_unique()
     judged = arms.diagnose(kept["person_id"].rank("dense").to_numpy(), deaths)
     gate = judged.gate(inverse=choices.weighting == "iptw", active=comparator != "non_user", event="death")
@@ -91,10 +99,9 @@ def new_user(
     passed = gate == "pass"
     displays["new_user_diagnostics"] = trial_displays.diagnostics(comparator, outcomes, arms, judged, passed=passed)
     if not passed:
-        withheld = replace(row, gate=gate, **amounts(outcomes, np.inf, arms.final > 0))
-        return Compared(by_horizon(withheld, choices) + _no_crude(gate, comparator, choices, trials), displays)
+        withheld = by_horizon(replace(row, gate=gate), choices, outcomes, arms.final > 0)
+        return Compared(withheld + _no_crude(gate, comparator, choices, trials), displays)
     crude = _crude(comparator, outcomes_of(trials), base, choices, trials)
-    row = replace(row, note="; ".join((row.note, *arms.notes)))
     rows = itt(row, outcomes, arms, choices)
     displays["new_user_survival"] = trial_displays.survival(comparator, outcomes, arms.final, choices.horizons)
     return Compared(rows + crude, displays, kept, arms, outcomes, left_out)
@@ -110,36 +117,39 @@ def itt(row: Estimate, outcomes: Outcomes, arms: Arms, choices: Choices) -> list
             outcomes, x, names, base, "given" if choices.weighting == "match" else choices.weighting, choices
         )
     except RiskFailure as failure:
-        return by_horizon(replace(row, gate=f"not evaluable: {failure.reason}"), choices)
+        return by_horizon(replace(row, gate=f"not evaluable: {failure.reason}"), choices, outcomes, arms.final > 0)
     return [
         *risk_rows(row, found, outcomes, choices.horizons, arms.final > 0),
-        hazard_row(row, outcomes, arms.final, max(choices.horizons)),
+        hazard_row(row, outcomes, arms.final, longest_evaluable(outcomes, choices.horizons, arms.final > 0)),
     ]
 
 
 def _no_crude(gate: str, comparator: str, choices: Choices, trials: pl.DataFrame) -> list[Estimate]:
     """Crude rows where the arms may not be compared: they would tell by arm what the gate withholds."""
-    return by_horizon(replace(_crude_row(comparator, trials), gate=gate), choices)
+    return by_horizon(replace(_crude_row(comparator, trials, choices), gate=gate), choices, outcomes_of(trials))
 
 
-def _crude_row(comparator: str, trials: pl.DataFrame) -> Estimate:
-    return template(
-        comparator, "crude", f"eligible index dates{_sampled(trials)}", "unadjusted; SE clustered by person"
-    )  # fmt: skip
+def _crude_row(comparator: str, trials: pl.DataFrame, choices: Choices) -> Estimate:
+    note = f"unadjusted; SE clustered by person{_losses(choices)}"
+    return template(comparator, "crude", f"eligible index dates{_sampled(trials)}", note)
+
+
+def _losses(choices: Choices) -> str:
+    return "" if choices.deaths_complete else f"; {UNINFORMATIVE}"
 
 
 def _crude(
     comparator: str, outcomes: Outcomes, base: Floats, choices: Choices, trials: pl.DataFrame
 ) -> list[Estimate]:  # fmt: skip
-    row = _crude_row(comparator, trials)
+    row = _crude_row(comparator, trials, choices)
     simple = replace(choices, standard_error="sandwich")
     try:
         found = weighted_risks(outcomes, None, (), base, "given", simple)
     except RiskFailure as failure:
-        return [replace(row, gate=f"not evaluable: {failure.reason}")]
+        return by_horizon(replace(row, gate=f"not evaluable: {failure.reason}"), choices, outcomes, base > 0)
     return [
         *risk_rows(row, found, outcomes, choices.horizons, base > 0),
-        hazard_row(row, outcomes, base, max(choices.horizons)),
+        hazard_row(row, outcomes, base, longest_evaluable(outcomes, choices.horizons, base > 0)),
     ]
 
 
@@ -156,13 +166,20 @@ def complete_cases(
 
 
 def of_causes(
-    comparator: str, trials: pl.DataFrame, choices: Choices, *, left_out: Sequence[str] = ()
-) -> tuple[list[Estimate], pl.DataFrame]:
-    """Differences by cause of death, and their shares; nothing where an arm has nobody, which new_user tells."""
-    if _empty_group(comparator, trials):
-        return [], DISPLAYS["cause_incidence"].empty()
+    comparator: str, trials: pl.DataFrame, choices: Choices, *, left_out: Sequence[str] = (), nobody: str = "",
+    contributing: bool = True,
+) -> tuple[list[Estimate], pl.DataFrame]:  # fmt: skip
+    """Differences by cause of death, and their shares; a row of each that says why where an arm has nobody.
+
+    nobody: as of ``new_user``. contributing: whether contributing causes are recorded.
+    """
     trials, base = sampled(trials)
-    return causes_of(comparator, trials, outcomes_of(trials), base, choices, left_out=left_out)
+    nobody = nobody or _empty_group(comparator, trials)
+    if nobody:
+        return not_told(comparator, f"not evaluable: {nobody}"), DISPLAYS["cause_incidence"].empty()
+    return causes_of(
+        comparator, trials, outcomes_of(trials), base, choices, left_out=left_out, contributing=contributing
+    )  # fmt: skip
 
 
 def sampled(trials: pl.DataFrame) -> tuple[pl.DataFrame, Floats]:
@@ -187,9 +204,18 @@ def every_mth_comparator(arm: npt.NDArray, many: int) -> npt.NDArray[np.bool_]:
     return ~other | (np.cumsum(other) % many == 0)
 
 
-def by_horizon(row: Estimate, choices: Choices) -> list[Estimate]:
-    """The rows that would stand there, all withheld for one reason."""
-    return [replace(row, scale=scale, window=f"0-{horizon}") for horizon in choices.horizons for scale in SCALES]
+def by_horizon(
+    row: Estimate, choices: Choices, outcomes: Outcomes | None = None, counted: np.ndarray | None = None
+) -> list[Estimate]:
+    """The rows that would stand there, all withheld for one reason, with the people and the deaths of both arms."""
+    rows = []
+    for horizon in choices.horizons:
+        here = replace(row, window=f"0-{horizon}")
+        if outcomes is not None:
+            of = np.ones(len(outcomes.arm), bool) if counted is None else counted
+            here = replace(here, **amounts(outcomes, horizon, of))
+        rows += [replace(here, scale=scale) for scale in SCALES]
+    return rows
 
 
 def outcomes_of(trials: pl.DataFrame) -> Outcomes:
@@ -214,9 +240,9 @@ def weighted(trials: pl.DataFrame) -> bool:
     return trials["survey_weight"].null_count() < trials.height
 
 
-def population(choices: Choices, trials: pl.DataFrame) -> str:
-    """Whom an estimate speaks of."""
-    return f"eligible index dates, {POPULATIONS[choices.weighting]}{_sampled(trials)}"
+def population(choices: Choices, trials: pl.DataFrame, restricted: Sequence[str] = ()) -> str:
+    """Whom an estimate speaks of. restricted: ``Arms.restricted``."""
+    return "; ".join((f"eligible index dates, {POPULATIONS[choices.weighting]}{_sampled(trials)}", *restricted))
 
 
 def _sampled(trials: pl.DataFrame) -> str:
@@ -231,11 +257,14 @@ def _note(comparator: str, choices: Choices) -> str:
     errors = ERRORS[choices.standard_error]
     if choices.weighting == "match":
         errors = "SE clustered by person, matches taken as given"
-    return f"{what}, whatever was taken later (intention to treat); person-years count once per index date; {errors}"
+    return (
+        f"{what}, whatever was taken later (intention to treat); person-years count once per index date; {errors}"
+        f"{_losses(choices)}"
+    )
 
 
 def _empty_group(comparator: str, trials: pl.DataFrame) -> str:
-    for arm, name in enumerate(groups(comparator)):
+    for arm, name in reversed([*enumerate(groups(comparator))]):  # where nobody starts, that is the reason
         if not (trials["arm"] == arm).any():
             return f"nobody in group '{name}'"
     return ""

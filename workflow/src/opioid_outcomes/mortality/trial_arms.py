@@ -5,6 +5,7 @@ Nothing here has seen an outcome by arm: the table that comes in has no column o
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ POPULATIONS = {
 }
 # Rosenbaum & Rubin (1984) JASA 79:516: squares and products that are out of balance enter the score, which is made anew
 ROUNDS = 3
+MOST_CERTAIN = 0.05  # of index dates whose arm a covariate tells for sure: more are no exception to be left out
+CERTAIN = "a covariate tells for sure who starts"
 ROWS_PER_COLUMN = 10  # index dates of the smaller arm for each column of a score that grows so
 BEFORE_OUTCOMES = ("follow_up", "event", "cause", "as_treated_until")  # columns that tell an outcome
 
@@ -56,7 +59,8 @@ class Arms:
     """Index dates of both arms: those used (``keep``, of the rows that came in), and their weights.
 
     arm: (n,) 1 new user. base: (n,) weights that the rows came with (sampling). weights: (n,) weights of the score, not
-    yet times base. balance: covariate, in_score, smd_before, smd_after.
+    yet times base. balance: covariate, in_score, smd_before, smd_after. restricted: what of the population is left out,
+    in words.
     """
 
     keep: npt.NDArray[np.bool_]
@@ -67,6 +71,7 @@ class Arms:
     weights: Floats
     balance: pl.DataFrame
     notes: tuple[str, ...]
+    restricted: tuple[str, ...] = ()
 
     def diagnose(self, person: npt.NDArray, deaths: int) -> Diagnostics:
         """What the gates read. person: (n,) of the rows kept; deaths: of people in either arm, all together."""
@@ -92,13 +97,14 @@ def compare(
     """Score and weights of index dates (``arm``, days_since_entry, baseline and left_out covariates; no outcomes).
 
     left_out: covariates measured at the index dates that are not in the score, on which balance is judged too. base:
-    (n,) weights of the rows. Raises NotComparable where there is nobody in an arm, or a covariate tells it for sure.
+    (n,) weights of the rows. Raises NotComparable where there is nobody in an arm, or a covariate tells it for sure: of
+    more than ``MOST_CERTAIN`` of the index dates, or of any where the weights are to speak of everybody (iptw).
     Cost: a logistic regression, two with trimming; balance is linear in rows x covariates squared.
     """
     seen = [name for name in BEFORE_OUTCOMES if name in rows.columns]
     if seen:
         raise ValueError(f"outcomes are not to be seen before the gates: {seen}")
-    keep, design, notes = _comparable(rows, baseline, missing)
+    keep, design, notes, restricted = _comparable(rows, baseline, missing, weighting)
     arm, base, started = rows["arm"].to_numpy().astype(float)[keep], base[keep], design.names
     found = _score(design.x, arm, base, design.names, ridge)
     if trim != "none" and weighting in ("iptw", "att"):
@@ -109,6 +115,7 @@ def compare(
         arm, base = arm[inside], base[inside]
         found = _score(design.x, arm, base, design.names, ridge)
         notes.append(f"index dates outside the score's range left out ({trim})")
+        restricted.append(f"within the score's range ({trim})")
     kept = rows.filter(pl.Series(keep)).select(left_out)
     weights = _weights(found.score, arm, weighting)
     told = balance(design, kept, arm, weights * base, base)
@@ -125,34 +132,41 @@ def compare(
             continue
         design, found, weights = larger, again, _weights(again.score, arm, weighting)
         told = balance(design, kept, arm, weights * base, base)
+    same = _repeated(design.covariates, design.covariate_names)
+    if same:
+        notes.append(f"covariates that repeat another say nothing more{words(same)}")
     if any(name not in started for name in design.names):
         notes.append("squares and products of covariates that were out of balance entered the score")
-    return Arms(keep, arm, base, design, found, weights, told, tuple(notes))
+    return Arms(keep, arm, base, design, found, weights, told, tuple(notes), tuple(restricted))
 
 
 def _comparable(
-    rows: pl.DataFrame, baseline: Sequence[str], missing: Missing
-) -> tuple[npt.NDArray[np.bool_], ScoreDesign, list[str]]:
-    """Which index dates have a counterpart in the other arm, the columns of their score, and what was left out."""
+    rows: pl.DataFrame, baseline: Sequence[str], missing: Missing, weighting: Weighting
+) -> tuple[npt.NDArray[np.bool_], ScoreDesign, list[str], list[str]]:
+    """Which index dates have a counterpart in the other arm, the columns of their score, what was left out as notes,
+    and as words of whom is spoken."""
     both = pl.col("arm").max().over("trial") > pl.col("arm").min().over("trial")
     shared = rows.select(both).to_series()  # in a block with one arm only nothing is compared
     inside = rows.filter(shared)
     _refuse_empty(inside["arm"].to_numpy())
-    keep, notes = shared.to_numpy().copy(), []
+    keep, notes, restricted = shared.to_numpy().copy(), [], []
     if not shared.all():
+        if weighting == "iptw":  # others do not speak of everybody
+            restricted.append("in 30-day blocks with both arms")
         notes.append("30-day blocks since entry without index dates of both arms left out")
     design = score_design(inside, baseline, missing)
     alone, where = _levels_of_one_arm(design, inside["arm"].to_numpy()[design.keep])
     if alone.any():
+        if weighting == "iptw" or alone.mean() > MOST_CERTAIN:
+            raise NotComparable(f"propensity score: {CERTAIN}{words(where)}", where)
+        restricted.append("without those of whom a covariate tells for sure who starts")
         keep[np.flatnonzero(keep)[design.keep][alone]] = False
         inside = rows.filter(pl.Series(keep))
-        _refuse_empty(
-            inside["arm"].to_numpy(), f"propensity score: a covariate tells for sure who starts{words(where)}"
-        )
+        _refuse_empty(inside["arm"].to_numpy(), f"propensity score: {CERTAIN}{words(where)}")
         design = score_design(inside, baseline, missing)
         notes.append(f"index dates with a value that one arm never has left out{words(where)}")
     keep[keep] = design.keep
-    return keep, design, [*design.notes, *notes]
+    return keep, design, [*design.notes, *notes], restricted
 
 
 def _weights(score: Floats, arm: Floats, weighting: Weighting) -> Floats:
@@ -185,7 +199,7 @@ def _score(x: Floats, arm: Floats, base: Floats, names: Sequence[str], ridge: fl
         weights = None if (base == 1).all() else base
         return propensity.estimate(x, arm, names=names, weights=weights, ridge=ridge)
     except RegressionFailure as failure:
-        what = "a covariate tells for sure who starts" if failure.reason == "separation" else failure.reason
+        what = CERTAIN if failure.reason == "separation" else failure.reason
         raise NotComparable(f"propensity score: {what}{words(failure.columns)}", failure.columns) from None
 
 
@@ -209,6 +223,27 @@ def _levels_of_one_arm(design: ScoreDesign, arm: npt.NDArray) -> tuple[npt.NDArr
                 alone |= column == value
                 where.append(name)
     return alone, where
+
+
+def _repeated(x: Floats, names: Sequence[str]) -> list[str]:
+    """Columns that are one before them over again, but for place and scale: 0/1 turned round, other units."""
+    found, seen = [], dict[bytes, str]()
+    for name, column in zip(names, x.T, strict=True):
+        known = np.isfinite(column)
+        spread = np.where(known, column - column[known].min(initial=np.inf), 0.0)
+        largest = spread.max(initial=0.0)
+        if not largest > 0:
+            continue
+        spread = np.round(spread / largest, 9) + 0.0  # no negative zero
+        ways = [
+            hashlib.blake2b(np.where(known, each, -1.0).data).digest()
+            for each in (spread, np.round(1 - spread, 9) + 0.0)
+        ]
+        if any(way in seen for way in ways):
+            found.append(name)
+        else:
+            seen[ways[0]] = name
+    return found
 
 
 def balance(design: ScoreDesign, left_out: pl.DataFrame, arm: Floats, weights: Floats, base: Floats) -> pl.DataFrame:

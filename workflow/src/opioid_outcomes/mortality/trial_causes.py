@@ -6,7 +6,7 @@ the same weights and risk sets as that of all deaths, so that shares add up to 1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,16 @@ from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality import trial_arms
 from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, POPULATIONS, Arms, NotComparable
-from opioid_outcomes.mortality.trial_estimates import Choices, Outcomes, amounts, few_deaths, numbered, template
+from opioid_outcomes.mortality.trial_estimates import (
+    UNINFORMATIVE,
+    Choices,
+    Outcomes,
+    amounts,
+    few_followed,
+    numbered,
+    template,
+    unfit,
+)
 from opioid_outcomes.survival.risk_sets import Floats
 
 CAUSE, SHARE = "mortality.cause", "mortality.overdose_share"
@@ -31,16 +40,17 @@ NOTE = "cumulative incidence by cause, other causes competing; same weights and 
 
 def causes_of(
     comparator: str, trials: pl.DataFrame, outcomes: Outcomes, base: Floats, choices: Choices, *,
-    left_out: Sequence[str] = (),
+    left_out: Sequence[str] = (), contributing: bool = True,
 ) -> tuple[list[Estimate], pl.DataFrame]:  # fmt: skip
     """Differences in risk by cause, and the share of each in the difference in all deaths, at each horizon.
 
-    trials: TRIALS of one comparator with both arms; ``outcomes`` and ``base`` weights of its rows. Unknown causes are a
-    cause of their own; the note gives what the share is if all, or none, of them were of the cause, in the arm where it
-    matters most. Cost: as ``causal.weighted_risk.risks`` with as many causes as there are.
+    trials: TRIALS of one comparator with both arms; ``outcomes`` and ``base`` weights of its rows. contributing:
+    whether the cohort's contributing causes are recorded; where not, nothing is told of opioid overdose. Unknown causes
+    are a cause of their own; the note gives what the share is if all, or none, of them were of the cause, in the arm
+    where it matters most. Cost: as ``causal.weighted_risk.risks`` with as many causes as there are.
     """
-    row = template(comparator, "att", f"eligible index dates, {POPULATIONS['att']}", NOTE)
-    row = replace(row, analysis=CAUSE, **amounts(outcomes, np.inf, base > 0))
+    row = _template(comparator, NOTE if choices.deaths_complete else f"{NOTE}; {UNINFORMATIVE}")
+    row = replace(row, **amounts(outcomes, np.inf, base > 0))
     known = trials.filter(pl.col("event") == 1)["cause"]
     if not known.is_not_null().any():
         return _refused(row, f"not evaluable: {NO_CAUSES if len(known) else 'no deaths'}"), DISPLAY.empty()
@@ -51,6 +61,7 @@ def causes_of(
         )  # fmt: skip
     except NotComparable as failure:
         return _refused(row, f"not evaluable: {failure.reason}"), DISPLAY.empty()
+    row = replace(row, population="; ".join((row.population, *arms.restricted)))
     kept = trials.filter(pl.Series(arms.keep))
     followed = outcomes.rows(arms.keep)
     dead = kept.filter(pl.col("event") == 1)
@@ -58,7 +69,7 @@ def causes_of(
     gate = judged.gate(active=comparator != "non_user", event="death")
     if gate != "pass":
         return _refused(row, gate), DISPLAY.empty()
-    groups = groups_in(dead["cause"])
+    groups = groups_in(dead["cause"], contributing=contributing)
     told = [group for group, why in groups.items() if why is None]
     try:
         found = _risks(followed, kept, told, arms, choices)
@@ -73,7 +84,18 @@ def causes_of(
     people = _dead(found, followed, _kinds(kept, told), counted)
     for horizon in choices.horizons:
         rows += _at(row, found, followed, people, horizon, counted)
-    return rows, _display(comparator, found, people)
+    near = {horizon for horizon in choices.horizons if few_followed(followed, horizon, counted) is None}
+    return rows, _display(comparator, found, people, near)
+
+
+def _template(comparator: str, note: str) -> Estimate:
+    row = template(comparator, "att", f"eligible index dates, {POPULATIONS['att']}", note)
+    return replace(row, analysis=CAUSE)
+
+
+def not_told(comparator: str, gate: str) -> list[Estimate]:
+    """The rows of a comparison that there is not."""
+    return _refused(_template(comparator, NOTE), gate)
 
 
 def _refused(row: Estimate, gate: str) -> list[Estimate]:
@@ -122,7 +144,7 @@ def _at(  # noqa: PLR0917
 ) -> list[Estimate]:  # fmt: skip
     """Difference and share of every cause by a horizon."""
     here = replace(row, window=f"0-{horizon}", **amounts(outcomes, horizon, counted))
-    refused = few_deaths(here.events or 0, outcomes, horizon, counted)
+    refused = unfit(here.events or 0, outcomes, horizon, counted)
     place, shares = found.horizons.index(float(horizon)), found.share(horizon)
     rows = []
     for k, cause in enumerate(found.causes):
@@ -130,7 +152,7 @@ def _at(  # noqa: PLR0917
         smallest_cell = smallest(here.smallest_cell, *(int(count) for count in deaths))
         one = replace(here, outcome=f"death:{cause}", events=int(deaths.sum()), smallest_cell=smallest_cell)
         difference = replace(one, scale="risk_difference")
-        share = replace(one, analysis=SHARE, scale="share", note=f"{NOTE}{_bounds(found, place, cause)}")
+        share = replace(one, analysis=SHARE, scale="share", note=f"{row.note}{_bounds(found, place, cause)}")
         for told, contrast in ((difference, found.risk_difference(horizon, cause)), (share, shares[cause])):
             rows.append(replace(told, gate=refused) if refused else numbered(told, contrast))
     return rows
@@ -149,11 +171,11 @@ def _bounds(found: Risks, place: int, cause: str) -> str:
     return f"; from {bounds.low:.2f} to {bounds.high:.2f} as the unknown causes may have been"
 
 
-def _display(comparator: str, found: Risks, people: np.ndarray) -> pl.DataFrame:
+def _display(comparator: str, found: Risks, people: np.ndarray, told: Container[float]) -> pl.DataFrame:
     parts = [DISPLAY.empty()]
     for place, horizon in enumerate(found.horizons):
         comparators, treated = found.incidence[:, place]
-        if not np.isfinite(comparators + treated).all():
+        if horizon not in told or not np.isfinite(comparators + treated).all():
             continue
         shares = [found.share(horizon)[cause].estimate for cause in found.causes]
         events = people[:, place]

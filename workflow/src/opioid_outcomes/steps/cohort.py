@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes import io
-from opioid_outcomes.cohort import attrition, covariates, eligibility, panel, person_time, table_one
+from opioid_outcomes.cohort import attrition, causes, covariates, eligibility, panel, person_time, table_one
 from opioid_outcomes.cohort.days import day_of
 from opioid_outcomes.config.covariates import Covariates
 from opioid_outcomes.config.population import Population
@@ -69,7 +69,9 @@ def build_cohort(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
     costs = [*measured.costs, *covariates.dropped(settings["cohort"]["dropped_covariates"])]
     costs += use_at_time_zero(cohort, tables["opioid_use"]) if exposure == "baseline" else []
     by_arm = deaths_by_arm(cohort, status, exposure, before_first)
-    io.write_json(outputs["notes"], notes(found, exposure, costs, population) | {"deaths_by_arm": by_arm})
+    recorded = causes.contributing_recorded(tables["deaths"].join(people, on="person_id", how="semi"))
+    more = {"deaths_by_arm": by_arm, "contributing_recorded": recorded}
+    io.write_json(outputs["notes"], notes(found, exposure, costs, population) | more)
     return f"{cohort.height:,} of {tables['persons'].height:,} people eligible, {int(cohort['death'].sum()):,} deaths"
 
 

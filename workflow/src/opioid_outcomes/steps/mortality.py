@@ -48,7 +48,8 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
         rows += _by_age(person_time, inputs, chosen, settings["cohort"], exposure)
     rows += imputed.with_copies(
         lambda time: _adjusted(
-            time, chosen, baseline, missing, exposure=exposure, bounds=settings["exposure"]["dose_bands"]
+            time, chosen, baseline, missing, exposure=exposure, bounds=settings["exposure"]["dose_bands"],
+            contributing=notes.get("contributing_recorded", True),
         ),
         person_time, copies,
     )  # fmt: skip
@@ -83,7 +84,7 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
 
 def _adjusted(
     person_time: pl.DataFrame, chosen: Mortality, baseline: list[str], missing: Missing, *, exposure: Exposure,
-    bounds: list[float],
+    bounds: list[float], contributing: bool,
 ) -> list[estimates.Estimate]:  # fmt: skip
     """What adjusts for baseline covariates, on person-time as recorded or with imputed values."""
     rows: list[estimates.Estimate] = []
@@ -94,7 +95,7 @@ def _adjusted(
     if "baseline_use" in chosen.analyses:
         rows += baseline_use(person_time, baseline, missing, exposure=exposure)
     if "cause" in chosen.analyses:
-        rows += cause_specific(person_time, baseline, missing, exposure=exposure)
+        rows += cause_specific(person_time, baseline, missing, exposure=exposure, contributing=contributing)
     return rows
 
 

@@ -39,7 +39,8 @@ def estimate_new_user(inputs: dict[str, Path], outputs: dict[str, Path], setting
     status = io.read_table(inputs["opioid_status"])
     trials = _sampled(io.read_table(inputs["trials"]), io.read_table(inputs["cohort"]))
     left_out = [name for name in covariates.time_varying if name not in (*covariates.baseline, "age", "mme")]
-    choices = choices_of(chosen, covariates, settings["study_seed"])
+    complete = settings["cohort"]["deaths_complete_until"] is not None
+    choices = choices_of(chosen, covariates, settings["study_seed"], deaths_complete=complete)
     nobody = "" if trials.height else UNSEEN.get(notes["exposure"], _silent(status))
     over_time = partial(
         intervals, time_varying=covariates.time_varying, sources=sources, status=status, lookback=lookback
@@ -64,11 +65,14 @@ def estimate_new_user(inputs: dict[str, Path], outputs: dict[str, Path], setting
             for name, frame in compared.displays.items():
                 displays[name].append(frame)
         if {"cause", "overdose_share"} & {*chosen.analyses}:
-            told, shown = of_causes(comparator, dates, choices, left_out=left_out)
+            told, shown = of_causes(
+                comparator, dates, choices, left_out=left_out, nobody=nobody,
+                contributing=notes.get("contributing_recorded", True),
+            )  # fmt: skip
             rows += [row for row in told if row.analysis.removeprefix("mortality.") in chosen.analyses]
             displays["cause_incidence"].append(shown)
     # follow-up goes on where deaths are known for everybody: then none is lost for want of observation
-    withheld = None if settings["cohort"]["deaths_complete_until"] is not None else unobserved_deaths_of(notes)
+    withheld = None if complete else unobserved_deaths_of(notes)
     if withheld:
         rows = _withheld(rows, withheld)
         displays |= {name: displays[name][:1] for name in ("new_user_survival", "cause_incidence")}
@@ -79,13 +83,14 @@ def estimate_new_user(inputs: dict[str, Path], outputs: dict[str, Path], setting
     return f"{sum(row.gate == 'pass' for row in rows)} of {len(rows)} estimates evaluable"
 
 
-def choices_of(chosen: Mortality, covariates: Covariates, seed: int) -> Choices:
+def choices_of(chosen: Mortality, covariates: Covariates, seed: int, *, deaths_complete: bool = False) -> Choices:
     """What the config says of the estimates."""
     return Choices(
         baseline=covariates.baseline, horizons=chosen.horizons_days, weighting=chosen.weights,
         missing="complete" if covariates.missing == "complete" else "indicator", trim=chosen.trim,
         ridge=chosen.penalty, standard_error=chosen.standard_error, replicates=chosen.replicates,
         truncation=(float(chosen.truncation[0]), float(chosen.truncation[1])), seed=seed,
+        deaths_complete=deaths_complete,
     )  # fmt: skip
 
 

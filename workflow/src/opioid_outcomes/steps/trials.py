@@ -26,7 +26,8 @@ def emulate_trials(inputs: dict[str, Path], outputs: dict[str, Path], settings: 
     cohort = io.read_table(inputs["cohort"])
     tables = {name: io.read_table(inputs[name]) for name in (*CANONICAL, *DERIVED)}
     rules = rules_of(settings, calendar=calendar)
-    if tables["dispensings_clean"].is_empty():
+    reported = tables["dispensings_clean"].is_empty() and not tables["opioid_status"].is_empty()
+    if reported or io.read_json(inputs["notes"])["exposure"] != "time_varying":
         cohort = cohort.clear()  # reports of use do not tell the day on which it began
     people = cohort["person_id"].sort()
     parts = []
