@@ -72,6 +72,7 @@ def cohort(people: Iterable[tuple[int, int, int, int]]) -> pl.DataFrame:
     return frame.with_columns(
         pl.col("entry", "exit").cast(pl.Int32),
         cause=pl.when(pl.col("death") == 1).then(pl.lit("other")),
+        exit_reason=pl.when(pl.col("death") == 1).then(pl.lit("death")).otherwise(pl.lit("end of observation")),
         survey_weight=pl.lit(None, pl.Float64),
         stratum=pl.lit(None, pl.String),
         cluster=pl.lit(None, pl.String),

@@ -14,6 +14,7 @@ from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.contracts.derived import OPIOID_STATUS
 
 PAIN, CANCER = ("M545", "ICD10CM"), ("C509", "ICD10CM")
+PALLIATIVE = ("Z515", "ICD10CM")
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -203,6 +204,50 @@ class TestExit:
         found = select(observed((1, 0, 500)), self.CODED, deaths=[{"person_id": 1, "date": 179}])
         assert found.people.is_empty()
         assert found.rules[-4].text == "alive at entry"
+
+
+class TestCensoring:
+    """population.censor_at: a sensitivity analysis. Entry is day 180, observation ends with day 500."""
+
+    CODED = diagnoses((1, 20, PAIN), (1, 30, PAIN), (1, 300, PALLIATIVE), (1, 350, PALLIATIVE), (1, 400, CANCER))
+
+    def follow(self, died: int | None, coded: pl.DataFrame = CODED, **population: Any) -> tuple[Any, ...]:
+        deaths = [] if died is None else [{"person_id": 1, "date": died}]
+        asked = {"censor_at": ["palliative_care"]} | population
+        found = select(observed((1, 0, 500)), coded, deaths=deaths, **asked)
+        return found.people.select("exit", "death", "exit_reason").row(0)
+
+    @pytest.mark.parametrize("died", [None, 301, 500, 520])
+    def test_follow_up_ends_on_the_day_of_the_first_record(self, died: int | None) -> None:
+        assert self.follow(died) == (301, 0, "censored at palliative care")
+
+    @pytest.mark.parametrize("died", [250, 300])
+    def test_a_death_before_it_or_on_that_day_counts(self, died: int) -> None:
+        assert self.follow(died) == (died + 1, 1, "death")
+
+    def test_by_default_nothing_recorded_later_ends_follow_up(self) -> None:
+        assert self.follow(450, censor_at=[]) == (451, 1, "death")
+
+    @pytest.mark.parametrize(("day", "end"), [(180, 181), (500, 501)])
+    def test_a_record_on_the_first_or_last_day_leaves_that_day(self, day: int, end: int) -> None:
+        coded = diagnoses((1, 20, PAIN), (1, 30, PAIN), (1, day, PALLIATIVE))
+        assert self.follow(None, coded) == (end, 0, "censored at palliative care")
+
+    def test_a_record_after_the_end_of_follow_up_changes_nothing(self) -> None:
+        assert self.follow(None, max_followup_days=10) == (190, 0, "max follow-up")
+        late = diagnoses((1, 20, PAIN), (1, 30, PAIN), (1, 600, PALLIATIVE))
+        assert self.follow(None, late) == (501, 0, "end of observation")
+
+    def test_of_several_lists_the_first_record_ends_it(self) -> None:
+        both = ["cancer", "palliative_care"]
+        assert self.follow(None, censor_at=both, exclude=[]) == (301, 0, "censored at palliative care")
+        same = diagnoses((1, 20, PAIN), (1, 30, PAIN), (1, 300, PALLIATIVE), (1, 300, CANCER))
+        assert self.follow(None, same, censor_at=both) == (301, 0, "censored at cancer")
+
+    def test_deaths_after_it_are_not_lost_for_want_of_observation(self) -> None:
+        died = [{"person_id": 1, "date": 700}]
+        asked = {"deaths": died, "censor_at": ["palliative_care"]}
+        assert select(observed((1, 0, 500)), self.CODED, **asked).deaths_after_observation == 0
 
 
 def test_rules_are_nested_and_say_what_was_asked() -> None:

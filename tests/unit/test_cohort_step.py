@@ -198,6 +198,20 @@ def test_a_calendar_year_dropped_is_said_so(tmp_path: Path) -> None:
     assert said in io.read_json(outputs["notes"])["costs"]
 
 
+def test_censoring_by_what_happens_after_entry_ends_time_and_panel_and_says_what_it_is(tmp_path: Path) -> None:
+    tables = people(12)
+    tables["diagnoses"] += [{"person_id": 3, "date": START + 295, "code": "Z515", "vocabulary": "ICD10CM"}]
+    for lists, days, months in (([], 800, 27), (["palliative_care"], 96, 4)):  # of days 200 to 295, both counted
+        _, outputs = run(tmp_path, tables, censor_at=lists)
+        of_one = {
+            name: io.read_table(outputs[name]).filter(pl.col("person_id") == 3) for name in ("person_time", "panel")
+        }
+        assert of_one["person_time"]["stop"].max() == days
+        assert of_one["panel"].height == months
+        warnings = io.read_json(outputs["notes"])["warnings"]
+        assert any("conditions on what happens after entry" in warning for warning in warnings) is bool(lists)
+
+
 def test_study_dates(tmp_path: Path) -> None:
     _, outputs = run(tmp_path, people(12), study_start="2012-01-01", study_end="2012-12-31")
     cohort = pl.read_parquet(outputs["cohort"])

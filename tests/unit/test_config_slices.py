@@ -115,6 +115,7 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
         {"build_cohort", "estimate_trajectories", "estimate_hyperalgesia", "estimate_addiction", TOLD} | MORTALITY,
     ),
     ("population", {"exclude": []}, {"build_cohort", "emulate_trials", TOLD}),
+    ("population", {"censor_at": ["palliative_care"]}, {"build_cohort", TOLD}),
     ("population", {"max_followup_days": 365}, {"build_cohort", "emulate_trials", TOLD}),
     (
         "population", {"lookback_days": 90},
@@ -219,6 +220,7 @@ def test_a_users_own_files_are_inputs_of_the_steps_that_read_them(tmp_path: Any)
     codes, factors = tmp_path / "codes.csv", tmp_path / "factors.csv"
     codes.touch()
     factors.touch()
+    assert user_files(config(population={"censor_at": [str(codes)]}), "build_cohort") == [codes]
     mine = config(population={"exclude": ["cancer", str(codes)]}, exposure={"mme_factors": str(factors)})
     assert user_files(mine, "build_cohort") == [codes]
     assert user_files(mine, "derive_exposure") == [factors]

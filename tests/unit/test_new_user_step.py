@@ -126,6 +126,22 @@ def test_deaths_outside_observation_withhold_what_rests_on_it(cohort_files: dict
     assert "overlap_as_treated" not in passed  # how people were treated is known while they are observed
 
 
+def test_follow_up_to_known_deaths_ends_where_that_of_the_cohort_is_censored() -> None:
+    schema = {"person_id": pl.Int64, "index": pl.Int32, "follow_up": pl.Int32, "event": pl.Int8, "cause": pl.String}
+    rows = [(1, 100, 50, 1, "cancer", 20), (1, 140, 10, 1, "cancer", None), (2, 100, 50, 1, "cancer", 20),
+            (3, 100, 50, 1, "cancer", 45), (3, 130, 20, 1, "cancer", None)]  # fmt: skip
+    trials = pl.DataFrame(rows, schema | {"as_treated_until": pl.Int32}, orient="row")
+    cohort = pl.DataFrame(
+        {"person_id": [1, 2, 3], "exit": [150, 120, 130],
+         "exit_reason": ["death", "end of observation", "censored at palliative care"]},
+    )  # fmt: skip
+    cut = module.censored(trials, cohort)
+    assert cut.schema == trials.schema
+    assert cut.rows() == [*rows[:3], (3, 100, 30, 0, None, None)]
+    earlier = trials.with_columns(as_treated_until=pl.lit(10, pl.Int32))
+    assert module.censored(earlier, cohort)["as_treated_until"].to_list() == [10] * 4
+
+
 def test_analyses_not_asked_for_are_not_run(cohort_files: dict[str, Path], tmp_path: Path) -> None:
     estimates, shown = run(cohort_files, tmp_path, settings(analyses=["rate"]))
     assert estimates.is_empty()

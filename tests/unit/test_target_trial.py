@@ -83,6 +83,12 @@ def test_the_config_is_in_the_words(tmp_path: Path, trial: str, item: str, words
         assert word in table["text"].item()
 
 
+def test_censoring_after_entry_is_told_where_follow_up_ends(tmp_path: Path) -> None:
+    told = written(tmp_path, CONFIG.replace("exclude: [cancer]", "exclude: [cancer], censor_at: [palliative_care]"))
+    items = told.filter(pl.col("item").str.starts_with("7d"))["text"].to_list()
+    assert sum("the first record of palliative care" in text for text in items) >= 2
+
+
 def test_analyses_not_asked_for_emulate_nothing(tmp_path: Path) -> None:
     table = written(tmp_path, CONFIG.replace("{comparators", "{analyses: [rate], comparators"))
     assert table.is_empty()

@@ -8,8 +8,9 @@ import polars as pl
 
 from opioid_outcomes.cohort import causes, codelists
 from opioid_outcomes.config.population import Population
+from opioid_outcomes.contracts.derived import CENSORED
+from opioid_outcomes.units import DAYS_PER_YEAR
 
-DAYS_PER_YEAR = 365.25
 TOP_CODED_AGE = 90.0  # HIPAA Safe Harbor: ages of 90 and over are one group
 TREATMENT_LIST = "opioid_use_disorder_treatment"
 
@@ -125,7 +126,10 @@ def select(
     for name in population.exclude:
         rows = rows.join(_excluded(rows, name, diagnoses, status), on="person_id", how="anti", maintain_order="left")
         result.rules.append(Rule(f"no {_words(name)} on record before entry", rows.height))
-    result.people = follow(rows, population.max_followup_days, study_end, population.death_after_observation_days)
+    result.people = follow(
+        _with_censoring(rows, population.censor_at, diagnoses, status),
+        population.max_followup_days, study_end, population.death_after_observation_days,
+    )  # fmt: skip
     ended = result.people.filter(pl.col("exit_reason") == "end of observation")
     later = observation.select("person_id", later="start").join(ended.select("person_id", "exit"), on="person_id")
     result.observed_again = later.filter(pl.col("later") >= pl.col("exit"))["person_id"].n_unique()
@@ -170,19 +174,46 @@ def _enter(
     return rows
 
 
-def _excluded(rows: pl.DataFrame, name: str, diagnoses: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
-    """People with the condition on record on any day strictly before entry."""
+def _on_record(name: str, diagnoses: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
+    """The days on which a condition is on record: person_id, date."""
     days = codelists.matches(diagnoses, codelists.load(name)).select("person_id", "date")
     if name == TREATMENT_LIST:  # treatment that was dispensed counts as well as treatment that was coded
         treated = status.filter(pl.col("state") == "treatment").select("person_id", pl.col("start").alias("date"))
         days = pl.concat([days, treated])
+    return days
+
+
+def _excluded(rows: pl.DataFrame, name: str, diagnoses: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
+    """People with the condition on record on any day strictly before entry."""
+    days = _on_record(name, diagnoses, status)
     return days.join(rows.select("person_id", "entry"), on="person_id").filter(pl.col("date") < pl.col("entry"))
+
+
+def _with_censoring(
+    rows: pl.DataFrame, lists: list[str], diagnoses: pl.DataFrame, status: pl.DataFrame
+) -> pl.DataFrame:  # fmt: skip
+    """Adds censored, the day of the first record from entry on of conditions that end follow-up, and censored_by."""
+    days = [diagnoses.clear().select("person_id", censored="date", censored_by=pl.lit(""))]
+    for name in lists:
+        found = _on_record(name, diagnoses, status)
+        days.append(found.select("person_id", censored="date", censored_by=pl.lit(_words(name))))
+    first = (
+        pl.concat(days)
+        .join(rows.select("person_id", "entry"), on="person_id")
+        .filter(pl.col("censored") >= pl.col("entry"))
+        .sort("person_id", "censored", maintain_order=True)  # of two on one day the first named
+        .unique("person_id", keep="first", maintain_order=True)
+        .drop("entry")
+    )
+    return rows.join(first, on="person_id", how="left", maintain_order="left")
 
 
 def follow(
     rows: pl.DataFrame, max_followup_days: int | None, study_end: int | None, death_after_observation_days: int
 ) -> pl.DataFrame:
     """Adds exit (half-open), death, cause group, exit_reason, age and observed_until to people with an entry.
+
+    Follow-up ends after the day ``censored``, so that a death on it counts and one after it does not.
 
     A death up to ``death_after_observation_days`` after the last observed day extends follow-up to it (ANALYSES 3);
     ``observed_until`` is the first day that was not observed, from which on exposure is the last known one.
@@ -192,7 +223,9 @@ def follow(
     death_exit = pl.when(reached).then(pl.col("died") + 1)
     max_exit = pl.lit(None, pl.Int32) if max_followup_days is None else pl.col("entry") + max_followup_days
     study_exit = pl.lit(None if study_end is None else study_end + 1, pl.Int32)
-    exit_day = pl.min_horizontal(pl.coalesce(death_exit, observed_until), max_exit, study_exit)  # nulls are passed over
+    censored_exit = pl.col("censored") + 1
+    # nulls are passed over
+    exit_day = pl.min_horizontal(pl.coalesce(death_exit, observed_until), max_exit, study_exit, censored_exit)
     return (
         rows.with_columns(exit_day.cast(pl.Int32).alias("exit"), observed_until.alias("observed_until"))
         .with_columns((death_exit == pl.col("exit")).fill_null(False).cast(pl.Int64).alias("death"))
@@ -203,6 +236,8 @@ def follow(
             .then(pl.lit("study end"))
             .when(pl.col("exit") == max_exit)
             .then(pl.lit("max follow-up"))
+            .when(pl.col("exit") == censored_exit)
+            .then(pl.lit(CENSORED) + pl.col("censored_by"))
             .otherwise(pl.lit("end of observation"))
             .alias("exit_reason"),
             pl.when(pl.col("death") == 1).then(causes.group(pl.col("cause"), pl.col("contributing"))).alias("cause"),

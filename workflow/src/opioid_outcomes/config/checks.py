@@ -170,6 +170,7 @@ def braces(config: Config, problems: KeyProblems) -> None:
     paths: dict[Key, str | None] = {
         ("population", "chronic_pain_codes"): population.chronic_pain_codes,
         **{("population", "exclude", index): name for index, name in enumerate(population.exclude)},
+        **{("population", "censor_at", index): name for index, name in enumerate(population.censor_at)},
         ("exposure", "mme_factors"): exposure.mme_factors,
         ("exposure", "drug_dictionary"): exposure.drug_dictionary,
         ("addiction", "codes"): config.addiction.codes,
@@ -188,8 +189,9 @@ def names_or_paths(config: Config, problems: KeyProblems) -> None:
     """Code lists and factor tables are a shipped name or the user's own file."""
     population, exposure = config.population, config.exposure
     _name_or_path(("population", "chronic_pain_codes"), population.chronic_pain_codes, shipped.code_lists(), problems)
-    for index, name in enumerate(population.exclude):
-        _name_or_path(("population", "exclude", index), name, shipped.code_lists(), problems)
+    for key in ("exclude", "censor_at"):
+        for index, name in enumerate(getattr(population, key)):
+            _name_or_path(("population", key, index), name, shipped.code_lists(), problems)
     _name_or_path(("exposure", "mme_factors"), exposure.mme_factors, shipped.mme_factors(), problems)
     _name_or_path(("addiction", "codes"), config.addiction.codes, shipped.code_lists(), problems)
     _name_or_path(("mortality", "life_table"), config.mortality.life_table, shipped.life_tables(), problems)

@@ -23,6 +23,11 @@ class Population(Section):
         lambda: ["cancer", "palliative_care", "opioid_use_disorder_treatment"],
         "Conditions before entry that exclude: shipped code lists or CSV paths. [] excludes nobody.",
     )
+    censor_at: list[str] = key(
+        list,
+        "Sensitivity: follow-up ends on the day of the first record of these, from entry on (code lists or CSV paths, "
+        "as palliative_care). It conditions on what happens after entry, which is biased.",
+    )
     max_followup_days: int | None = key(
         None, "Longest follow-up; empty follows to the end of observation.", ge=1, le=MAX_DAYS
     )

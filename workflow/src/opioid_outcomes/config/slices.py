@@ -214,7 +214,10 @@ def user_files(config: Config, step: str) -> list[Path]:
         "classify_trajectories": ([exposure.mme_factors], shipped.mme_factors()),
         "estimate_trajectories": ([exposure.mme_factors], shipped.mme_factors()),
         "explain_exposure": ([exposure.mme_factors], shipped.mme_factors()),
-        "build_cohort": ([population.chronic_pain_codes, *population.exclude], shipped.code_lists()),
+        "build_cohort": (
+            [population.chronic_pain_codes, *population.exclude, *population.censor_at],
+            shipped.code_lists(),
+        ),
         "emulate_trials": ([*population.exclude], shipped.code_lists()),
         "estimate_mortality": ([config.mortality.life_table], shipped.life_tables()),
         "estimate_negative_controls": ([*config.mortality.negative_controls], shipped.code_lists()),

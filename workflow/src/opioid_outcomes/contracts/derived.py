@@ -5,6 +5,7 @@ from __future__ import annotations
 from opioid_outcomes.contracts.canonical import DISPENSINGS, PERSON, day
 from opioid_outcomes.contracts.columns import Column, Table
 
+CENSORED = "censored at "  # exit_reason, before the name of a list of population.censor_at
 USE_STATES = ("on", "never", "recent", "former", "treatment", "unknown")
 
 REJECTED = Table(
@@ -177,7 +178,7 @@ COHORT = Table(
         Column("cause", "text", "cause group of death, with the intent of an opioid overdose; null = alive or unknown"),
         Column(
             "exit_reason", "category", "why follow-up ends", required=True,
-            values=("death", "end of observation", "max follow-up", "study end"),
+            values=("death", "end of observation", "max follow-up", "study end", f"{CENSORED}<code list>"),
         ),
         Column("baseline_user", "int", "1 on opioids at time zero, 0 not, null unknown"),
         Column("survey_weight", "float", "sampling weight"),

@@ -209,6 +209,6 @@ def _longest(mortality: Mapping[str, Any]) -> int:
 
 def _end(settings: Mapping[str, Any]) -> str:
     complete = [name for name, cohort in settings["cohorts"].items() if cohort["deaths_complete_until"] is not None]
-    if not complete:
-        return "the end of observation"
-    return f"the end of observation (in {', '.join(complete)}: the day up to which deaths are known)"
+    known = f" (in {', '.join(complete)}: the day up to which deaths are known)" if complete else ""
+    at = " or ".join(Path(name).stem.replace("_", " ") for name in settings["population"]["censor_at"])
+    return f"the end of observation{known}" + (f", the first record of {at}" if at else "")

@@ -98,6 +98,7 @@ def _population(config: Config) -> list[str]:
     ends = ["death", "the end of observation"]
     ends += [f"{number(p.max_followup_days)} days after entry"] if p.max_followup_days else []
     ends += ["the end of the study"] if p.study_end is not None else []
+    ends += [f"the first record of {listed([plain(name) for name in p.censor_at], 'or')}"] if p.censor_at else []
     followed = (
         f"Follow-up runs from entry to the first of {listed(ends, 'or')}. A death within 30 days after the last "
         "observed day counts, with the last known exposure. Time is counted in days from entry; a death on the k-th "

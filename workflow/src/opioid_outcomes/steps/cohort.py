@@ -119,7 +119,7 @@ def use_at_time_zero(cohort: pl.DataFrame, opioid_use: pl.DataFrame) -> list[str
 
 def notes(found: eligibility.Eligible, exposure: str, costs: list[str], population: Population) -> dict[str, Any]:
     """What the report must say of this cohort, and the counts later steps act on."""
-    warnings = io.encoding_warnings([population.chronic_pain_codes, *population.exclude])
+    warnings = io.encoding_warnings([population.chronic_pain_codes, *population.exclude, *population.censor_at])
     if found.people.is_empty():
         emptying = next((rule.text for rule in found.rules if rule.kept == 0), "")
         why = f"Nobody is eligible: the rule '{emptying}' leaves nobody."
@@ -134,6 +134,13 @@ def notes(found: eligibility.Eligible, exposure: str, costs: list[str], populati
         count, days = about(found.deaths_after_observation), population.death_after_observation_days
         warnings.append(
             f"Deaths more than {days} days after the end of the observation period of entry are not counted: {count}."
+        )
+    if population.censor_at:
+        at = ", ".join(Path(name).stem.replace("_", " ") for name in population.censor_at)
+        warnings.append(
+            f"Follow-up ends at the first record of {at} after entry (population.censor_at). This conditions on what"
+            " happens after entry: where opioids lead to it, or it and use share causes, what is left is biased. It is"
+            " for sensitivity only, and no weights for loss of observation make up for it."
         )
     if found.observed_again:
         warnings.append(

@@ -9,7 +9,7 @@ import polars as pl
 
 from opioid_outcomes import io
 from opioid_outcomes.cohort.days import day_of
-from opioid_outcomes.contracts.derived import TRIALS
+from opioid_outcomes.contracts.derived import CENSORED, TRIALS
 from opioid_outcomes.mortality import trial_table
 from opioid_outcomes.mortality.trial_table import Rules
 
@@ -38,6 +38,7 @@ def emulate_trials(inputs: dict[str, Path], outputs: dict[str, Path], settings: 
         parts.append(trial_table.build(_of(cohort, some), mine | {"measurements": tables["measurements"]}, rules).table)
     # each part is sorted by comparator, person and index, and people rise from part to part
     trials = pl.concat(part.filter(pl.col("comparator") == name) for name in rules.comparators for part in parts)
+    trials = censored(trials, cohort)
     io.write_table(trials, outputs["trials"], TRIALS, calendar=calendar)
     new = trials.filter(pl.col("arm") == 1).select("person_id", "index").unique().height
     return f"{trials.height:,} index dates, {new:,} of new users"
@@ -45,6 +46,29 @@ def emulate_trials(inputs: dict[str, Path], outputs: dict[str, Path], settings: 
 
 def _of(table: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     return table.join(people, on="person_id", how="semi", maintain_order="left")
+
+
+def censored(trials: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
+    """Index dates whose follow-up goes no further than where ``population.censor_at`` ends that of the cohort.
+
+    Elsewhere follow-up may go on after the cohort's own, to the day up to which deaths are known.
+    """
+    ends = cohort.filter(pl.col("exit_reason").cast(pl.String).str.starts_with(CENSORED)).select("person_id", "exit")
+    if ends.is_empty():
+        return trials
+    until = (pl.col("exit") - pl.col("index")).cast(trials.schema["follow_up"])
+    beyond = (pl.col("follow_up") > until).fill_null(value=False)
+    return (
+        trials.join(ends, on="person_id", how="left", maintain_order="left")
+        .filter((until > 0).fill_null(value=True))
+        .with_columns(
+            follow_up=pl.when(beyond).then(until).otherwise("follow_up"),
+            event=pl.when(beyond).then(pl.lit(0, trials.schema["event"])).otherwise("event"),
+            cause=pl.when(~beyond).then("cause"),
+            as_treated_until=pl.when(~beyond | (pl.col("as_treated_until") < until)).then("as_treated_until"),
+        )
+        .drop("exit")
+    )
 
 
 def rules_of(settings: dict[str, Any], *, calendar: bool) -> Rules:
