@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opioid_outcomes.causal.contrasts import Contrast
-
-Z = 1.959963984540054
+from opioid_outcomes.survival.normal import limits
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Found:
 
 
 def normal(quantity: str, method: str, truth: float, estimate: float, se: float, *, wrong: bool = False) -> Found:
-    return Found(quantity, method, truth, estimate, se, estimate - Z * se, estimate + Z * se, wrong)
+    return Found(quantity, method, truth, estimate, se, *limits(estimate, se), wrong)
 
 
 def contrast(quantity: str, method: str, found: Contrast, truth: float, *, wrong: bool = False) -> Found:

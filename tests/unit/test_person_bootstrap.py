@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from opioid_outcomes.survival import incidence
-from opioid_outcomes.survival.person_bootstrap import persons, replicate_weights
+from opioid_outcomes.survival.person_bootstrap import persons
 
 PERSON = np.array([30, 10, 10, 20, 30, 30, 40])
 
 
 def test_rows_of_a_person_are_drawn_together_and_as_many_as_there_are() -> None:
     for replicate in range(20):
-        weights = replicate_weights(PERSON, replicate, seed=5)
+        weights = persons(PERSON).weights(replicate, seed=5)
         assert weights[1] == weights[2]
         assert weights[0] == weights[4] == weights[5]
         assert weights[[0, 1, 3, 6]].sum() == 4
@@ -21,9 +21,9 @@ def test_rows_of_a_person_are_drawn_together_and_as_many_as_there_are() -> None:
 
 def test_order_of_rows_and_kind_of_id_change_nothing() -> None:
     order = np.array([6, 2, 0, 5, 3, 1, 4])
-    weights = replicate_weights(PERSON, 3, seed=9)
-    assert replicate_weights(PERSON[order], 3, seed=9).tolist() == weights[order].tolist()
-    assert replicate_weights(PERSON.astype(str), 3, seed=9).tolist() == weights.tolist()
+    weights = persons(PERSON).weights(3, seed=9)
+    assert persons(PERSON[order]).weights(3, seed=9).tolist() == weights[order].tolist()
+    assert persons(PERSON.astype(str)).weights(3, seed=9).tolist() == weights.tolist()
 
 
 def test_replicates_and_seeds_differ_and_repeat() -> None:

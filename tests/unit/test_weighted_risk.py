@@ -203,7 +203,7 @@ def test_bootstrap_and_sandwich_agree(estimand: Estimand) -> None:
 def test_replicates_are_the_estimate_of_copied_people() -> None:
     """The warm-started score of a replicate is that of a fit from scratch to the rows of people drawn, copied."""
     found = of_rows("overlap", se="bootstrap", replicates=3, seed=11)
-    times = person_bootstrap.replicate_weights(ROWS["person"], 2, seed=11).astype(int)
+    times = person_bootstrap.persons(ROWS["person"]).weights(2, seed=11).astype(int)
     copied = of_rows("overlap", ROWS[np.repeat(np.arange(ROWS.height), times)])
     assert found.replicates is not None
     np.testing.assert_allclose(found.replicates[2, :, :, :2], copied.incidence, rtol=1e-6)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.mortality.contrasts import Contrast, Exposure, Missing
+from opioid_outcomes.mortality.contrasts import UNKNOWN, Contrast, Exposure, Missing
 from opioid_outcomes.mortality.group_rates import group_rate
 from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, not_asked
 from opioid_outcomes.mortality.person_time_cuts import cut, lagged
@@ -21,7 +21,6 @@ DOSE, DURATION = "addiction.dose", "addiction.duration"
 OUTCOME = "opioid_use_disorder"
 # Days of the present uninterrupted use; 90 days of use is the common bound of long-term therapy (METHODS B3)
 DURATIONS = ((0, 90), (90, 365), (365, None))
-UNKNOWN = {"baseline": "exposure known at one interview only", "none": "no opioid exposure is recorded"}
 
 
 def until_diagnosis(person_time: pl.DataFrame, cohort: pl.DataFrame, diagnosed: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from opioid_outcomes.survival.smr import exact_limits, excess_rate, standardised_mortality_ratio
+from opioid_outcomes.survival.rates import exact_limits
+from opioid_outcomes.survival.smr import excess_rate, standardised_mortality_ratio
 from opioid_outcomes.survival.standardised import StandardisedRate, log_ratio
 
 SMR, EXCESS, STANDARDISED = "smr", "excess", "standardised"

@@ -10,6 +10,7 @@ import polars as pl
 from opioid_outcomes.hyperalgesia.histories import DoseHistory, Histories, PainHistory
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, within
 from opioid_outcomes.hyperalgesia.visits import LONGEST_GAP, Visits
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 # METHODS D3.4: mean, slope and highest pain over the 180 days up to the visit
 PAIN_HISTORY_DAYS = 180
@@ -33,7 +34,7 @@ def build(
     columns: dict[str, Floats] = {"pain at the visit": visits.pain}
     columns |= pain_terms(visits, histories.pain)
     columns |= dose_terms(visits)
-    columns["years on opioids"] = visits.days_on / 365.25
+    columns["years on opioids"] = visits.days_on / DAYS_PER_YEAR
     columns["earlier escalations"] = earlier_escalations(visits, histories.dose, min_rise=min_rise, min_mme=min_mme)
     complete = np.ones(len(visits.person), dtype=bool)
     history = len(columns)

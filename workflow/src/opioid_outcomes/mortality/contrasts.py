@@ -9,6 +9,11 @@ import polars as pl
 
 Missing = Literal["indicator", "complete"]
 Exposure = Literal["time_varying", "baseline", "none"]  # how a cohort knows its exposure: cohort_notes.json
+# Why there is no contrast of on against off over time
+UNKNOWN = {
+    "baseline": "exposure known at one interview only",  # later use is not known
+    "none": "no opioid exposure is recorded",
+}
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,12 @@ from dataclasses import replace
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.mortality.contrasts import KINDS_OF_OFF, ON_OFF, Contrast, Exposure, Missing
+from opioid_outcomes.mortality.contrasts import KINDS_OF_OFF, ON_OFF, UNKNOWN, Contrast, Exposure, Missing
 from opioid_outcomes.mortality.group_rates import group_rate
 from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, not_asked
 from opioid_outcomes.mortality.person_time_cuts import cut, lagged
 
 ANALYSIS = "mortality.current_use"
-UNKNOWN = {
-    "baseline": "exposure known at one interview only",  # later use is not known
-    "none": "no opioid exposure is recorded",
-}
 # Days since the present use began, as Ray 2016 and METHODS C4 split them: [0, 30), [30, 180), [180, ...)
 SINCE_START = ((0, 30), (30, 180), (180, None))
 

@@ -12,8 +12,7 @@ import polars as pl
 
 from opioid_outcomes.causal.negative_controls import FEWEST, calibrate, ease, fit_null
 from opioid_outcomes.contracts.estimates import Estimate, smallest
-from opioid_outcomes.mortality.contrasts import ON_OFF, Contrast, Exposure, Missing
-from opioid_outcomes.mortality.current_use import UNKNOWN
+from opioid_outcomes.mortality.contrasts import ON_OFF, UNKNOWN, Contrast, Exposure, Missing
 from opioid_outcomes.mortality.hazard_ratio import hazard_ratio, not_asked
 
 ANALYSIS = "mortality.negative_control"

@@ -112,7 +112,7 @@ def _comparable(person_time: pl.DataFrame, against: Reference) -> tuple[pl.DataF
     """Person-time that has a rate, cut at the ages at which rates begin and end, with ``expected`` deaths; and what
     was left out, in words without numbers of people."""
     youngest, oldest = float(against.table.ages[0]), against.top_coded_age
-    first, last = (pl.col("born") + age * 365.25 for age in (youngest, oldest))
+    first, last = (pl.col("born") + age * DAYS_PER_YEAR for age in (youngest, oldest))
     with_sex = person_time.filter(pl.col("female").is_not_null() & pl.col("born").is_not_null())
     rows = with_sex.with_columns(
         begins=pl.max_horizontal(pl.col("start").cast(pl.Float64), first),

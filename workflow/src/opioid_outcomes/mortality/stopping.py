@@ -12,7 +12,7 @@ from dataclasses import replace
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.mortality.contrasts import Contrast, Exposure, Missing
+from opioid_outcomes.mortality.contrasts import UNKNOWN, Contrast, Exposure, Missing
 from opioid_outcomes.mortality.group_rates import group_rate
 from opioid_outcomes.mortality.hazard_ratio import adjusted_ratios, not_asked
 from opioid_outcomes.mortality.stopping_clock import BANDS, CURRENT, LENGTHS, clock, named
@@ -21,10 +21,6 @@ ANALYSIS = "mortality.stopping"
 METHODS = ("crude", "adjusted", "adjusted_full")
 ENDS = ("crude", "adjusted_full")  # by length of therapy and lagged: what is between tells little, and costs a fit each
 LAGS = (0, 30, 90)  # days, against terminal decline: opioids may be stopped because death is near
-UNKNOWN = {
-    "baseline": "exposure known at one interview only",
-    "none": "no opioid exposure is recorded",
-}
 
 
 def stopping(

@@ -12,6 +12,7 @@ from opioid_outcomes.report.mortality_words import find, reasons, risk, risks_by
 from opioid_outcomes.report.new_user_section import curve_words, pair, panel_rows, told
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import MISSING, WITHHELD, number, present
+from opioid_outcomes.survival import normal
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -163,7 +164,7 @@ def _cut(row: Row) -> tuple[str, ...]:
     name = "none" if (row["lower"], row["upper"]) == (0, 100) else f"{row['lower']:g} and {row['upper']:g}"
     ratio = MISSING
     if present(row["log_hr"]) and present(row["se"]):
-        point, low, high = (math.exp(row["log_hr"] + k * 1.959964 * row["se"]) for k in (0, -1, 1))
+        point, low, high = (math.exp(row["log_hr"] + k * normal.Z * row["se"]) for k in (0, -1, 1))
         ratio = f"{point:.2f} ({low:.2f} to {high:.2f})"
     return name, number(row["mean"], 2), number(row["largest"], 1), number(row["ess"]), ratio
 

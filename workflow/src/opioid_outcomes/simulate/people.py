@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from opioid_outcomes.units import DAYS_PER_YEAR
+
 LOOKBACK_DAYS = 180
 CONDITIONS = {
     "depression": "F32.9", "fibromyalgia": "M79.7", "heart_failure": "I50.9", "copd": "J44.9", "diabetes": "E11.9",
@@ -66,7 +68,7 @@ def draw(n: int, rng: np.random.Generator) -> People:
     second = np.where(rng.random(n) < 0.05, -1, second)
     # 1 July stands for the birthday, as in the pipeline
     birthday = np.array([f"{year}-07-01" for year in birth_year], dtype="datetime64[D]").astype(np.int64)
-    age = (start + entry - birthday) / 365.25
+    age = (start + entry - birthday) / DAYS_PER_YEAR
     older = (age - 55) / 10
     depression = (rng.random(n) < 0.25).astype(np.int64)
     conditions = {

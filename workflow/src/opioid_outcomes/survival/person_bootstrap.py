@@ -35,7 +35,11 @@ class Persons:
         return np.bincount(generator.integers(0, self.count, self.count), minlength=self.count).astype(np.float64)
 
     def weights(self, replicate: int, seed: int) -> Floats:
-        """The same of each row, (n,)."""
+        """The same of each row, (n,).
+
+        A person's weight hangs on ``seed`` (at least 0), ``replicate`` and the person's place among the sorted ids
+        alone: not on the order of the rows, nor on which core runs which replicate.
+        """
         return self.draw(replicate, seed)[self.codes]
 
 
@@ -43,12 +47,3 @@ def persons(person: npt.ArrayLike) -> Persons:
     """Number the people in the sorted order of their ids; (n,) of numbers or text. Cost: one sort."""
     distinct, codes = np.unique(np.asarray(person), return_inverse=True)
     return Persons(distinct, codes.astype(np.int64))
-
-
-def replicate_weights(person: npt.ArrayLike, replicate: int, seed: int) -> Floats:
-    """Whole-number weight of each row in a replicate, (n,).
-
-    A person's weight hangs on ``seed`` (at least 0), ``replicate`` and the person's place among the sorted ids alone:
-    not on the order of the rows, nor on which core runs which replicate.
-    """
-    return persons(person).weights(replicate, seed)

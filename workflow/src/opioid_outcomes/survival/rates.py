@@ -19,16 +19,21 @@ class Rate:
 
 
 def per_1000_person_years(events: int, person_years: float) -> Rate:
-    """Exact Poisson limits from the chi-square distribution (Garwood 1936 Biometrika 28:437; METHODS C6).
+    """Exact Poisson limits.
 
     person_years > 0. With no events the lower limit is 0 and the upper one the 97.5 % limit.
     """
+    low, high = exact_limits(events)
+    unit = 1000 / person_years
+    return Rate(events * unit, low * unit, high * unit, events**0.5 * unit)
+
+
+def exact_limits(events: int) -> tuple[float, float]:
+    """95 % limits of a Poisson mean, from the chi-square distribution (Garwood 1936 Biometrika 28:437; METHODS C6)."""
     from scipy.stats import chi2
 
-    unit = 1000 / person_years
-    low = chi2.ppf(0.025, 2 * events) / 2 if events else 0.0
-    high = chi2.ppf(0.975, 2 * (events + 1)) / 2
-    return Rate(events * unit, float(low * unit), float(high * unit), events**0.5 * unit)
+    low = float(chi2.ppf(0.025, 2 * events)) / 2 if events else 0.0
+    return low, float(chi2.ppf(0.975, 2 * (events + 1))) / 2
 
 
 @dataclass(frozen=True)

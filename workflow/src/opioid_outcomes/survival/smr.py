@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opioid_outcomes.survival.life_table import LifeTable, Whole
+from opioid_outcomes.survival.rates import exact_limits
 from opioid_outcomes.survival.risk_sets import Floats
 from opioid_outcomes.units import DAYS_PER_YEAR
 
@@ -112,14 +113,6 @@ def excess_rate(observed: int, expected_deaths: float, person_years: float, per:
     low, high = (limit - expected_deaths for limit in exact_limits(observed))
     unit = per / person_years
     return Ratio((observed - expected_deaths) * unit, low * unit, high * unit, observed**0.5 * unit)
-
-
-def exact_limits(events: int) -> tuple[float, float]:
-    """95 % limits of a Poisson mean (Garwood 1936 Biometrika 28:437)."""
-    from scipy.stats import chi2
-
-    low = float(chi2.ppf(0.025, 2 * events)) / 2 if events else 0.0
-    return low, float(chi2.ppf(0.975, 2 * (events + 1))) / 2
 
 
 def _repeated(times: Whole) -> tuple[Whole, Whole]:

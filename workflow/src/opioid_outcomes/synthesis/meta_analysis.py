@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from opioid_outcomes.survival import normal
+
 MAX_STEPS = 200
 TOLERANCE = 1e-12
 
@@ -50,8 +52,8 @@ def _common(y: NDArray[np.float64], s: NDArray[np.float64], level: float) -> Poo
     w = 1 / s**2
     estimate, se = float(w @ y / w.sum()), float(w.sum() ** -0.5)
     reach = norm.ppf(0.5 + level / 2) * se
-    p = float(2 * norm.sf(abs(estimate / se)))
-    return Pooled(estimate, se, estimate - reach, estimate + reach, p, "common effect")
+    p_value = normal.p_value(estimate, se)
+    return Pooled(estimate, se, estimate - reach, estimate + reach, p_value, "common effect")
 
 
 def _random(y: NDArray[np.float64], s: NDArray[np.float64], level: float) -> Pooled:

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from opioid_outcomes.survival import normal
 from opioid_outcomes.trajectories import mixture_em as em
 from opioid_outcomes.trajectories import mixture_information as information
 from opioid_outcomes.trajectories.curves import Basis, Floats, Shape, basis
 from opioid_outcomes.trajectories.mixture_starts import starting_values, sums_by_person
 
-NORMAL_975 = 1.959963984540054
 Ints = npt.NDArray[np.int64]
 Keys = npt.NDArray[Any]  # whatever can be sorted
 
@@ -169,7 +169,7 @@ class LatentClasses:
 
     def band(self, times: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Pointwise 95 % limits of the class curves, (K, n) each: of the mean of the class, not of its members."""
-        curve, margin = self.curve(times), NORMAL_975 * self.standard_error(times)
+        curve, margin = self.curve(times), normal.Z * self.standard_error(times)
         return curve - margin, curve + margin
 
     @cached_property
