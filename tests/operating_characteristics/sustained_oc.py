@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import sustained_world
 from found import Found, contrast, normal
 
 from opioid_outcomes.causal import clone_censor, clone_contrasts
@@ -90,4 +91,25 @@ def replicate(rng: np.random.Generator) -> list[Found]:
     found.append(
         normal("risk difference, stay vs never", name, truth(), float(risk[0] - risk[1]), float(se), wrong=True)
     )
+    return found
+
+
+def from_every_month(rng: np.random.Generator) -> list[Found]:
+    """In the world of the unit tests, whose truth is there; people count from each month in which they could begin."""
+    months = sustained_world.live(2500, int(rng.integers(2**31))).months()
+    grid, x = months.grid()
+    truth = np.subtract(sustained_world.STAY_OF_MONTHS, sustained_world.UNTREATED_OF_MONTHS)
+    found = []
+    for name, weigh in (("clones, censored and weighted", True), ("clones, censored, not weighted", False)):
+        compared = clone_contrasts.compare(
+            grid, months.strategies(), x, names=["ill", "frail", "days before"], bands=sustained_world.BANDS, causes=1,
+            horizons=sustained_world.HORIZONS, weigh_leaving=weigh, cluster=months.person,
+        )  # fmt: skip
+        found += [
+            contrast(
+                f"risk difference at {sustained_world.HORIZONS[h]:.0f} days, stay vs never", name,
+                compared.risk_difference(h), float(truth[h]), wrong=not weigh,
+            )
+            for h in (1, 2)
+        ]  # fmt: skip
     return found
