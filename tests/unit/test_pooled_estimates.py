@@ -32,7 +32,7 @@ def test_risk_ratios_are_pooled_as_logarithms_and_told_as_ratios() -> None:
     assert row["persons"] == 200
 
 
-def test_differences_are_pooled_as_they_are_and_rates_and_shares_not_at_all() -> None:
+def test_differences_are_pooled_as_they_are_and_rates_and_shares_not_so() -> None:
     both = pl.concat([of("one", "risk_difference", 0.01, 0.01), of("two", "risk_difference", 0.03, 0.01)])
     assert pooled_rows(both, "s")["estimate"].item() == pytest.approx(0.02)
     for scale in ("rate_per_1000py", "share", "smr"):

@@ -11,6 +11,7 @@ from opioid_outcomes import io
 from opioid_outcomes.errors import Problem, UserError
 from opioid_outcomes.synthesis import cohorts
 from opioid_outcomes.synthesis.e_values import e_value_rows
+from opioid_outcomes.synthesis.shares import share_rows
 
 KINDS = (
     "trajectories", "mortality", "new_user", "msm", "sustained", "negative_control", "addiction", "hyperalgesia",
@@ -22,7 +23,8 @@ def synthesize_estimates(inputs: dict[str, list[Path]], outputs: dict[str, Path]
     _require_somebody(inputs["attrition"])
     parts = [path for kind in KINDS for path in inputs[kind]]
     estimates = pl.concat([pl.read_parquet(path) for path in parts])
-    pooled = cohorts.pooled_rows(estimates, settings["study"])
+    study = settings["study"]
+    pooled = pl.concat([cohorts.pooled_rows(estimates, study), share_rows(estimates, study)])
     if not settings["synthesis"]["pool"]:
         pooled = pooled.clear()
     everything = pl.concat([estimates, pooled])

@@ -10,7 +10,8 @@ import polars as pl
 from opioid_outcomes.contracts.estimates import INTERNAL
 from opioid_outcomes.synthesis import meta_analysis
 
-# Numbers that mean the same in every cohort and are roughly normal on their scale. Rates and shares are not pooled so.
+# Numbers that mean the same in every cohort and are roughly normal on their scale. Rates are not pooled so; shares are
+# as parts and wholes (``shares``).
 POOLABLE = (
     "log_hr", "log_or", "log_rate_ratio", "risk_difference", "rmst_days", "mean_difference", "mean_difference_per_step",
     "risk_ratio",
@@ -51,9 +52,9 @@ def _pooled(group: pl.DataFrame, estimates: pl.DataFrame, study: str) -> dict[st
     return {name: first[name] for name in ESTIMAND} | {
         "study": study, "cohort": "pooled",
         "estimate": result.estimate, "ci_low": result.ci_low, "ci_high": result.ci_high, "se": result.se,
-        "p_value": result.p_value, "persons": _total(group["persons"]), "events": _total(group["events"]),
-        "person_years": _total(group["person_years"]), "gate": "pass", "smallest_cell": group["smallest_cell"].min(),
-        "note": "; ".join([_note(result, group["cohort"].to_list()), *_caveats(group, estimates)]),
+        "p_value": result.p_value, "persons": total(group["persons"]), "events": total(group["events"]),
+        "person_years": total(group["person_years"]), "gate": "pass", "smallest_cell": group["smallest_cell"].min(),
+        "note": "; ".join([_note(result, group["cohort"].to_list()), *caveats(group, estimates)]),
     }  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def _exponentiated(result: meta_analysis.Pooled) -> meta_analysis.Pooled:
     return replace(result, estimate=ratio, ci_low=low, ci_high=high, se=ratio * result.se, prediction=beyond)
 
 
-def _total(counts: pl.Series) -> float | int | None:
+def total(counts: pl.Series) -> float | int | None:
     """A sum of cohorts, unknown if one of them is."""
     if counts.null_count():
         return None
@@ -81,7 +82,7 @@ def _note(result: meta_analysis.Pooled, cohorts: list[str]) -> str:
     return note
 
 
-def _caveats(group: pl.DataFrame, estimates: pl.DataFrame) -> list[str]:
+def caveats(group: pl.DataFrame, estimates: pl.DataFrame) -> list[str]:
     """Cohorts that asked the same and are not in the number; and whether those in it adjust for the same."""
     same = estimates.join(group.select(ESTIMAND).unique(), on=ESTIMAND, how="semi", nulls_equal=True)
     withheld = sorted(set(same["cohort"]) - set(group["cohort"]))
