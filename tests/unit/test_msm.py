@@ -280,6 +280,15 @@ def only(design: msm_design.Design, name: str, called: str = "", besides: str = 
     return replace(design, varying=design.varying[:, kept], varying_names=names)
 
 
+@pytest.mark.parametrize(("persons", "bands"), [(10, 1), (100, 3), (1_000, 10), (100_000, 10)])
+def test_large_cohorts_have_larger_bands_and_no_more_of_them(persons: int, bands: int) -> None:
+    """60 periods in which an arm has as many effective people: 30 bands of 1,000 would be hundreds of comparisons."""
+    ones = np.full((60, 1, 2), float(persons))
+    starts = msm_gates._bands(ones, ones)
+    assert len(starts) == bands
+    assert (np.diff(starts) == starts[1]).all() if bands > 1 else starts.tolist() == [0]
+
+
 def test_horizons_that_too_few_follow() -> None:
     found = answer(simple(), horizons=[365, 1825])
     assert one(found, "always vs never", "risk_difference", "0-365").gate == "pass"

@@ -18,8 +18,9 @@ SUPPORT = (0.01, 0.99)
 MEAN_WEIGHT = (0.9, 1.1)
 FEWEST_PEOPLE = 50
 # effective size n1 n0 / (n1 + n0) of a band of periods: chance alone gives an SMD a standard error of 0.03, so that the
-# largest of some fifty stays under 0.1; periods are joined until they have it
-BAND_SIZE = 1_000
+# largest of some fifty stays under 0.1; periods are joined until they have it. Large cohorts have no more bands but
+# larger ones: the largest of hundreds would not stay under 0.1
+BAND_SIZE, MOST_BANDS = 1_000, 10
 STRATA = 20  # of past use and the numerator's probability
 
 
@@ -153,15 +154,16 @@ def worst_difference(design: Design, made: MadeWeights) -> Worst:
     everybody = sums(weights), sums(weights**2), sums(decided)
     now = d.varying[:, d.varying_names.index(RECORDED)] > 0 if RECORDED in d.varying_names else np.ones(len(weights))
     seen = sums(weights * now), sums(weights**2 * now), sums(decided * now)
-    band = _bands(*everybody[:2])
+    bands, bands_of_seen = _bands(*everybody[:2]), _bands(*seen[:2])
     worst = Worst(0.0, "nothing")
     for j, name in enumerate(d.varying_names):
         if name in (RECORDED, NEVER_RECORDED):
             continue
         x = d.varying[:, j]
-        total, squares, size = seen if name in IF_RECORDED else everybody
+        recorded = name in IF_RECORDED
+        total, squares, size = seen if recorded else everybody
         parts = (total, squares, sums(weights * x), size, sums(decided * x), sums(decided * x * x))
-        found = _differences(*(np.add.reduceat(part, band) for part in parts))
+        found = _differences(*(np.add.reduceat(part, bands_of_seen if recorded else bands) for part in parts))
         largest = float(found[np.argmax(np.abs(found))])
         if abs(largest) > abs(worst.smd):
             worst = Worst(largest, name.split("=", maxsplit=1)[0])
@@ -193,11 +195,12 @@ def _effective(total: Floats, squares: Floats) -> Floats:
 
 
 def _bands(total: Floats, squares: Floats) -> Ints:
-    """First periods of bands, joined from the beginning until each is of ``BAND_SIZE``; the rest joins the last."""
+    """First periods of bands, joined from the beginning until each is of the size; the rest joins the last."""
     starts, begin = [0], 0
+    size = max(BAND_SIZE, float(_effective(total.sum(axis=0), squares.sum(axis=0)).sum()) / MOST_BANDS)
     for k in range(1, len(total)):
-        enough = _effective(total[begin:k].sum(axis=0), squares[begin:k].sum(axis=0)).sum() >= BAND_SIZE
-        rest = _effective(total[k:].sum(axis=0), squares[k:].sum(axis=0)).sum() >= BAND_SIZE
+        enough = _effective(total[begin:k].sum(axis=0), squares[begin:k].sum(axis=0)).sum() >= size
+        rest = _effective(total[k:].sum(axis=0), squares[k:].sum(axis=0)).sum() >= size
         if enough and rest:
             starts.append(k)
             begin = k
