@@ -97,6 +97,20 @@ def test_three_cohorts_have_limits_of_t_and_at_least_the_spread_that_they_show()
     assert apart.se == pytest.approx(math.sqrt((residual**2).mean() / 2) / whole.mean())
 
 
+def test_limits_hold_the_truth_as_often_as_they_say_and_not_without_the_covariance_of_part_and_whole() -> None:
+    """Two cohorts of one true share, the second with thrice the variance; part and whole covary at 0.43."""
+    rng, truth, scales = np.random.default_rng(20), np.array([0.006, 0.012, 0.012]), np.array([1.0, 3.0])
+    drawn = np.stack([rng.multivariate_normal(truth, scale * COVARIANCE, 1_500) for scale in scales], axis=1)
+    of_part, of_whole = scales * COVARIANCE[0, 0], scales * COVARIANCE.sum()
+    covariance = scales * COVARIANCE[0].sum()
+    held = []
+    for given in (covariance, 0 * covariance):
+        found = [pool_shares(one[:, 0], one.sum(axis=1), (of_part, of_whole), given) for one in drawn]
+        held.append(np.mean([one.ci_low <= 0.2 <= one.ci_high for one in found]))
+    assert abs(held[0] - 0.95) < 0.015  # 2.7 errors of the simulation
+    assert held[1] > 0.97
+
+
 def test_only_cohorts_with_all_parts_and_their_shares_are_pooled() -> None:
     one, other = of("a", joint((0.01, 0.012, 0.008))), of("b", joint((0.02, 0.01, 0.03)))
     assert len(pooled(one, other)) == 3

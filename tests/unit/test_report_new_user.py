@@ -152,6 +152,14 @@ def test_causes_add_up_and_the_unknown_ones_bound_the_share_of_overdose(released
     assert "would lie from 40 % to 65 %" in words(section)
 
 
+def test_pooled_shares_are_told_beside_those_of_the_cohorts() -> None:
+    rows = estimates()
+    shares = [row | {"cohort": "pooled"} for row in rows if row["analysis"] == "mortality.overdose_share"]
+    assert "Shares of the cohorts pooled" not in words(cause_section.causes(study(estimates=rows)))
+    told = words(cause_section.causes(study(estimates=rows + shares)))
+    assert "against non-users: cancer 20.0 (10.0 to 30.0) %; other 30.0 (20.0 to 40.0) %; opioid overdose 50.0" in told
+
+
 def test_no_sum_is_told_where_a_cause_is_withheld() -> None:
     hidden: dict[str, Any] = {
         "estimate": None,

@@ -21,6 +21,7 @@ from opioid_outcomes.report.new_user_section import told
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import (
     MISSING,
+    POOLED,
     WITHHELD,
     has_interval,
     interval,
@@ -105,8 +106,20 @@ def _tables(released: Released, days: int) -> list[Block]:
     )
     heads = ("Cause", "Risk, new users", "Risk, comparators", "Difference", "Share", "Deaths")
     table = Table("cause_table", caption, heads, tuple(lines), 5, released.rule, (1.8, 1, 1, 1.7, 1.6, 0.8))
-    blocks: list[Block] = [_figure(released, panels, days), table]
+    blocks: list[Block] = [_figure(released, panels, days), table, *_pooled(released, days)]
     return [*blocks, Paragraph("Opioid overdose and the unknown causes:"), Bullets(tuple(bounds))] if bounds else blocks
+
+
+def _pooled(released: Released, days: int) -> list[Block]:
+    """Shares of all cohorts together, where there are any."""
+    lines = []
+    for comparator in NEW_USER_CONTRASTS:
+        _, shares = _of(released, POOLED, comparator, days)
+        known = [f"{_cause(row)} {interval(row, released.scale(row))} %" for row in shares if present(row["estimate"])]
+        if known:
+            lines.append(f"{against(comparator)}: {'; '.join(known)}.")
+    lead = "Shares of the cohorts pooled: differences by cause over that in all deaths, with the weights of the latter:"
+    return [Paragraph(lead), Bullets(tuple(lines))] if lines else []
 
 
 def _cause(row: Row) -> str:
