@@ -118,6 +118,11 @@ def test_an_error_that_is_rounding_stands_for_none() -> None:
     for contrast in (found.risk_difference(180), found.risk_ratio(180), found.rmst_difference(180), found.risk(180, 0)):
         assert contrast.reason == "its standard error is 0"
         assert np.isnan([contrast.estimate, contrast.se, contrast.ci_low, contrast.p_value]).all()
+    everybody = risks(time, 1 + np.arange(400) % 3, treated, None, causes=list("abc"), horizons=[9e3],
+                      estimand="given", person=np.arange(400))  # fmt: skip
+    assert everybody.risk(9e3, 1, "a").se > 0.01  # each cause has an error, all together none
+    for contrast in (everybody.risk_difference(9e3), everybody.risk_ratio(9e3), everybody.risk(9e3, 1)):
+        assert contrast.reason == "its standard error is 0"
     tiny = Joint(np.array([0.3, 0.2]), COVARIANCE * 1e-30)
     assert tiny.combination(np.array([1.0, -1.0])).reason == "its standard error is 0"
     assert Joint(np.array([0.3, 0.2]) * 1e-9, COVARIANCE * 1e-18).combination(np.array([1.0, -1.0])).reason is None

@@ -99,6 +99,13 @@ def test_weights_of_any_size(size: float) -> None:
     assert (other.estimate, other.se) == pytest.approx((told.estimate, told.se), rel=1e-7)
 
 
+def test_weights_that_differ_by_more_than_can_be_squared_have_an_error() -> None:
+    for weights in ([1e200, 1e200, 1], [1, 1, 1e-170]):
+        found = incidence.fit(0, [1, 2.0, 3], [1, 0, 1], causes=1, weights=weights)
+        np.testing.assert_allclose(found.se.ravel(), [np.sqrt(1 / 8), 0.0], atol=1e-12)
+        np.testing.assert_allclose(found.risk_se([1, 3]).ravel(), [np.sqrt(1 / 8), 0.0], atol=1e-12)
+
+
 def test_horizons_and_censoring_rows() -> None:
     with pytest.raises(ValueError, match="at least one horizon"):
         risks(horizons=())

@@ -17,6 +17,7 @@ from opioid_outcomes.survival.risk_sets import Floats
 ENOUGH = 200
 # share of the numbers that make an estimate below which its standard error is their rounding, and stands for none
 ROUNDING = 1e-12
+CANCELLED = 1e-14  # the same of a variance, in its terms
 NO_ERROR = "its standard error is 0"
 NOT_TOLD = "the difference that is to be shared out is not told apart from none"
 
@@ -117,7 +118,9 @@ class Joint:
         return se > ROUNDING * float(np.abs(gradient) @ np.abs(self.values))
 
     def _se(self, gradient: Floats) -> float:
-        return math.sqrt(max(float(gradient @ self.covariance @ gradient), 0.0))
+        """0 where the variances of the parts cancel but for rounding, as of causes that all die of one or the other."""
+        variance, size = float(gradient @ self.covariance @ gradient), np.abs(gradient)
+        return math.sqrt(variance) if variance > CANCELLED * float(size @ np.abs(self.covariance) @ size) else 0.0
 
     def _limits(self, replicates: Floats | None, estimate: float, se: float) -> tuple[float, float]:
         if replicates is not None and len(replicates) >= ENOUGH:

@@ -205,13 +205,20 @@ class Incidence:
     def _curve_variance(self, target: int) -> Floats:
         """Of one target at each event time: by sums over distinct times if every cluster is one row."""
         if self._rows_are_clusters:
-            return self._steps.variance(self.rows, self.weights, target)
-        return self._variance_at(np.arange(len(self.time)) + 1, self._steps.curves[target], target)
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = self._steps.variance(self.rows, self.weights, target)
+            if np.isfinite(found).all():  # not where weights differ by more than can be squared
+                return found
+        return self._of_influences(np.arange(len(self.time)) + 1, self._steps.curves[target], target)
 
     def _variance_at(self, place: Ints, values: Floats, target: int) -> Floats:
-        """Of one target, of these values when so many event times have gone by; influences in blocks."""
+        """Of one target, of these values when so many event times have gone by."""
         if self._rows_are_clusters:
             return np.where(np.isnan(values), np.nan, np.r_[0.0, self._curve_variance(target)][place])
+        return self._of_influences(place, values, target)
+
+    def _of_influences(self, place: Ints, values: Floats, target: int) -> Floats:
+        """The same by the influences themselves, in blocks."""
         size = max(1, BLOCK // max(len(self.weights), 1))
         variance = np.empty(len(place))
         for begin in range(0, len(place), size):
