@@ -18,6 +18,7 @@ from opioid_outcomes.survival.design_matrix import Design
 
 INF, PEOPLE, GRACE = np.inf, 2000, 90
 HORIZONS = (180,)
+WITHHELD = "not evaluable: fewer than ten deaths of people who follow one of the strategies alone"
 
 
 def answer(*, x: np.ndarray | None = None, at_zero: np.ndarray | None = None, **changes: np.ndarray) -> Result:
@@ -68,6 +69,17 @@ def test_deaths_in_one_group_only_are_no_contrast() -> None:
     result = answer(begins=late, dies=dies, time=time)
     assert gates(result, "ipw") == gates(result, "crude") == {"not evaluable: deaths in one group only"}
     assert result.rows[0].events == dies[time <= 180].sum()
+
+
+def test_deaths_that_both_strategies_share_do_not_tell_them_apart() -> None:
+    """Two hundred die before they begin or grace ends, and then five of those who have begun; or fifteen."""
+    place = np.arange(PEOPLE)
+    for after, expected in ((5, WITHHELD), (15, "pass")):
+        begun, others = (place % 2 == 0) & (place < 2 * after), (place % 2 == 1) & (place % 10 == 5)
+        time = np.where(begun, 150.0, np.where(others, 1.0 + (place * 7) % 80, 200.0))
+        result = answer(dies=begun | others, time=time)
+        assert gates(result, "ipw") == gates(result, "crude") == {expected}
+        assert result.rows[0].events == 200 + after
 
 
 def test_fewer_than_ten_deaths_of_those_who_follow_are_none() -> None:

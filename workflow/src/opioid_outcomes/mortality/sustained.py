@@ -245,15 +245,23 @@ class Told:
                 return f"not evaluable: '{name}': {problem}"
             if len(self.followed(arm, horizon)) < FEWEST_FOLLOWED:
                 return f"not evaluable: fewer than ten people who follow '{name}' are followed for {horizon} days"
-        if (self._deaths(0, horizon) | self._deaths(1, horizon)).sum() < FEWEST_DEATHS:
-            return "not evaluable: fewer than ten deaths of people who follow either strategy"
-        if not all(self._dead_after_beginning(arm, horizon) for arm in range(2)):
-            return "not evaluable: deaths in one group only"
+        few = self._few_deaths(horizon)
+        if few:
+            return f"not evaluable: {few}"
         for arm, name in enumerate(names):
             if self._least_effective(arm, horizon) < LEAST_ESS:
                 why = f" (some values of {self._certain} leave no choice)" if self._certain else ""
                 return f"fail: effective number of people who follow '{name}' is under {LEAST_ESS:.0f}{why}"
         return "pass" if self.covariates is None else self._balanced(horizon)
+
+    def _few_deaths(self, horizon: int) -> str | None:
+        if (self._deaths(0, horizon) | self._deaths(1, horizon)).sum() < FEWEST_DEATHS:
+            return "fewer than ten deaths of people who follow either strategy"
+        if not all(self._dead_after_beginning(arm, horizon) for arm in range(2)):
+            return "deaths in one group only"
+        if self._people_of(self._dies(0, horizon) ^ self._dies(1, horizon)).sum() < FEWEST_DEATHS:
+            return "fewer than ten deaths of people who follow one of the strategies alone"
+        return None
 
     def _balanced(self, horizon: int) -> str:
         assert self.covariates is not None
@@ -273,10 +281,18 @@ class Told:
 
     def _deaths(self, arm: int, horizon: float) -> Bools:
         """Of each person, whether the death by the horizon befell a follower of the strategy."""
+        return self._people_of(self._dies(arm, horizon))
+
+    def _dies(self, arm: int, horizon: float) -> Bools:
+        """The same of each time zero. Who dies before beginning follows both, and says nothing of their difference."""
         clones = self.found.clones[arm]
-        died = np.zeros(self.people, dtype=bool)
-        died[self._codes[clones.person[(clones.cause > 0) & (clones.stop <= horizon)]]] = True
+        died = np.zeros(len(self._codes), dtype=bool)
+        died[clones.person[(clones.cause > 0) & (clones.stop <= horizon)]] = True
         return died
+
+    def _people_of(self, zeros: Bools) -> Bools:
+        """Of each person, whether any of the time zeros is."""
+        return np.bincount(self._codes[zeros], minlength=self.people) > 0
 
     def _dead_after_beginning(self, arm: int, horizon: float) -> bool:
         """Whether anybody dies who does what the strategy asks: deaths before that are of every arm."""
