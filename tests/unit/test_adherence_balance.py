@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from opioid_outcomes.mortality import as_treated as module
 from opioid_outcomes.mortality.adherence import Adherence, adherence
 from opioid_outcomes.mortality.adherence_balance import Judged, balanced, gate_at, weights_at
 from opioid_outcomes.mortality.as_treated import as_treated
@@ -79,6 +80,21 @@ def test_late_index_dates_do_not_look_out_of_balance() -> None:
     assert smd(found, kept, judged, "days_since_entry") < 0.06
     told = as_treated("non_user", found, CHOICES, intervals)
     assert {row.gate for row in told} == {"pass"}
+
+
+def test_the_hazard_ratio_is_of_the_longest_horizon_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = new_user("non_user", dates(), CHOICES)
+    both = replace(CHOICES, horizons=[100, HORIZON])
+    whole = {row.window: row for row in as_treated("non_user", found, both, intervals) if row.scale == "log_hr"}
+    assert [(window, row.gate) for window, row in whole.items()] == [("0-365", "pass")]
+    monkeypatch.setattr(module, "gate_at", lambda horizon, *_: "pass" if horizon == 100 else "fail: here")
+    near = {row.window: row for row in as_treated("non_user", found, both, intervals) if row.scale == "log_hr"}
+    alone = as_treated("non_user", found, replace(CHOICES, horizons=[100]), intervals)
+    [same] = [row for row in alone if row.scale == "log_hr"]
+    assert [(window, row.gate) for window, row in near.items()] == [("0-100", "pass")]
+    assert (near["0-100"].persons, near["0-100"].events) == (same.persons, same.events)
+    assert near["0-100"].person_years == pytest.approx(same.person_years)
+    assert near["0-100"].estimate == pytest.approx(same.estimate, abs=0.02)
 
 
 def test_weights_over_what_stabilises_them_are_those_who_began() -> None:

@@ -113,6 +113,34 @@ def test_cohorts_that_cannot_tell_when_use_began(
     assert all(frame.is_empty() for frame in shown.values())
 
 
+def test_where_nobody_starts_that_is_the_reason(cohort_files: dict[str, Path], tmp_path: Path) -> None:
+    """Dispensings of other medicines only: nobody is off the record, and nobody starts."""
+    dispensed = CANONICAL["dispensings"]
+    naproxen = pl.DataFrame(
+        [{"person_id": 1, "date": 400, "ingredient": "naproxen", "days_supply": 30}], dispensed.schema(pl.Int64())
+    )
+    empty = {name: tmp_path / f"{name}.parquet" for name in ("dispensings", *DERIVED)}
+    for name, table in ({"dispensings": dispensed} | DERIVED).items():
+        frame = naproxen if name == "dispensings" else pl.DataFrame(schema=table.schema(pl.Int64()))
+        io.write_table(frame, empty[name], table, calendar=False)
+    estimates, _ = run(cohort_files | empty, tmp_path, settings())
+    assert set(estimates["gate"]) == {"not evaluable: nobody in group 'new user'"}
+    for analysis in ("mortality.cause", "mortality.overdose_share"):
+        told = estimates.filter(analysis=analysis)
+        assert sorted(told["contrast"]) == ["new user vs non user", "new user vs nsaid"]
+    index_dates = io.read_table(tmp_path / "trials.parquet")
+    assert set(index_dates["arm"]) == {0}
+
+
+def test_contributing_causes_not_recorded_are_told(cohort_files: dict[str, Path], tmp_path: Path) -> None:
+    io.write_json(tmp_path / "n.json", NOTES | {"contributing_recorded": False})
+    estimates, _ = run(cohort_files | {"notes": tmp_path / "n.json"}, tmp_path, settings(comparators=["non_user"]))
+    told = estimates.filter(pl.col("analysis").is_in(["mortality.cause", "mortality.overdose_share"]))
+    overdose = told.filter(outcome="death:opioid overdose")
+    assert set(overdose["gate"]) == {"not evaluable: contributing causes are not recorded"}
+    assert set(overdose["analysis"]) == {"mortality.cause", "mortality.overdose_share"}
+
+
 def test_deaths_outside_observation_withhold_what_rests_on_it(cohort_files: dict[str, Path], tmp_path: Path) -> None:
     io.write_json(tmp_path / "n.json", NOTES | {"deaths_after_observation": 20})
     files = cohort_files | {"notes": tmp_path / "n.json"}

@@ -82,7 +82,7 @@ def _apart(told: dict[int, pl.DataFrame]) -> list[tuple[str, int]]:
 
 
 def _moved(column: Floats, arm: Floats, weights: Floats, final: Floats) -> list[int]:
-    """The arm whose mean is furthest from that of its index dates; both, if the other's is half as far."""
+    """The arm whose mean is furthest from that of its index dates; the other too, if its is half as far and matters."""
     far, known = [], np.isfinite(column)
     for one in (0, 1):
         rows = known & (arm == one)
@@ -90,7 +90,8 @@ def _moved(column: Floats, arm: Floats, weights: Floats, final: Floats) -> list[
             np.average(column[rows], weights=w[rows]) if w[rows].sum() > 0 else np.nan for w in (weights, final)
         ]  # fmt: skip
         far.append(abs(means[0] - means[1]))
-    return [one for one in (0, 1) if far[one] >= max(far) / 2]
+    least = max(max(far) / 2, LARGEST_SMD / 2 * float(np.std(column[known])))
+    return [one for one in (0, 1) if far[one] >= min(least, max(far))]
 
 
 def _with(kept: Adherence, more: dict[int, dict[str, Floats]]) -> Adherence:

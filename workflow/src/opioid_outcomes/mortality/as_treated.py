@@ -34,7 +34,7 @@ from opioid_outcomes.survival import incidence
 from opioid_outcomes.survival.binary_regression import RegressionFailure
 from opioid_outcomes.survival.risk_sets import Floats
 
-MOST_INTERVALS = 600_000  # rows of intervals; of more, one in so many comparators is taken, and counts for all
+MOST_INTERVALS = 400_000  # rows of intervals; of more, one in so many comparators is taken, and counts for all
 TOO_FEW = f"fewer than {FEWEST_EFFECTIVE:.0f} people (effective) of an arm keep to their strategy so long"
 ERRORS = {
     "sandwich": "SE clustered by person, weights for leaving taken as given",
@@ -118,7 +118,7 @@ def _within(row: Estimate, compared: Compared, choices: Choices, intervals: Inte
     gates = {f"0-{horizon}": gate_at(horizon, told[horizon], followed, kept, final) for horizon in choices.horizons}
     rows = [*risk_rows(row, found, followed, choices.horizons, final > 0)]
     sound = [horizon for horizon in choices.horizons if gates[f"0-{horizon}"] == "pass"]
-    last = longest_evaluable(followed, sound or choices.horizons, final > 0)
+    last = longest_evaluable(followed, choices.horizons, final > 0, first=sound)
     rows.append(hazard_of_intervals(row, followed, kept, final, last))
     return [replace(told, gate=gates[told.window]) if told.gate == "pass" else told for told in rows]
 
@@ -139,10 +139,11 @@ def thinned(trials: pl.DataFrame, arm: Floats, longest: int, most: int = MOST_IN
 
 
 def hazard_of_intervals(row: Estimate, followed: Outcomes, kept: Adherence, final: Floats, longest: int) -> Estimate:
-    """Log hazard ratio with weights that change by interval."""
-    ends = followed.time[kept.row]
+    """Log hazard ratio, to a horizon, with weights that change by interval."""
+    some = np.flatnonzero(kept.start < longest)
+    date, stop = kept.row[some], kept.stop[some]
     split = Outcomes(
-        followed.person[kept.row], followed.unit[kept.row], followed.arm[kept.row], kept.stop,
-        followed.event[kept.row] * (kept.stop == ends), kept.start,
+        followed.person[date], followed.unit[date], followed.arm[date], stop,
+        followed.event[date] * (stop == followed.time[date]), kept.start[some],
     )  # fmt: skip
-    return hazard_row(row, split, final[kept.row] * kept.weight, longest)
+    return hazard_row(row, split, final[date] * kept.weight[some], longest)

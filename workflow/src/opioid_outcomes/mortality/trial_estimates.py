@@ -137,14 +137,16 @@ def few_followed(outcomes: Outcomes, horizon: float, counted: np.ndarray) -> str
     return None
 
 
-def longest_evaluable(outcomes: Outcomes, horizons: Sequence[int], counted: np.ndarray) -> int:
-    """The longest horizon of which risks may be told; of none the longest."""
+def longest_evaluable(
+    outcomes: Outcomes, horizons: Sequence[int], counted: np.ndarray, *, first: Sequence[int] = ()
+) -> int:
+    """The longest horizon of which risks may be told, one of ``first`` if any is; of none the longest."""
     told = [
         horizon
         for horizon in horizons
         if unfit(amounts(outcomes, horizon, counted)["events"], outcomes, horizon, counted) is None
     ]
-    return max(told or horizons)
+    return max([horizon for horizon in told if horizon in first] or told or horizons)
 
 
 def few_deaths(deaths: int, outcomes: Outcomes, horizon: float, counted: np.ndarray) -> str | None:
