@@ -56,6 +56,11 @@ def test_rows_and_displays() -> None:
             row = one(found, "always vs never", scale, window)
             assert row.gate == "pass"
             assert row.ci_low < row.estimate < row.ci_high  # type: ignore[operator]
+            horizon = int(window.split("-")[1])
+            dies = (pl.col("death") == 1) & (pl.col("exit") - pl.col("entry") <= horizon)
+            followed = pl.min_horizontal(pl.col("exit") - pl.col("entry"), horizon).sum()
+            assert row.events == simple()["cohort"].filter(dies).height
+            assert row.person_years == pytest.approx(simple()["cohort"].select(followed).item() / 365.25)
     assert one(found, "on vs off", "log_hr", method="adjusted_full").note.startswith("descriptive, not causal")
     assert found.weights is not None
     assert found.truncation is not None

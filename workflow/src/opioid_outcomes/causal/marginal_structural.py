@@ -46,7 +46,7 @@ def pooled_influence(fit: BinaryFit, person: Ints, weights: Sequence[Weights] = 
     total = sums_by(person, scores)
     for made in weights:
         total = total + estimation_influence(made, person, scores)
-    return np.asarray(total @ fit.bread)
+    return fit.times_bread(total.T).T
 
 
 @dataclass(frozen=True)

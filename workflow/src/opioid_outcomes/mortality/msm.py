@@ -96,9 +96,11 @@ def _answer(design: made_of.Design, horizons: Sequence[int], truncation: Sequenc
     later = [h for h in horizons if span is not None and h > span[0]] if span else []
     window, notes = "", []
     if span is not None:
+        rows += [
+            replace(_row(design.until(h), ALWAYS_NEVER, scale, f"0-{h}"), gate=gate) for h in later for scale in RISKS
+        ]
         day, design, weights = span
         window, notes = f"0-{day}", [f"follow-up ends on day {day}: with all of it, {gate.removeprefix('fail: ')}"]
-        rows += [replace(_row(design, ALWAYS_NEVER, scale, f"0-{h}"), gate=gate) for h in later for scale in RISKS]
         gate = "pass"
     notes += [*design.notes, *weights.notes]
     if made_of.RECORDED in design.varying_names:
@@ -306,7 +308,8 @@ def risks(  # noqa: PLR0917
     horizons: Sequence[int],
 ) -> list[Estimate]:  # fmt: skip
     """Risk difference, risk ratio and difference of mean survival time, always against never on, at each horizon."""
-    rows = {(h, scale): _row(design, ALWAYS_NEVER, scale, f"0-{h}") for h in horizons for scale in RISKS}
+    by_horizon = {h: design.until(h) for h in horizons}  # deaths and person-years by the horizon, not of all follow-up
+    rows = {(h, scale): _row(by_horizon[h], ALWAYS_NEVER, scale, f"0-{h}") for h in horizons for scale in RISKS}
     why = (
         f"not evaluable: fewer than {FOLLOWING_PEOPLE} people or {FOLLOWING_DEATHS} deaths still follow a strategy"
         " at the horizon"
@@ -332,8 +335,10 @@ def risks(  # noqa: PLR0917
     for i, h in enumerate(held):
         numbers = (risk.risk_difference(i), risk.risk_ratio(i), risk.rmst_difference(i))
         for scale, number in zip(RISKS, numbers, strict=True):
-            row = replace(rows[h, scale], smallest_cell=smallest(_counts(design)["smallest_cell"], *cells[h]))  # type: ignore[arg-type]
-            rows[h, scale] = replace(_with(row, number), note=note)
+            row = rows[h, scale]
+            rows[h, scale] = replace(
+                _with(row, number), note=note, smallest_cell=smallest(row.smallest_cell, *cells[h])
+            )
     return list(rows.values())
 
 

@@ -19,6 +19,7 @@ from opioid_outcomes.contracts.derived import PANEL
 from opioid_outcomes.survival import design_matrix, splines
 from opioid_outcomes.survival.products import row_blocks
 from opioid_outcomes.survival.risk_sets import Floats, Ints
+from opioid_outcomes.units import DAYS_PER_YEAR
 
 Singles = npt.NDArray[np.float32]  # of what only regressions read: half the memory of a large panel
 
@@ -79,7 +80,7 @@ class Design:
 
     @property
     def person_years(self) -> float:
-        return float((self.stop - self.start).sum()) / 365.25
+        return float((self.stop - self.start).sum()) / DAYS_PER_YEAR
 
 
 def follow_up(panel: pl.DataFrame, person_time: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
