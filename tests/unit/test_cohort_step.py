@@ -279,6 +279,18 @@ def test_deaths_are_told_by_use_on_the_last_observed_day(tmp_path: Path) -> None
     }  # fmt: skip
 
 
+def test_notes_say_whether_contributing_causes_are_recorded(tmp_path: Path) -> None:
+    for recorded in (True, False):
+        tables = people(12)
+        if not recorded:
+            for death in tables["deaths"]:
+                death.pop("contributing", None)
+        folder = tmp_path / str(recorded)
+        folder.mkdir()
+        _, outputs = run(folder, tables)
+        assert io.read_json(outputs["notes"])["contributing_recorded"] is recorded
+
+
 @pytest.mark.parametrize(
     ("settings", "lost"), [({}, 3), ({"max_followup_days": 700}, 0), ({"study_end": "2013-12-31"}, 0)]
 )
