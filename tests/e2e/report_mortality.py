@@ -63,6 +63,7 @@ def estimates() -> list[Row]:
         number(math.log(0.7), 0.1, analysis="mortality.current_use", method="ever_vs_never", scale="log_hr", window="",
                contrast="ever user vs never user", gate="fail: by design: immortal time"),
         ratio(1.4, analysis="mortality.current_use", method="adjusted_full", window=""),
+        *described(),
     ]  # fmt: skip
     for name, difference, share, note in (
         ("cancer", 0.002, 0.2, ""), ("other", 0.003, 0.3, ""),
@@ -72,6 +73,23 @@ def estimates() -> list[Row]:
         rows.append(number(difference, 0.002, analysis="mortality.cause", **told))
         rows.append(number(share, 0.1, analysis="mortality.overdose_share", scale="share", note=f"x{note}", **told))
     return rows
+
+
+def described() -> list[Row]:
+    """Ratios of current use by time, after stopping, and of a drug that cannot cause death."""
+    use = {"analysis": "mortality.current_use", "window": ""}
+    stopping = {"analysis": "mortality.stopping", "window": "", "scale": "log_hr", "method": "adjusted_full"}
+    control = {"analysis": "mortality.negative_control", "window": "", "scale": "log_hr", "method": "adjusted_full"}
+    return [
+        ratio(2.0, **use | {"window": "0-30"}, method="adjusted_full"),
+        ratio(1.2, **use | {"window": "181-"}, method="adjusted_full"),
+        ratio(1.3, **use, method="adjusted_full_lag_90"),
+        *(
+            number(value, 0.2, **stopping, contrast=f"{days} days since stopping vs current supply")
+            for days, value in (("0-30", 0.6), ("31-90", 0.4), ("91-180", 0.1), ("over 400", 0.0))
+        ),
+        number(0.05, 0.1, **control, contrast="on statin vs off statin"),
+    ]  # fmt: skip
 
 
 def displays() -> dict[str, list[Row]]:
@@ -126,7 +144,13 @@ def displays() -> dict[str, list[Row]]:
          "ess": ess, "largest_weight": 20.0}
         for name, people, ess in (("taper", 25, 10.0), ("maintain", 300, 290.0))
     ]  # fmt: skip
+    doses = [
+        {"mme": float(mme), "persons": 900 - mme, "log_hr": mme / 200, "ci_low": mme / 200 - 0.2,
+         "ci_high": mme / 200 + 0.2}
+        for mme in range(10, 100, 10)
+    ]  # fmt: skip
     made = {
+        "dose_response": doses,
         "new_user_survival": curves, "new_user_balance": balance, "new_user_diagnostics": judged,
         "missing_by_arm": missing, "cause_incidence": incidence, "msm_weights": weights, "msm_truncation": cuts,
         "sustained_diagnostics": following, "sustained_survival": kept,

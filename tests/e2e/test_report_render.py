@@ -167,7 +167,8 @@ def hashes(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_the_same_release_gives_the_same_bytes_in_another_process(report: Path, tmp_path: Path, threads: str) -> None:
     here = Path(__file__).parent
-    call = "import sys; from pathlib import Path; from test_report_render import rendered; rendered(Path(sys.argv[1]))"
+    made = "rendered(Path(sys.argv[1]), mortality=True)"
+    call = f"import sys; from pathlib import Path; from test_report_render import rendered; {made}"
     again = tmp_path / "demo"
     environment = {**os.environ, "POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads, "PYTHONPATH": str(here)}
     subprocess.run([sys.executable, "-c", call, str(again)], check=True, env=environment, timeout=120)

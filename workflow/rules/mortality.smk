@@ -178,6 +178,9 @@ rule estimate_addiction:
 
 
 rule describe_target_trials:
+    input:
+        # a study without results leaves nothing in reports/
+        results=f"{DERIVED}/estimates.parquet",
     output:
         trials=f"{REPORTS}/{workflow_plan.TARGET_TRIALS}",
     log:

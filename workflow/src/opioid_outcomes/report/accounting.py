@@ -137,7 +137,8 @@ def _where(released: Released, rows: Rows) -> str:
 def _which(row: dict[str, Any]) -> str:
     """What a row compares, and of which outcome where there are several."""
     outcome = plain(row["outcome"]).replace(":", " ")
-    return row["contrast"] if outcome in ("death", "pain") else f"{outcome}: {row['contrast']}"
+    one_outcome = outcome == "death" or row["analysis"].startswith("hyperalgesia.")
+    return row["contrast"] if one_outcome else f"{outcome}: {row['contrast']}"
 
 
 def all_estimates(released: Released) -> Section:
