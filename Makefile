@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENVIRONMENT := .venv/installed
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs bench operating-characteristics clean
 
 demo: $(ENVIRONMENT)
 	$(BIN)/snakemake
@@ -21,6 +21,9 @@ docs: $(ENVIRONMENT)
 
 bench: $(ENVIRONMENT)
 	$(BIN)/pytest -m bench tests/bench
+
+operating-characteristics: $(ENVIRONMENT)
+	$(BIN)/python tests/operating_characteristics/run.py
 
 clean:
 	rm -rf .venv .snakemake data/demo data/derived/demo reports/demo
