@@ -1,9 +1,11 @@
 """General causal estimators; they know nothing of opioids.
 
-- arms made alike: ``propensity`` (``propensity_weights``, ``matching``, ``overlap``), ``balance`` and ``balance_table``,
-  ``gates``
-- risks of two arms: ``weighted_risk`` (``weighted_arms``, ``weighted_bootstrap``), answered as ``risks`` and ``contrasts``
+- arms made alike: ``propensity`` (``propensity_weights``, ``matching``, ``overlap``), ``balance`` and
+  ``balance_table``, ``gates``
+- risks of two arms: ``weighted_risk`` (``weighted_arms``, ``weighted_bootstrap``), answered as ``risks`` and
+  ``contrasts``
 - treatment over time: ``time_varying_weights``, ``marginal_structural``
-- strategies: ``clone_layout`` (who is a clone of whom, and until when), ``clone_censor`` (weights), ``clone_contrasts``
+- strategies: ``clone_layout`` (who is a clone of whom, and until when), ``clone_censor`` (weights),
+  ``clone_contrasts``
 - what is missing or wrong: ``imputation``, ``bias``, ``negative_controls``
 """
