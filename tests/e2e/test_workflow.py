@@ -97,7 +97,7 @@ def test_nothing_changed_nothing_runs(study: Checkout) -> None:
     [
         ("title: Two small simulated cohorts", "title: Other words", {"disclose_results", "write_report"}),
         ("gap_days: 25", "gap_days: 26", {
-            "describe_episodes", "explain_exposure", "disclose_results", "write_report", *TOLD,
+            "describe_episodes", "explain_exposure", "disclose_results", "write_report", "describe_target_trials",
         }),
         ("carry_over_days: 30", "carry_over_days: 29", EXPOSURE | COHORT | ANALYSES | AFTER),
         ("lookback_days: 180", "max_followup_days: 3000, lookback_days: 180", COHORT | ANALYSES | AFTER),
