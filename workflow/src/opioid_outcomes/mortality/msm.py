@@ -22,6 +22,7 @@ from opioid_outcomes.mortality import msm_design as made_of
 from opioid_outcomes.mortality import msm_gates
 from opioid_outcomes.mortality.contrasts import ON_OFF, Exposure, Missing
 from opioid_outcomes.mortality.current_use import UNKNOWN
+from opioid_outcomes.mortality.numbered import numbered
 from opioid_outcomes.survival import binary_regression, cox
 from opioid_outcomes.survival.binary_regression import RegressionFailure
 from opioid_outcomes.survival.products import row_blocks
@@ -224,7 +225,7 @@ def hazard_ratio(design: made_of.Design, weights: Floats, window: str, notes: li
         " covariates at entry; Efron ties; SE clustered by person, conservative for estimated weights",
         "missing values: the last known carried on, and marked",
     ]
-    return replace(_with(row, _of_use(fitted)), note="; ".join([*about, *notes]))
+    return replace(numbered(row, _of_use(fitted)), note="; ".join([*about, *notes]))
 
 
 def conditional(design: made_of.Design, window: str = "") -> Estimate:
@@ -240,7 +241,7 @@ def conditional(design: made_of.Design, window: str = "") -> Estimate:
         " SE clustered by person"
     )
     note = "; ".join([about, *design.notes])
-    return replace(_with(row, _of_use(fitted)), population="eligible persons whose use is known", note=note)
+    return replace(numbered(row, _of_use(fitted)), population="eligible persons whose use is known", note=note)
 
 
 def _of_use(fitted: cox.CoxFit) -> Contrast:
@@ -337,7 +338,7 @@ def risks(  # noqa: PLR0917
         for scale, number in zip(RISKS, numbers, strict=True):
             row = rows[h, scale]
             rows[h, scale] = replace(
-                _with(row, number), note=note, smallest_cell=smallest(row.smallest_cell, *cells[h])
+                numbered(row, number), note=note, smallest_cell=smallest(row.smallest_cell, *cells[h])
             )
     return list(rows.values())
 
@@ -362,12 +363,3 @@ def pooled_risks(
     return ms.standardise(
         fit.params, influence, _spread(d, periods), d.people, horizons=list(horizons), length=float(PERIOD_DAYS)
     )
-
-
-def _with(row: Estimate, number: Contrast) -> Estimate:
-    if number.reason is not None:
-        return replace(row, gate=f"not evaluable: {number.reason}")
-    return replace(
-        row, estimate=number.estimate, se=number.se, ci_low=number.ci_low, ci_high=number.ci_high,
-        p_value=number.p_value, gate="pass",
-    )  # fmt: skip

@@ -14,10 +14,10 @@ import polars as pl
 from opioid_outcomes.causal import clone_contrasts
 from opioid_outcomes.causal.clone_censor import Bools, Grid
 from opioid_outcomes.causal.clone_contrasts import Comparison
-from opioid_outcomes.causal.contrasts import Contrast
 from opioid_outcomes.causal.overlap import effective_sample_size
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate, smallest
+from opioid_outcomes.mortality.numbered import numbered
 from opioid_outcomes.mortality.person_years import DAYS_PER_YEAR
 from opioid_outcomes.mortality.sustained_curves import survival
 from opioid_outcomes.mortality.sustained_strategies import Question
@@ -178,7 +178,8 @@ class Told:
             self.found.risk_difference(h), self.found.risk_ratio(h), self.found.rmst_difference(h),
         )  # fmt: skip
         for scale, number in zip(SCALES, numbers, strict=True):
-            yield _filled(replace(row, scale=scale), number, gate)
+            told = replace(row, scale=scale)
+            yield numbered(told, number) if gate == "pass" else replace(told, gate=gate)
 
     @cached_property
     def _codes(self) -> Ints:
@@ -310,15 +311,6 @@ class Told:
         seen = pl.col("end").cum_max().shift(1).over("person")
         fresh = spans.select((pl.col("end") - pl.max_horizontal("zero", seen)).clip(0).sum()).item()
         return float(fresh) / DAYS_PER_YEAR
-
-
-def _filled(row: Estimate, number: Contrast, gate: str) -> Estimate:
-    if gate == "pass" and number.reason is not None:
-        gate = f"not evaluable: {number.reason}"
-    return replace(
-        row, estimate=number.estimate, se=number.se, ci_low=number.ci_low, ci_high=number.ci_high,
-        p_value=number.p_value, gate=gate,
-    )  # fmt: skip
 
 
 def covariate_of(term: str) -> str:

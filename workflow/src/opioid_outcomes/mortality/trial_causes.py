@@ -19,6 +19,7 @@ from opioid_outcomes.cohort.causes import OPIOID_OVERDOSE, UNKNOWN_CAUSE, groups
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality import trial_arms
+from opioid_outcomes.mortality.numbered import numbered
 from opioid_outcomes.mortality.trial_arms import BEFORE_OUTCOMES, POPULATIONS, Arms, NotComparable
 from opioid_outcomes.mortality.trial_estimates import (
     UNINFORMATIVE,
@@ -26,7 +27,6 @@ from opioid_outcomes.mortality.trial_estimates import (
     Outcomes,
     amounts,
     few_followed,
-    numbered,
     template,
     unfit,
 )

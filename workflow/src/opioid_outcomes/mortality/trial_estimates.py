@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from opioid_outcomes.causal.contrasts import Contrast
 from opioid_outcomes.causal.risks import ARMS, Risks
 from opioid_outcomes.causal.weighted_risk import CensoringRows, Estimand, risks
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.mortality.contrasts import Missing
+from opioid_outcomes.mortality.numbered import numbered
 from opioid_outcomes.mortality.trial_arms import Trim, Weighting
 from opioid_outcomes.survival import cox, normal
 from opioid_outcomes.survival.risk_sets import Floats
@@ -159,16 +159,6 @@ def few_deaths(deaths: int, outcomes: Outcomes, horizon: float, counted: np.ndar
     if len(np.unique(outcomes.arm[died & counted])) < 2:
         return "not evaluable: deaths in one group only"
     return None
-
-
-def numbered(row: Estimate, contrast: Contrast) -> Estimate:
-    """The row with its number, or with the reason why there is none."""
-    if contrast.reason is not None:
-        return replace(row, gate=f"not evaluable: {contrast.reason}")
-    return replace(
-        row, estimate=contrast.estimate, se=contrast.se, ci_low=contrast.ci_low, ci_high=contrast.ci_high,
-        p_value=contrast.p_value, gate="pass",
-    )  # fmt: skip
 
 
 def weighted_risks(  # noqa: PLR0917
