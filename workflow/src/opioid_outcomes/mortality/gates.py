@@ -47,6 +47,11 @@ def unobserved_deaths_of(notes: Mapping[str, Any]) -> str | None:
     )
 
 
+def withheld(rows: Sequence[Estimate], why: str | None) -> list[Estimate]:
+    """The rows, those that passed under the gate ``why`` instead; as they are where there is none."""
+    return [replace(row, gate=why) if why and row.gate == "pass" else row for row in rows]
+
+
 def name_unknown_use(rows: Sequence[Estimate], person_time: pl.DataFrame) -> list[Estimate]:
     """Estimates by use at time zero: where it is unknown for most people, that is why they are not evaluable."""
     people = person_time.unique("person_id")

@@ -21,7 +21,7 @@ from opioid_outcomes.mortality.cause_specific import cause_specific
 from opioid_outcomes.mortality.contrasts import ON_OFF, Exposure, Missing
 from opioid_outcomes.mortality.current_use import current_use
 from opioid_outcomes.mortality.dose_response import dose_response
-from opioid_outcomes.mortality.gates import name_unknown_use, unobserved_deaths_of
+from opioid_outcomes.mortality.gates import name_unknown_use, unobserved_deaths_of, withheld
 from opioid_outcomes.mortality.immortal_time import ever_against_never
 from opioid_outcomes.mortality.proportionality import proportional_hazards
 from opioid_outcomes.mortality.rates import rates
@@ -64,14 +64,14 @@ def estimate_mortality(inputs: dict[str, Path], outputs: dict[str, Path], settin
     if exposure == "baseline":
         rows = name_unknown_use(rows, person_time)
     curves = survival_curves(person_time, chosen.horizons_days, exposure=exposure)
-    withheld = unobserved_deaths_of(notes)
-    if withheld:
-        rows = [replace(row, gate=withheld) if row.gate == "pass" else row for row in rows]
+    gate = unobserved_deaths_of(notes)
+    rows = withheld(rows, gate)
+    if gate:
         curves = curves.clear()
     table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
     io.write_frame(curves, outputs["survival"])
-    shown = not withheld and "current_use" in chosen.analyses and exposure == "time_varying"
+    shown = not gate and "current_use" in chosen.analyses and exposure == "time_varying"
     doses, tests = DISPLAYS["dose_response"].empty(), DISPLAYS["proportional_hazards"].empty()
     if shown:
         doses = dose_response(person_time, baseline, missing)

@@ -15,7 +15,7 @@ from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.mortality.gates import unobserved_deaths_of
+from opioid_outcomes.mortality.gates import unobserved_deaths_of, withheld
 from opioid_outcomes.mortality.msm import Answer, msm
 from opioid_outcomes.mortality.msm_decisions import at_decisions
 
@@ -40,9 +40,9 @@ def estimate_msm(inputs: dict[str, Path], outputs: dict[str, Path], settings: di
             horizons=chosen.horizons_days, truncation=chosen.truncation, exposure=notes["exposure"],
         )  # fmt: skip
     rows, truncation = [_with_choices(row, chosen, covariates) for row in answer.rows], answer.truncation
-    withheld = unobserved_deaths_of(notes)
-    if withheld:
-        rows = [replace(row, gate=withheld) if row.gate == "pass" else row for row in rows]
+    gate = unobserved_deaths_of(notes)
+    rows = withheld(rows, gate)
+    if gate:
         truncation = None
     table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])

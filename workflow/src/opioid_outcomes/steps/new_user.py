@@ -18,7 +18,7 @@ from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.mortality import imputed, trial_displays
 from opioid_outcomes.mortality.as_treated import as_treated
-from opioid_outcomes.mortality.gates import unobserved_deaths_of
+from opioid_outcomes.mortality.gates import unobserved_deaths_of, withheld
 from opioid_outcomes.mortality.intervals import intervals
 from opioid_outcomes.mortality.new_user import complete_cases, new_user, of_causes
 from opioid_outcomes.mortality.trial_estimates import Choices
@@ -61,7 +61,7 @@ def estimate_new_user(inputs: dict[str, Path], outputs: dict[str, Path], setting
             treated = as_treated(comparator, compared, choices, over_time)
             if covariates.missing == "mi":
                 treated = [replace(row, note=f"{row.note}; {NOT_IMPUTED}") for row in treated]
-            rows += _withheld(treated, unobserved_deaths_of(notes))
+            rows += withheld(treated, unobserved_deaths_of(notes))
             for name, frame in compared.displays.items():
                 displays[name].append(frame)
         if {"cause", "overdose_share"} & {*chosen.analyses}:
@@ -72,9 +72,9 @@ def estimate_new_user(inputs: dict[str, Path], outputs: dict[str, Path], setting
             rows += [row for row in told if row.analysis.removeprefix("mortality.") in chosen.analyses]
             displays["cause_incidence"].append(shown)
     # follow-up goes on where deaths are known for everybody: then none is lost for want of observation
-    withheld = None if complete else unobserved_deaths_of(notes)
-    if withheld:
-        rows = _withheld(rows, withheld)
+    gate = None if complete else unobserved_deaths_of(notes)
+    rows = withheld(rows, gate)
+    if gate:
         displays |= {name: displays[name][:1] for name in ("new_user_survival", "cause_incidence")}
     table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
@@ -92,10 +92,6 @@ def choices_of(chosen: Mortality, covariates: Covariates, seed: int, *, deaths_c
         truncation=(float(chosen.truncation[0]), float(chosen.truncation[1])), seed=seed,
         deaths_complete=deaths_complete,
     )  # fmt: skip
-
-
-def _withheld(rows: list[Estimate], why: str | None) -> list[Estimate]:
-    return [replace(row, gate=why) if why and row.gate == "pass" else row for row in rows]
 
 
 def _copies(dates: pl.DataFrame, covariates: Covariates, seed: int) -> list[pl.DataFrame]:

@@ -19,7 +19,7 @@ from opioid_outcomes.config.mortality import Mortality
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.mortality import imputed, sustained
-from opioid_outcomes.mortality.gates import unobserved_deaths_of
+from opioid_outcomes.mortality.gates import unobserved_deaths_of, withheld
 from opioid_outcomes.mortality.sustained import Choices, Result, Sample
 from opioid_outcomes.mortality.sustained_sample import sample_of, thinned
 from opioid_outcomes.mortality.sustained_strategies import Question, start_or_never, taper_or_stop
@@ -45,9 +45,9 @@ def estimate_sustained(inputs: dict[str, Path], outputs: dict[str, Path], settin
     rows = [row for result in results for row in result.rows]
     curves = pl.concat([DISPLAYS["sustained_survival"].empty(), *(_as_far_as_told(result) for result in results)])
     tests = pl.concat([DISPLAYS["sustained_diagnostics"].empty(), *(result.diagnostics for result in results)])
-    withheld = unobserved_deaths_of(notes)
-    if withheld:
-        rows = [replace(row, gate=withheld) if row.gate == "pass" else row for row in rows]
+    gate = unobserved_deaths_of(notes)
+    rows = withheld(rows, gate)
+    if gate:
         curves = curves.clear()
     table = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(table, outputs["estimates"])
