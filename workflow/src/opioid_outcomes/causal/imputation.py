@@ -6,7 +6,6 @@ Royston P. Stat Med 2009;28:1982). The chains are those of statsmodels (predicti
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,14 +73,12 @@ def completed(
             table[f"l{j}_{k}"] = (frame[name].cast(pl.String) == level).fill_null(False).to_numpy().astype(float)
     table = table.loc[:, (table.std(skipna=True) > 0) | table.isna().any()]
     copies = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of chained assignment, in the library
-        chain = MICEData(table, k_pmm=DONORS, rng=np.random.default_rng(seed))
-        places = {name: f"v{j}" for j, name in enumerate(usable)}
-        for _ in range(imputations):
-            chain.update_all(BURN_IN)
-            drawn = {name: chain.data[places[name]].to_numpy().copy() for name in wanted}
-            copies.append(frame.with_columns(_decoded(frame[name], values) for name, values in drawn.items()))
+    chain = MICEData(table, k_pmm=DONORS, rng=np.random.default_rng(seed))
+    places = {name: f"v{j}" for j, name in enumerate(usable)}
+    for _ in range(imputations):
+        chain.update_all(BURN_IN)
+        drawn = {name: chain.data[places[name]].to_numpy().copy() for name in wanted}
+        copies.append(frame.with_columns(_decoded(frame[name], values) for name, values in drawn.items()))
     return copies
 
 

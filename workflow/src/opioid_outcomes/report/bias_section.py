@@ -23,7 +23,6 @@ from opioid_outcomes.report.words import (
 Row = dict[str, Any]
 Rows = list[Row]
 CONTROL, E_VALUE, CURRENT = "mortality.negative_control", "mortality.e_value", "mortality.current_use"
-SEVERAL = 3
 
 
 def bias(released: Released) -> list[Block]:

@@ -21,7 +21,6 @@ from opioid_outcomes.report.words import (
 Row = dict[str, Any]
 Rows = list[Row]
 LAG = re.compile(r"_lag_(\d+)$")
-COMPLETE = "_complete_case"
 FULLEST = ("adjusted_full", "adjusted", "crude")
 COUNTED = ("persons", "person_years", "events", "rate")
 HEADS = ("Persons", "Person-years", "Deaths", "Rate (95 % CI)")
