@@ -42,8 +42,8 @@ def as_yaml(value: Any) -> str:
         return f"[{', '.join(as_yaml(item) for item in value)}]"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if value == "":
-        return '""'
+    if value in ("", "null", "true", "false"):  # unquoted, these are no text
+        return f'"{value}"'
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
