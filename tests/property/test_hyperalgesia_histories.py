@@ -37,7 +37,7 @@ def read(calendar: list[list[tuple[int, float | str | None]]]) -> tuple[historie
     scores = everyone.join(pl.DataFrame({"date": list(range(DAYS))}), how="cross")
     scores = scores.with_columns(scale=pl.lit("NRS"), score=(pl.col("date") * 7 + pl.col("person_id")) % 11 * 1.0)
     status = everyone.with_columns(state=pl.lit("on"), start=pl.lit(0), stop=pl.lit(DAYS), on_since=pl.lit(0))
-    cohort = everyone.with_columns(entry=pl.lit(0), exit=pl.lit(DAYS))
+    cohort = everyone.with_columns(entry=pl.lit(0), exit=pl.lit(DAYS), death=pl.lit(0))
     return histories.build(cohort, scores, frame, status), daily
 
 

@@ -36,7 +36,11 @@ def trial_of(persons: int, escalated: int, *, rise: float = 30.0, unknown: bool 
     ]
     return {
         "cohort": pl.DataFrame({"person_id": ids}).with_columns(
-            entry=pl.lit(0), exit=pl.lit(400), sex=pl.lit("F"), age=pl.Series(rng.normal(50, 9, persons))
+            entry=pl.lit(0),
+            exit=pl.lit(400),
+            death=pl.lit(0),
+            sex=pl.lit("F"),
+            age=pl.Series(rng.normal(50, 9, persons)),
         ),
         "pain": pl.DataFrame(scores),
         "daily_dose": daily,
@@ -155,14 +159,15 @@ def test_files_in_and_out(tmp_path: Path) -> None:
     inputs = {name: tmp_path / f"{name}.parquet" for name in TABLES}
     for name, frame in empty().items():
         io.write_table(frame, inputs[name], TABLES[name], calendar=True)
-    outputs = {name: tmp_path / f"{name}_out.parquet" for name in ("estimates", "pain_escalation")}
+    written = ("estimates", "pain_escalation", "escalation_diagnostics", "noise_tipping")
+    outputs = {name: tmp_path / f"{name}_out.parquet" for name in written} | {"facts": tmp_path / "facts.json"}
     settings = {
         "study": "s", "cohort_name": "c", "hyperalgesia": Hyperalgesia().model_dump(),
         "covariates": {"baseline": ["age"], "missing": "indicator"},
     }  # fmt: skip
     line = estimate_hyperalgesia(inputs, outputs, settings)
     assert line == "0 decisions, 0 of 13 estimates evaluable"
-    written = pl.read_parquet(outputs["estimates"])
-    assert written.schema == estimates.INTERNAL
-    assert set(written["study"]) == {"s"}
+    table = pl.read_parquet(outputs["estimates"])
+    assert table.schema == estimates.INTERNAL
+    assert set(table["study"]) == {"s"}
     assert pl.read_parquet(outputs["pain_escalation"]).columns == list(displays.DISPLAYS["pain_escalation"].columns)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
 
-from opioid_outcomes.hyperalgesia import confounders, escalation, histories, visits
+from opioid_outcomes.config.hyperalgesia import Escalation
+from opioid_outcomes.hyperalgesia import confounders, histories, trial, visits
+from opioid_outcomes.hyperalgesia.confounders import Confounders
 from opioid_outcomes.hyperalgesia.histories import Histories
+from opioid_outcomes.hyperalgesia.visits import Visits
 
 NEVER_ENDS = 10_000
-RULE = {"min_rise": 0.2, "min_mme": 5.0}
+RULE = Escalation()
 
 
 def known(
@@ -19,11 +24,12 @@ def known(
     *,
     entry: int = 0,
     leaves: int = NEVER_ENDS,
+    dies: bool = False,
     status: list[tuple[str, int, int, int | None]] | None = None,
 ) -> Histories:
     """One person, and a decoy on either side; doses are (start, stop, mme), scores (day, score)."""
     people = ["a decoy", "p", "z decoy"]
-    cohort = pl.DataFrame({"person_id": people, "entry": [entry] * 3, "exit": [leaves] * 3})
+    cohort = pl.DataFrame({"person_id": people, "entry": [entry] * 3, "exit": [leaves] * 3, "death": [int(dies)] * 3})
     dose_rows = [("p", *row) for row in doses] + [(decoy, -400, 5000, 999.0) for decoy in (people[0], people[2])]
     daily = pl.DataFrame(dose_rows, schema=["person_id", "start", "stop", "mme"], orient="row").with_columns(
         mme_incomplete=pl.col("mme").is_null().cast(pl.Int64)
@@ -33,6 +39,10 @@ def known(
     columns = ["person_id", "state", "start", "stop", "on_since"]
     states = pl.DataFrame([("p", *span) for span in spans], schema=columns, orient="row")
     return histories.build(cohort, pain.with_columns(scale=pl.lit("NRS")), daily, states)
+
+
+def terms_of(found: Visits, histories_: Histories) -> Confounders:
+    return confounders.build(found, histories_, baseline=[], missing="indicator", min_rise=0.2, min_mme=5.0)
 
 
 STEADY = [(-100, 300, 50.0)]
@@ -104,8 +114,7 @@ def test_days_on_opioids_count_from_the_present_stretch() -> None:
 def test_arms(why: str, after: list[tuple[int, int, float | None]], arm: str | None) -> None:
     histories_ = known([(-100, 100, 50.0), *after], [(100, 6.0)])
     found = visits.eligible(histories_, stable_days=90)
-    escalated, certain, followed = escalation.assign(found, histories_, grace_days=7, **RULE)
-    assert followed.tolist() == [True]
+    escalated, certain = trial.raised(found, histories_, RULE)
     assert certain.tolist() == [arm is not None], why
     if arm:
         assert escalated.tolist() == [arm == "escalate"], why
@@ -115,17 +124,16 @@ def test_a_rise_must_reach_the_smallest_absolute_one() -> None:
     for dose, arm in ((14.0, False), (15.0, True)):  # 10 MME/day: 20 % would be 2, 5 are asked for
         histories_ = known([(-100, 100, 10.0), (100, 300, dose)], [(100, 6.0)])
         found = visits.eligible(histories_, stable_days=90)
-        assert escalation.assign(found, histories_, grace_days=7, **RULE)[0].tolist() == [arm]
+        assert trial.raised(found, histories_, RULE)[0].tolist() == [arm]
 
 
 @pytest.mark.parametrize(("leaves", "followed"), [(107, False), (108, True)])
 def test_whoever_leaves_before_the_last_day_of_grace_drops_out(leaves: int, followed: bool) -> None:
     histories_ = known(STEADY, [(100, 6.0)], leaves=leaves)
     found = visits.eligible(histories_, stable_days=90)
-    terms = confounders.build(found, histories_, baseline=[], missing="indicator", **RULE)
-    trial = escalation.trial(found, terms, histories_, grace_days=7, **RULE)
-    assert len(trial.visits.day) == int(followed)
-    assert trial.left_in_grace == int(not followed)
+    decisions = trial.escalations(found, terms_of(found, histories_), histories_, RULE)
+    assert len(decisions.visits.day) == int(followed)
+    assert decisions.left_in_grace == int(not followed)
 
 
 def test_windows_begin_with_the_last_day_of_grace_and_end_with_follow_up() -> None:
@@ -134,16 +142,15 @@ def test_windows_begin_with_the_last_day_of_grace_and_end_with_follow_up() -> No
     histories_ = known(doses, scores, leaves=145)
     found = visits.eligible(histories_, stable_days=90)
     assert found.day.tolist()[0] == 100
-    terms = confounders.build(found, histories_, baseline=[], missing="indicator", **RULE)
-    trial = escalation.trial(found, terms, histories_, grace_days=7, **RULE)
-    first = escalation.window(trial, histories_, (1, 30), grace_days=7)
+    decisions = trial.escalations(found, terms_of(found, histories_), histories_, RULE)
+    first = trial.window(decisions, histories_, (1, 30), RULE.grace_days)
     assert first.pain[0] == 4.5  # days 107 and 130; not 106, still in grace, nor 131
     # days 107-130: three at 60, ten without supply, eleven at 90
     assert first.mme[0] == pytest.approx((3 * 60 + 0 * 10 + 11 * 90) / 24)
-    second = escalation.window(trial, histories_, (31, 90), grace_days=7)
+    second = trial.window(decisions, histories_, (31, 90), RULE.grace_days)
     assert second.pain[0] == 8.0  # the score of day 160 is after follow-up
     assert second.mme[0] == pytest.approx(90.0)
-    assert np.isnan(escalation.window(trial, histories_, (91, 180), grace_days=7).pain[0])
+    assert np.isnan(trial.window(decisions, histories_, (91, 180), RULE.grace_days).pain[0])
 
 
 def test_days_of_unknown_dose_are_left_out_of_the_mean_and_none_is_no_zero() -> None:
@@ -163,10 +170,11 @@ def test_pain_history_of_180_days() -> None:
     histories_ = known(STEADY, scores)
     found = visits.eligible(histories_, stable_days=90)
     at = found.day.tolist().index(100)
-    terms = confounders.pain_terms(found, histories_.pain)
+    terms, unit = confounders.pain_terms(found, histories_.pain)
     assert {name: values[at] for name, values in terms.items()} == pytest.approx(
         {
-            "mean pain in 180 days": 5.0,
+            "pain at the visit": 8.0,
+            "mean of earlier pain in 180 days": 3.5,
             "highest pain in 180 days": 8.0,
             # days -180, -60, 0: least squares slope of 2, 5, 8 per 30 days
             "slope of pain in 180 days": np.polyfit([-6.0, -2.0, 0.0], [2.0, 5.0, 8.0], 1)[0],
@@ -174,6 +182,55 @@ def test_pain_history_of_180_days() -> None:
             "one score in 180 days": 0.0,
         }
     )
+    # of the scores 2, 5, 8 each term takes these shares
+    months = np.array([-6.0, -2.0, 0.0]) + 8 / 3
+    shares = np.array([[0, 0, 1], [0.5, 0.5, 0], months / (months**2).sum()])
+    assert shares @ [2.0, 5.0, 8.0] == pytest.approx([values[at] for values in [*terms.values()][:3]])
+    assert unit[at] == pytest.approx(shares @ shares.T)
+
+
+def test_of_one_score_the_mean_of_the_earlier_ones_is_that_score() -> None:
+    histories_ = known(STEADY, [(100, 8.0)])
+    terms, unit = confounders.pain_terms(visits.eligible(histories_, stable_days=90), histories_.pain)
+    assert [values[0] for values in terms.values()] == [8.0, 8.0, 0.0, 8.0, 1.0, 1.0]
+    assert unit[0].tolist() == [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("why", "after", "arm"),
+    [
+        ("the same dose", [(100, 300, 50.0)], False),
+        ("a fall of 20 % on the day", [(100, 300, 40.0)], True),
+        ("a fall of less than 20 %", [(100, 300, 40.1)], False),
+        ("a fall on the last day of grace", [(100, 107, 50.0), (107, 300, 20.0)], True),
+        ("a fall the day after grace", [(100, 108, 50.0), (108, 300, 20.0)], False),
+        ("a refill four days late", [(104, 300, 50.0)], False),
+        ("lower, then back", [(100, 104, 20.0), (104, 300, 50.0)], False),
+        ("lower, then late", [(100, 104, 20.0)], True),
+        ("a rise", [(100, 300, 80.0)], False),
+        ("an unknown dose within grace", [(100, 105, 50.0), (105, 300, None)], None),
+    ],
+)
+def test_who_lowered_the_dose(why: str, after: list[tuple[int, int, float | None]], arm: bool | None) -> None:
+    histories_ = known([(-100, 100, 50.0), *after], [(100, 6.0)])
+    found = visits.eligible(histories_, stable_days=90)
+    rule = SimpleNamespace(min_fall=0.2, min_mme=5.0)
+    reduced, certain = trial.lowered(found, histories_, rule, grace_days=7)
+    assert certain.tolist() == [arm is not None], why
+    assert arm is None or reduced.tolist() == [arm], why
+
+
+@pytest.mark.parametrize(
+    ("scores", "alive"),
+    [([(100, 6.0)], [False, False]), ([(100, 6.0), (115, 5.0)], [True, False]), ([(100, 6.0), (140, 5.0)], [True] * 2)],
+)
+def test_alive_in_a_window_is_no_death_before_a_score_in_it(scores: list[tuple[int, float]], alive: list[bool]) -> None:
+    dies = 120 if len(scores) == 1 or scores[1][0] == 115 else 150
+    histories_ = known(STEADY, scores, leaves=dies + 1, dies=True)
+    found = visits.eligible(histories_, stable_days=90)
+    decisions = trial.escalations(found, terms_of(found, histories_), histories_, RULE)
+    windows = [trial.window(decisions, histories_, days, RULE.grace_days) for days in ((1, 30), (31, 90))]
+    assert [bool(each.alive[0]) for each in windows] == alive
 
 
 def test_earlier_escalations_are_rises_by_the_same_definition() -> None:
@@ -181,7 +238,7 @@ def test_earlier_escalations_are_rises_by_the_same_definition() -> None:
     histories_ = known(doses, [(100, 6.0)])
     found = visits.eligible(histories_, stable_days=90)
     # 20 to 30 counts; 30 to 33 is too small; 33 to 60 comes after a gap of 40 days; 60 to 55 is a fall
-    assert confounders.earlier_escalations(found, histories_.dose, **RULE).tolist() == [1.0]
+    assert confounders.earlier_escalations(found, histories_.dose, min_rise=0.2, min_mme=5.0).tolist() == [1.0]
 
 
 def test_missing_covariates_are_a_category_of_their_own_or_cost_the_row() -> None:

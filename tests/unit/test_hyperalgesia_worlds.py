@@ -91,7 +91,8 @@ def tables(draws: Draws, world: tuple[float, float, float]) -> dict[str, pl.Data
     )
     ends = {"start": -120, "stop": MONTHS * 30, "state": "on", "on_since": -120}
     status = pl.DataFrame({"person_id": np.arange(PERSONS)}).with_columns(**{k: pl.lit(v) for k, v in ends.items()})
-    cohort = pl.DataFrame({"person_id": np.arange(PERSONS)}).with_columns(entry=pl.lit(0), exit=pl.lit(MONTHS * 30))
+    followed = {"entry": 0, "exit": MONTHS * 30, "death": 0}
+    cohort = pl.DataFrame({"person_id": np.arange(PERSONS)}).with_columns(**{k: pl.lit(v) for k, v in followed.items()})
     scores = pl.DataFrame({"person_id": person, "date": day, "score": pain.ravel()}).with_columns(scale=pl.lit("NRS"))
     return {"cohort": cohort, "pain": scores, "daily_dose": supply, "opioid_status": status}
 

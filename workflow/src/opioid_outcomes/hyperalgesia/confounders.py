@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.hyperalgesia.histories import DoseHistory, Histories, PainHistory
-from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, within
+from opioid_outcomes.hyperalgesia.histories import DoseHistory, Histories, ScoreHistory
+from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints, within
 from opioid_outcomes.hyperalgesia.visits import LONGEST_GAP, Visits
 from opioid_outcomes.units import DAYS_PER_YEAR
 
 # METHODS D3.4: mean, slope and highest pain over the 180 days up to the visit
 PAIN_HISTORY_DAYS = 180
+HIGHEST = "highest pain in 180 days"
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,20 @@ class Confounders:
     complete: Bools
     baseline: list[str]  # names of the terms of baseline covariates
     absent: list[str]  # baseline covariates that the cohort does not have
+    noisy: Ints  # (q,) columns that are linear in recorded scores: last, mean of the earlier ones, slope
+    unit: Floats  # (n, q, q) covariance of their errors for an error variance of 1 of one score
+    nonlinear: Ints  # columns made of recorded scores, but not linear in them: highest
+
+    def rows(self, chosen: Bools) -> Confounders:
+        """Those of the chosen decisions."""
+        return replace(self, values=self.values[chosen], complete=self.complete[chosen], unit=self.unit[chosen])
 
 
 def build(
     visits: Visits, histories: Histories, *, baseline: list[str], missing: str, min_rise: float, min_mme: float
 ) -> Confounders:
     """History terms, then baseline ones. ``missing`` is ``indicator`` (a category of its own) or ``complete``."""
-    columns: dict[str, Floats] = {"pain at the visit": visits.pain}
-    columns |= pain_terms(visits, histories.pain)
+    columns, unit = pain_terms(visits, histories.pain)
     columns |= dose_terms(visits)
     columns["years on opioids"] = visits.days_on / DAYS_PER_YEAR
     columns["earlier escalations"] = earlier_escalations(visits, histories.dose, min_rise=min_rise, min_mme=min_mme)
@@ -45,29 +52,53 @@ def build(
         complete &= observed[visits.person] | (missing == "indicator")
     values = np.stack([*columns.values()], axis=1)
     absent = [name for name in baseline if name not in present]
-    return Confounders(values, [*columns], complete, [*columns][history:], absent)
+    noisy, nonlinear = np.arange(unit.shape[1]), np.array([[*columns].index(HIGHEST)])
+    return Confounders(values, [*columns], complete, [*columns][history:], absent, noisy, unit, nonlinear)
 
 
-def pain_terms(visits: Visits, pain: PainHistory) -> dict[str, Floats]:
-    """Mean, highest, slope (per 30 days; 0 where there is one score only) and count of the scores up to the visit."""
+def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, Floats], Floats]:
+    """Terms of the scores in the 180 days up to the visit, and the error covariance (n, 3, 3) of the first three.
+
+    The last score (the visit's own), the mean of the earlier ones (the last where there is none), the least squares
+    slope per 30 days (0 where there is one score only), the highest, and their number. The first three are linear in
+    the scores, w'P, so where each carries an independent error of variance 1 their errors have the covariance W W'.
+    Cost: O(scores within 180 days of a visit).
+    """
     low, high = pain.window(visits.person, visits.day - PAIN_HISTORY_DAYS, visits.day)
+    rows, count = len(low), (high - low).astype(float)  # at least 1: the visit's own score
     owner, index = within(low, high)
-    count = (high - low).astype(float)  # at least 1: the visit's own score
-    mean = np.bincount(owner, pain.score[index], minlength=len(low)) / count
-    highest = np.full(len(low), -np.inf)
-    np.maximum.at(highest, owner, pain.score[index])
+    score = pain.score[index]
     months = (pain.day[index] - visits.day[owner]) / 30.0
-    centred = months - (np.bincount(owner, months, minlength=len(low)) / count)[owner]
-    spread = np.bincount(owner, centred**2, minlength=len(low))
-    rise = np.bincount(owner, centred * pain.score[index], minlength=len(low))
-    slope = np.divide(rise, spread, out=np.zeros(len(low)), where=spread > 0)
-    return {
-        "mean pain in 180 days": mean,
-        "highest pain in 180 days": highest,
+    centre = np.bincount(owner, months, minlength=rows) / count
+    centred = months - centre[owner]
+    spread = np.bincount(owner, centred**2, minlength=rows)
+    some = spread > 0
+    slope = np.divide(np.bincount(owner, centred * score, minlength=rows), spread, out=np.zeros(rows), where=some)
+    earlier = count - 1
+    single = earlier == 0
+    total = np.bincount(owner, score, minlength=rows) - visits.pain
+    mean = np.where(single, visits.pain, total / np.maximum(earlier, 1))
+    highest = np.full(rows, -np.inf)
+    np.maximum.at(highest, owner, score)
+    terms = {
+        "pain at the visit": visits.pain,
+        "mean of earlier pain in 180 days": mean,
         "slope of pain in 180 days": slope,
+        HIGHEST: highest,
         "scores in 180 days": count,
-        "one score in 180 days": (count == 1).astype(float),
+        "one score in 180 days": single.astype(float),
     }
+    per_spread = np.divide(1.0, spread, out=np.zeros(rows), where=some)
+    last = np.where(some, -centre, 0.0) * per_spread  # what the slope gives the visit's own score
+    unit = np.zeros((rows, 3, 3))
+    unit[:, 0, 0] = 1.0
+    unit[:, 1, 1] = np.where(single, 1.0, 1 / np.maximum(earlier, 1))
+    unit[:, 0, 1] = unit[:, 1, 0] = single
+    unit[:, 2, 2] = per_spread
+    unit[:, 0, 2] = unit[:, 2, 0] = last
+    # the slope's weights sum to 0, so those of the earlier scores sum to minus that of the last
+    unit[:, 1, 2] = unit[:, 2, 1] = np.where(single, 0.0, -last / np.maximum(earlier, 1))
+    return terms, unit
 
 
 def dose_terms(visits: Visits) -> dict[str, Floats]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.counts import about
-from opioid_outcomes.hyperalgesia.confounders import Confounders
-from opioid_outcomes.hyperalgesia.histories import Histories
-from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
+from opioid_outcomes.hyperalgesia.person_days import Bools, Ints
 from opioid_outcomes.hyperalgesia.regression import effects, fieller
-from opioid_outcomes.hyperalgesia.visits import ROUNDING, Visits
+from opioid_outcomes.hyperalgesia.trial import Trial, Window
+from opioid_outcomes.hyperalgesia.visits import ROUNDING
 
 ANALYSIS = "hyperalgesia.escalation"
 CONTRAST = "escalate vs maintain"
@@ -23,67 +20,6 @@ COLLINEAR_GATE = "not evaluable: the confounders determine who escalates (collin
 FEWEST_PER_ARM = 50
 # MME/day of achieved separation below which a difference is not expressed per step (ANALYSES 5.1)
 LEAST_SEPARATION = 10.0
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Decisions with a known arm, followed to the end of grace; one row per visit."""
-
-    visits: Visits
-    escalate: Bools
-    confounders: Confounders
-    left_in_grace: int  # decisions of people who died or left before the end of grace
-    arm_unknown: int  # decisions with a dose that is not known within grace, and no rise that is
-    incomplete: int  # decisions of people with a missing covariate, where those are left out
-
-
-@dataclass(frozen=True)
-class Window:
-    """What follows the decisions in one window of days."""
-
-    label: str
-    pain: Floats  # mean score; NaN without a score
-    mme: Floats  # mean daily dose from the end of grace on; NaN without a known dose
-
-
-def assign(
-    visits: Visits, histories: Histories, *, min_rise: float, min_mme: float, grace_days: int
-) -> tuple[Bools, Bools, Bools]:
-    """Per visit: escalated, arm known, still followed on the last day of grace.
-
-    Escalated: on some day of [v, v + grace_days] the known daily dose is at least (1 + min_rise) times, and at least
-    min_mme above, the dose prescribed up to the visit, and it has not fallen back by the last of those days: the days
-    on which two products overlap when one takes over from the other are no rise of the prescribed dose. Nothing after
-    grace assigns an arm.
-    """
-    last = visits.day + grace_days
-    highest, known = histories.dose.highest_known(visits.person, visits.day, last)
-    at_last = histories.dose.on_day(visits.person, last)  # NaN where not known
-    least = np.maximum((1 + min_rise) * visits.dose, visits.dose + min_mme) - ROUNDING
-    escalated = (highest >= least) & ~(at_last < least)
-    return escalated, escalated | known | np.isfinite(at_last), histories.exit[visits.person] > last
-
-
-def trial(
-    visits: Visits, confounders: Confounders, histories: Histories, *, min_rise: float, min_mme: float, grace_days: int
-) -> Trial:
-    """The decisions that can be followed, with those that cannot counted."""
-    escalated, known, followed = assign(visits, histories, min_rise=min_rise, min_mme=min_mme, grace_days=grace_days)
-    kept = followed & known & confounders.complete
-    terms = replace(confounders, values=confounders.values[kept], complete=confounders.complete[kept])
-    incomplete = followed & known & ~confounders.complete
-    left_out = (int(rows.sum()) for rows in (~followed, followed & ~known, incomplete))
-    return Trial(visits.rows(kept), escalated[kept], terms, *left_out)
-
-
-def window(trial: Trial, histories: Histories, days: tuple[int, int], *, grace_days: int) -> Window:
-    """Mean score and mean daily dose on the days v + from..v + to, none before the last day of grace, in follow-up."""
-    person, visit = trial.visits.person, trial.visits.day
-    first = visit + max(days[0], grace_days)
-    last = np.minimum(visit + days[1], histories.exit[person] - 1)
-    pain = histories.pain.mean(person, first, last)
-    mme = histories.dose.mean(person, first, np.maximum(last + 1, first))
-    return Window(f"{days[0]}-{days[1]}", pain, mme)
 
 
 def estimates(trial: Trial, windows: list[Window], *, step_mme: float) -> list[Estimate]:
@@ -123,7 +59,7 @@ def too_few(person: Ints, escalate: Bools) -> str | None:
 
 def _window_rows(trial: Trial, window: Window, step_mme: float) -> list[Estimate]:
     scored = np.isfinite(window.pain)
-    person, escalate = trial.visits.person[scored], trial.escalate[scored]
+    person, escalate = trial.visits.person[scored], trial.taken[scored]
     counts = arm_counts(person, escalate)
     gate = too_few(person, escalate)
     if gate:
@@ -143,7 +79,7 @@ def _per_step(trial: Trial, window: Window, step_mme: float) -> Estimate:
     """The difference in pain over the adjusted difference in mean daily dose, both on visits with score and dose."""
     scale = "mean_difference_per_step"
     rows = np.isfinite(window.pain) & np.isfinite(window.mme)
-    person, escalate = trial.visits.person[rows], trial.escalate[rows]
+    person, escalate = trial.visits.person[rows], trial.taken[rows]
     counts = arm_counts(person, escalate)
     gate = too_few(person, escalate)
     if gate:
@@ -168,7 +104,7 @@ def _per_step(trial: Trial, window: Window, step_mme: float) -> Estimate:
 
 def _note(trial: Trial, window: Window, scored: Bools, dropped: tuple[str, ...]) -> str:
     change = window.pain[scored] - trial.visits.pain[scored]
-    escalate = trial.escalate[scored]
+    escalate = trial.taken[scored]
     up, same = float(change[escalate].mean()), float(change[~escalate].mean())
     parts = [
         f"mean change since the visit {up:+.2f} escalated, {same:+.2f} maintained",

@@ -9,6 +9,8 @@ import polars as pl
 
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints, PersonDays, segment_reduce
 
+NEVER = 2**31 - 1  # a day that never comes
+
 
 @dataclass(frozen=True)
 class DoseHistory:
@@ -44,6 +46,13 @@ class DoseHistory:
         unknown = segment_reduce(np.maximum, (~self.known).astype(float), low, high, 0.0)
         return highest, unknown == 0
 
+    def lowest_known(self, person: Ints, first: Ints, last: Ints) -> tuple[Floats, Bools]:
+        """Lowest known dose on the days with supply of first..last (infinite if none), and whether all are known."""
+        low, high = self.first_after(person, first), self.first_from(person, last + 1)
+        lowest = segment_reduce(np.minimum, np.where(self.known, self.mme, np.inf), low, high, np.inf)
+        unknown = segment_reduce(np.maximum, (~self.known).astype(float), low, high, 0.0)
+        return lowest, unknown == 0
+
     def mme_days(self, person: Ints, first: Ints, stop: Ints) -> Floats:
         """Sum of known daily doses over the days [first, stop)."""
         return self._sum(self.mme, person, first, stop)
@@ -73,8 +82,8 @@ class DoseHistory:
 
 
 @dataclass(frozen=True)
-class PainHistory:
-    """One score per person and day (the mean, where a day has several), sorted."""
+class ScoreHistory:
+    """One score (of pain, or of another measure) per person and day, the mean where a day has several, sorted."""
 
     days: PersonDays
     person: Ints
@@ -100,9 +109,10 @@ class Histories:
 
     cohort: pl.DataFrame
     entry: Ints
-    exit: Ints
+    exit: Ints  # first day no longer followed
+    death: Ints  # day of a death that ends follow-up; NEVER if it ends otherwise
     dose: DoseHistory
-    pain: PainHistory
+    pain: ScoreHistory
     on_start: Ints  # keys of the stretches on opioids for analgesia
     on_stop: Ints
     on_since: Ints
@@ -119,13 +129,8 @@ class Histories:
 
 def build(cohort: pl.DataFrame, pain: pl.DataFrame, daily_dose: pl.DataFrame, status: pl.DataFrame) -> Histories:
     """Indexes the tables by person and day; rows of people outside the cohort are left out. O(n log n)."""
-    persons = cohort.select("person_id").with_row_index("person").with_columns(pl.col("person").cast(pl.Int64))
-    scores = (
-        pain.join(persons, on="person_id")
-        .sort("person", "date", "scale", "score")
-        .group_by("person", "date", maintain_order=True)
-        .agg(pl.col("score").mean())
-    )
+    persons = numbered(cohort)
+    scores = daily_scores(pain, persons, "score")
     doses = daily_dose.join(persons, on="person_id").sort("person", "start")
     on = status.filter(pl.col("state") == "on").join(persons, on="person_id").sort("person", "start")
     seen = [_ints(frame, name) for frame, name in (
@@ -141,6 +146,7 @@ def build(cohort: pl.DataFrame, pain: pl.DataFrame, daily_dose: pl.DataFrame, st
         cohort=cohort,
         entry=_ints(cohort, "entry"),
         exit=_ints(cohort, "exit"),
+        death=np.where(cohort["death"].to_numpy() == 1, _ints(cohort, "exit") - 1, NEVER),
         dose=DoseHistory(
             days,
             days.key(person, _ints(doses, "start")),
@@ -148,10 +154,33 @@ def build(cohort: pl.DataFrame, pain: pl.DataFrame, daily_dose: pl.DataFrame, st
             np.where(known, doses["mme"].fill_null(0.0).to_numpy(), 0.0),
             known,
         ),
-        pain=PainHistory(days, _ints(scores, "person"), _ints(scores, "date"), scores["score"].to_numpy()),
+        pain=ScoreHistory(days, _ints(scores, "person"), _ints(scores, "date"), scores["score"].to_numpy()),
         on_start=days.key(_ints(on, "person"), _ints(on, "start")),
         on_stop=days.key(_ints(on, "person"), _ints(on, "stop")),
         on_since=_ints(on, "on_since"),
+    )
+
+
+def numbered(cohort: pl.DataFrame) -> pl.DataFrame:
+    """person_id and ``person``, its index in the cohort."""
+    return cohort.select("person_id").with_row_index("person").with_columns(pl.col("person").cast(pl.Int64))
+
+
+def daily_scores(table: pl.DataFrame, persons: pl.DataFrame, value: str) -> pl.DataFrame:
+    """person, date and the mean value of the day, sorted; rows of other people are left out."""
+    return (
+        table.join(persons, on="person_id")
+        .sort("person", "date", value)
+        .group_by("person", "date", maintain_order=True)
+        .agg(pl.col(value).mean())
+    )
+
+
+def score_history(table: pl.DataFrame, histories: Histories, *, value: str) -> ScoreHistory:
+    """Scores of a measure (person_id, date, ``value``) beside the histories' own pain."""
+    scores = daily_scores(table, numbered(histories.cohort), value)
+    return ScoreHistory(
+        histories.dose.days, _ints(scores, "person"), _ints(scores, "date"), scores[value].cast(pl.Float64).to_numpy()
     )
 
 

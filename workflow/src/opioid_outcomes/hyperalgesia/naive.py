@@ -13,8 +13,6 @@ from opioid_outcomes.hyperalgesia.escalation import (
     CONTRAST,
     FEWEST_PER_ARM,
     POPULATION,
-    Trial,
-    Window,
     arm_counts,
     people,
     too_few,
@@ -22,6 +20,7 @@ from opioid_outcomes.hyperalgesia.escalation import (
 from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.person_days import Floats
 from opioid_outcomes.hyperalgesia.regression import effects
+from opioid_outcomes.hyperalgesia.trial import Trial, Window
 
 ANALYSIS = "hyperalgesia.naive"
 SLOPE_GATE = "fail: by design: pain drives dose, so this slope does not tell relief from harm"
@@ -68,7 +67,7 @@ def crude_row(label: str, **values: object) -> Estimate:
 def crude_contrast(trial: Trial, window: Window) -> Estimate:
     """Mean pain after escalating minus after maintaining, as it stands."""
     scored = np.isfinite(window.pain)
-    person, escalate = trial.visits.person[scored], trial.escalate[scored]
+    person, escalate = trial.visits.person[scored], trial.taken[scored]
     counts = arm_counts(person, escalate)
     gate = too_few(person, escalate)
     if gate:

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.contracts.displays import DISPLAYS
-from opioid_outcomes.hyperalgesia.escalation import Trial
 from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.person_days import Floats, Ints
+from opioid_outcomes.hyperalgesia.trial import Trial
 
 FIRST_MONTH, LAST_MONTH = -6, 12
 SCHEMA = {
@@ -38,7 +38,7 @@ def by_month(trial: Trial | None, histories: Histories | None, *, grace_days: in
             first, last = month_days(month, grace_days)
             end = np.minimum(visit + last, histories.exit[person] - 1)
             pain = histories.pain.mean(person, visit + first, end)
-            for arm, chosen in (("escalate", trial.escalate), ("maintain", ~trial.escalate)):
+            for arm, chosen in (("escalate", trial.taken), ("maintain", ~trial.taken)):
                 scored = chosen & np.isfinite(pain)
                 if scored.any():
                     rows.append({"arm": arm, "month": month} | clustered_mean(pain[scored], person[scored]))

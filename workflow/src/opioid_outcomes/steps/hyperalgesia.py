@@ -10,8 +10,9 @@ import polars as pl
 from opioid_outcomes import io
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts import estimates
+from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.hyperalgesia import confounders, escalation, histories, naive, pain_months, visits
+from opioid_outcomes.hyperalgesia import confounders, escalation, histories, naive, pain_months, trial, visits
 
 
 def estimate_hyperalgesia(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -24,6 +25,9 @@ def estimate_hyperalgesia(inputs: dict[str, Path], outputs: dict[str, Path], set
     frame = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(frame, outputs["estimates"])
     io.write_frame(display, outputs["pain_escalation"])
+    for name in ("escalation_diagnostics", "noise_tipping"):
+        io.write_frame(DISPLAYS[name].empty(), outputs[name])
+    io.write_json(outputs["facts"], {})
     evaluable = sum(row.gate == "pass" for row in rows)
     return f"{decisions} decisions, {evaluable} of {len(rows)} estimates evaluable"
 
@@ -43,20 +47,18 @@ def analyse(
     terms = confounders.build(
         chosen, known, baseline=baseline, missing=missing, min_rise=rule.min_rise, min_mme=rule.min_mme
     )
-    trial = escalation.trial(
-        chosen, terms, known, min_rise=rule.min_rise, min_mme=rule.min_mme, grace_days=rule.grace_days
-    )
-    display = pain_months.by_month(trial, known, grace_days=rule.grace_days)
-    if len(trial.visits.person) == 0:
+    decisions = trial.escalations(chosen, terms, known, rule)
+    display = pain_months.by_month(decisions, known, grace_days=rule.grace_days)
+    if len(decisions.visits.person) == 0:
         why = f"nobody on a stable dose for {rule.stable_days} days reported pain"
         return [*_nothing(labels, options, why)[:-1], slope], display, 0
-    windows = [escalation.window(trial, known, days, grace_days=rule.grace_days) for days in options.windows_days]
+    windows = [trial.window(decisions, known, days, rule.grace_days) for days in options.windows_days]
     rows = [
-        *escalation.estimates(trial, windows, step_mme=options.step_mme),
-        *(naive.crude_contrast(trial, each) for each in windows),
+        *escalation.estimates(decisions, windows, step_mme=options.step_mme),
+        *(naive.crude_contrast(decisions, each) for each in windows),
         slope,
     ]
-    return rows, display, len(trial.visits.person)
+    return rows, display, len(decisions.visits.person)
 
 
 def _impossible(tables: dict[str, pl.DataFrame]) -> str | None:
