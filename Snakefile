@@ -16,6 +16,8 @@ include: "workflow/rules/hyperalgesia.smk"
 include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/example.smk"
 include: "workflow/rules/disclosure.smk"
+include: "workflow/rules/verdict.smk"
+include: "workflow/rules/calibration.smk"
 include: "workflow/rules/report.smk"
 
 

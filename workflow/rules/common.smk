@@ -97,6 +97,24 @@ def report_files():
     }
 
 
+OWN_CALIBRATION = f"{DERIVED}/calibration.csv"
+
+
+def own_calibration():
+    """The study's own table of error rates, once `snakemake calibrate` has written it."""
+    return [OWN_CALIBRATION] if Path(OWN_CALIBRATION).exists() else []
+
+
+def calibration_batches():
+    """The replicates of every cohort and world, in batches that run beside each other."""
+    return [
+        f"{DERIVED}/calibration/{cohort}/{world}-{batch}.parquet"
+        for cohort in COHORTS
+        for world in CONFIG.hyperalgesia.calibration.worlds
+        for batch in range(workflow_plan.calibration_batches(CONFIG))
+    ]
+
+
 def contract_outputs():
     """Everything the contract promises: a missing intermediate must never hide behind a finished report."""
     return workflow_plan.contract_outputs(CONFIG)

@@ -7,6 +7,8 @@ rule write_report:
         truth=f"{REPORTS}/tables/truth.csv",
         example=f"{REPORTS}/{workflow_plan.WORKED_EXAMPLE}",
         trials=f"{REPORTS}/{workflow_plan.TARGET_TRIALS}",
+        verdict=f"{REPORTS}/{workflow_plan.VERDICT}",
+        calibration=f"{REPORTS}/{workflow_plan.CALIBRATION}",
     output:
         **report_files(),
     log:

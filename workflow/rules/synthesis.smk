@@ -7,6 +7,10 @@ rule synthesize_estimates:
         negative_control=of_every_cohort(f"{COHORT}/negative_control_estimates.parquet"),
         addiction=of_every_cohort(f"{COHORT}/addiction_estimates.parquet"),
         hyperalgesia=of_every_cohort(f"{COHORT}/hyperalgesia_estimates.parquet"),
+        blip=of_every_cohort(f"{COHORT}/blip_estimates.parquet"),
+        corroboration=of_every_cohort(f"{COHORT}/corroboration_estimates.parquet"),
+        wrong_answers=of_every_cohort(f"{COHORT}/wrong_answers_estimates.parquet"),
+        pain=of_every_cohort(f"{COHORT}/pain_estimates.parquet"),
         trajectories=of_every_cohort(f"{COHORT}/trajectory_estimates.parquet"),
         attrition=of_every_cohort(f"{COHORT}/attrition.csv"),
     output:

@@ -34,6 +34,13 @@ STAGE_DATA = {
     "sustained": ("codelists", "drug_classes.csv"),
     "negative_controls": ("codelists", "drug_classes.csv"),
     "addiction": ("codelists",),
+    "hyperalgesia": ("codelists", "drug_classes.csv"),
+    "blip": ("codelists", "drug_classes.csv"),
+    "corroboration": ("codelists", "drug_classes.csv"),
+    "wrong_answers": ("codelists", "drug_classes.csv"),
+    "pain": ("codelists", "drug_classes.csv"),
+    "calibration": ("codelists", "drug_classes.csv"),
+    "verdict": ("calibration",),
     "mortality": ("life_tables",),
     "report": ("report", "mme"),
 }

@@ -23,14 +23,18 @@ TABLES = (
     "attrition", "quality", "quality_rules", "exposure_ledger", "repair_sensitivity", "use_history", "episode_summary",
     "table_one", "dose_events", "long_term", "concurrent_use", "trajectory_models", "new_user_diagnostics",
     "missing_by_arm", "msm_truncation", "sustained_diagnostics", "proportional_hazards",
+    "escalation_diagnostics", "noise_tipping",
 )  # fmt: skip
 PLAIN_CSV = ("attrition", "quality", "quality_rules")
 DISPLAY_FRAMES = {name: f"{name}.csv" if name in PLAIN_CSV else f"displays/{name}.parquet" for name in DISPLAYS}
 RELEASED_DISPLAYS = {name: f"{'tables' if name in TABLES else 'figures'}/{name}.csv" for name in DISPLAYS}
 
 TARGET_TRIALS = "tables/target_trials.csv"  # the emulated trials, as the config has them
+VERDICT = "verdict.json"
+CALIBRATION = "tables/calibration.csv"  # how often the test errs, in cohorts simulated like the study's own
 WORKED_EXAMPLE = "figures/exposure_example.csv"  # of nobody: how a history is read
 
+REPLICATES_A_JOB = 50
 DRAWN_FIGURES = tuple(f"figures/{name}.svg" for name in FIGURES)
 
 
@@ -85,10 +89,15 @@ def contract_outputs(config: Config) -> list[str]:
     released = ["estimates.csv", "manifest.json", "config.resolved.yaml", "release.json", "tables/truth.csv"]
     released += [f"report.{kind}" for kind in config.report.formats]
     released += RELEASED_DISPLAYS.values()
-    released += [*DRAWN_FIGURES, WORKED_EXAMPLE, TARGET_TRIALS]
+    released += [*DRAWN_FIGURES, WORKED_EXAMPLE, TARGET_TRIALS, VERDICT, CALIBRATION]
     return [f"{derived}/{cohort}/{name}" for cohort in sorted(config.cohorts) for name in per_cohort] + [
         f"{reports}/{name}" for name in released
     ]
+
+
+def calibration_batches(config: Config) -> int:
+    """Jobs into which the replicates of one world are split, so that they run beside each other."""
+    return -(-config.hyperalgesia.calibration.replicates // REPLICATES_A_JOB)
 
 
 def raw_files(cohort: Cohort) -> list[str]:

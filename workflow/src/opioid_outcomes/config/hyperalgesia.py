@@ -52,7 +52,7 @@ class Hyperalgesia(Section):
     reduction: Reduction = key(Reduction, "What counts as a reduction.")
     windows_days: list[tuple[Day, Day]] = key(
         lambda: [(1, 30), (31, 90), (91, 180), (181, 365)],
-        "Outcome windows, days after the visit, both included. The verdict rests on the first (short lag) and the last.",
+        "Outcome windows, days after the visit, both included. The verdict rests on the first and the last of them.",
         min_length=1,
     )  # fmt: skip
     smallest_effect: float = key(0.5, "Smallest difference in pain that matters, 0-10 scale.", ge=0.01, le=10)

@@ -13,6 +13,19 @@ from opioid_outcomes.config.model import Config
 
 WHOLE = tuple(Config.model_fields)
 
+# what the pain trials read: eligible visits, strategies, windows, noise, and what is known at the visit
+PAIN_TRIALS = (
+    "hyperalgesia.escalation",
+    "hyperalgesia.windows_days",
+    "hyperalgesia.smallest_effect",
+    "hyperalgesia.scale",
+    "hyperalgesia.reliability",
+    "hyperalgesia.error_sd",
+    "hyperalgesia.step_mme",
+    "covariates.baseline",
+    "covariates.missing",
+    "population.lookback_days",
+)
 # step -> dotted keys; `cohort` is the section of the step's own cohort, with `simulated` and `dropped_covariates`
 # beside its keys
 SLICES: dict[str, tuple[str, ...]] = {
@@ -172,7 +185,21 @@ SLICES: dict[str, tuple[str, ...]] = {
         "exposure.dose_bands",
     ),
     "describe_target_trials": ("mortality", "population", "covariates", "exposure", "cohorts"),
-    "estimate_hyperalgesia": ("hyperalgesia", "covariates.baseline", "covariates.missing"),
+    "estimate_hyperalgesia": (*PAIN_TRIALS, "hyperalgesia.standard_error", "hyperalgesia.replicates", "study_seed"),
+    "estimate_blip": (*PAIN_TRIALS, "hyperalgesia.lags_months"),
+    "estimate_corroboration": (*PAIN_TRIALS, "hyperalgesia.reduction", "cohort.date_basis"),
+    "estimate_wrong_answers": PAIN_TRIALS,
+    "estimate_pain": (
+        "hyperalgesia.scale",
+        "mortality.comparators",
+        "covariates.baseline",
+        "covariates.missing",
+        "population.lookback_days",
+        "exposure.long_term_definition",
+    ),
+    "calibrate_world": (*PAIN_TRIALS, "hyperalgesia.lags_months", "hyperalgesia.calibration", "study_seed"),
+    "gather_calibration": ("hyperalgesia.calibration.worlds",),
+    "judge_hyperalgesia": ("hyperalgesia", "covariates.baseline", "covariates.missing"),
     "synthesize_estimates": ("synthesis", "mortality.analyses"),
     "check": WHOLE,
     "disclose_results": WHOLE,

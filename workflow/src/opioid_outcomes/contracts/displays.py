@@ -147,6 +147,19 @@ DISPLAYS: dict[str, Display] = {
             "pain_escalation", ("arm", "month"), ("persons",), ("mean", "ci_low", "ci_high"),
             "mean pain by 30-day month before and after the decision, by arm", numbers=("month",),
         ),
+        Display(
+            "escalation_diagnostics", ("window", "arm"), ("persons", "deaths"),
+            ("observed", "change", "mme", "largest_smd", "dead"),
+            "the arms of the escalation trial by window: people with a score in it, those who die before its end"
+            " without one, effective number that the weights leave, share of decisions with a score, mean change of pain since"
+            " the visit, mean dose, largest standardised difference after weighting (of the comparison), share dead",
+            behind="persons", person_years=("ess",), parts=(("deaths", ("dead",)), ("persons_unseen", ("observed",))),
+        ),
+        Display(
+            "noise_tipping", ("window", "what"), ("persons",), ("estimate", "at_zero", "limit_at_zero"),
+            "what would explain the estimate away: the size of each bias at which it, and the limit nearer to 0, would"
+            " be 0; empty where none does",
+        ),
         *EXPOSURE,
         *MORTALITY,
     )

@@ -15,6 +15,7 @@ from opioid_outcomes.synthesis.shares import share_rows
 
 KINDS = (
     "trajectories", "mortality", "new_user", "msm", "sustained", "negative_control", "addiction", "hyperalgesia",
+    "blip", "corroboration", "wrong_answers", "pain",
 )  # fmt: skip
 
 
