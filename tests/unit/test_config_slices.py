@@ -22,8 +22,13 @@ COHORT_STEPS = [
     "simulate_cohort", "ingest_cohort", "derive_exposure", "describe_episodes", "define_doses", "find_dose_events",
     "build_cohort", "describe_trajectories", "classify_trajectories", "estimate_trajectories", "estimate_mortality",
     "emulate_trials", "estimate_new_user", "estimate_msm", "estimate_sustained", "estimate_negative_controls",
-    "estimate_addiction", "estimate_hyperalgesia",
+    "estimate_addiction", "estimate_hyperalgesia", "estimate_blip", "estimate_corroboration", "estimate_wrong_answers",
+    "estimate_pain", "calibrate_world",
 ]  # fmt: skip
+PAIN_TRIALS = {
+    "estimate_hyperalgesia", "estimate_blip", "estimate_corroboration", "estimate_wrong_answers", "calibrate_world",
+}  # fmt: skip
+JUDGE = "judge_hyperalgesia"
 MORTALITY = {
     "estimate_mortality", "estimate_new_user", "estimate_msm", "estimate_sustained", "estimate_negative_controls",
 }  # fmt: skip
@@ -71,12 +76,15 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
     ),
     ("exposure", {"events": {"min_mme": 10}}, {"find_dose_events", "explain_exposure", TOLD}),
     ("exposure", {"events": {"min_fall": 0.5}}, {"find_dose_events", "explain_exposure", "estimate_sustained", TOLD}),
-    ("exposure", {"long_term_definition": "d180"}, {"estimate_trajectories", "estimate_sustained", TOLD}),
+    (
+        "exposure", {"long_term_definition": "d180"},
+        {"estimate_trajectories", "estimate_sustained", "estimate_pain", TOLD},
+    ),
     (
         "study", {"seed": 1},
         {
             "classify_trajectories", "estimate_mortality", "estimate_new_user", "estimate_sustained",
-            "estimate_addiction",
+            "estimate_addiction", "estimate_hyperalgesia", "calibrate_world",
         },
     ),
     ("trajectories", {"starts": 5}, {"classify_trajectories", "estimate_trajectories"}),
@@ -87,7 +95,7 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
     ("mortality", {"lags_days": [0]}, {"estimate_mortality", TOLD}),
     ("mortality", {"life_table": "mine.csv"}, {"estimate_mortality", TOLD}),
     ("mortality", {"top_coded_age": 80}, {"estimate_mortality", TOLD}),
-    ("mortality", {"comparators": ["nsaid"]}, {"emulate_trials", "estimate_new_user", TOLD}),
+    ("mortality", {"comparators": ["nsaid"]}, {"emulate_trials", "estimate_new_user", "estimate_pain", TOLD}),
     ("mortality", {"encounter_window_days": 30}, {"emulate_trials", TOLD}),
     ("mortality", {"weights": "att"}, {"estimate_new_user", TOLD}),
     ("mortality", {"penalty": 1}, {"estimate_new_user", TOLD}),
@@ -100,11 +108,20 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
     ("addiction", {"codes": "mine.csv"}, {"estimate_addiction"}),
     ("addiction", {"lag_days": 30}, {"estimate_addiction"}),
     ("synthesis", {"pool": False}, {"synthesize_estimates"}),
-    ("hyperalgesia", {"step_mme": 10}, {"estimate_hyperalgesia"}),
+    ("hyperalgesia", {"step_mme": 10}, PAIN_TRIALS | {JUDGE}),
+    ("hyperalgesia", {"scale": "NRS"}, PAIN_TRIALS | {"estimate_pain", JUDGE}),
+    ("hyperalgesia", {"lags_months": 6}, {"estimate_blip", "calibrate_world", JUDGE}),
+    ("hyperalgesia", {"standard_error": "bootstrap"}, {"estimate_hyperalgesia", JUDGE}),
+    ("hyperalgesia", {"reduction": {"from_day": 43}}, {"estimate_corroboration", JUDGE}),
+    (
+        "hyperalgesia", {"calibration": {"worlds": ["null"], "replicates": 2}},
+        {"calibrate_world", "gather_calibration", JUDGE},
+    ),
     (
         "covariates", {"baseline": ["sex", "age"]},
-        {"build_cohort", "estimate_trajectories", "estimate_hyperalgesia", "emulate_trials", "estimate_addiction", TOLD}
-        | MORTALITY,
+        {"build_cohort", "estimate_trajectories", "emulate_trials", "estimate_addiction", "estimate_pain", JUDGE, TOLD}
+        | MORTALITY
+        | PAIN_TRIALS,
     ),
     (
         "covariates", {"time_varying": ["nsaid"]},
@@ -112,7 +129,9 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
     ),
     (
         "covariates", {"missing": "mi"},
-        {"build_cohort", "estimate_trajectories", "estimate_hyperalgesia", "estimate_addiction", TOLD} | MORTALITY,
+        {"build_cohort", "estimate_trajectories", "estimate_addiction", "estimate_pain", JUDGE, TOLD}
+        | MORTALITY
+        | PAIN_TRIALS,
     ),
     ("population", {"exclude": []}, {"build_cohort", "emulate_trials", TOLD}),
     ("population", {"censor_at": ["palliative_care"]}, {"build_cohort", TOLD}),
@@ -121,8 +140,9 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
         "population", {"lookback_days": 90},
         {
             "build_cohort", "estimate_trajectories", "emulate_trials", "estimate_new_user", "estimate_msm",
-            "estimate_sustained", TOLD,
-        },
+            "estimate_sustained", "estimate_pain", TOLD,
+        }
+        | PAIN_TRIALS,
     ),
 ]  # fmt: skip
 
@@ -141,7 +161,7 @@ def test_a_change_reaches_exactly_the_steps_that_read_it(section: str, keys: dic
 
 OF_A_COHORT: list[tuple[dict[str, Any], set[str]]] = [
     ({"country": "us"}, {"estimate_mortality"}),
-    ({"date_basis": "actual"}, {"ingest_cohort", "estimate_mortality"}),
+    ({"date_basis": "actual"}, {"ingest_cohort", "estimate_mortality", "estimate_corroboration"}),
     ({"reference_year": 2008}, {"estimate_mortality"}),
     ({"deaths_complete_until": "2020-01-31"}, {"emulate_trials", "estimate_new_user"}),
     ({"simulate": {"world": "null", "seed": 7}}, {"simulate_cohort"}),  # the files tell the rest, by their time
@@ -205,7 +225,7 @@ def test_the_string_is_canonical() -> None:
 def test_sections_validate_back() -> None:
     chosen = json.loads(slice_json(config(), "estimate_hyperalgesia", "a"))
     model = type(config().hyperalgesia)
-    assert model(**chosen["hyperalgesia"]) == config().hyperalgesia
+    assert model(**chosen["hyperalgesia"]) == config().hyperalgesia  # what is not in the slice has its default here
 
 
 def test_person_columns_are_the_covariates_nothing_else_gives() -> None:

@@ -151,8 +151,9 @@ DISPLAYS: dict[str, Display] = {
             "escalation_diagnostics", ("window", "arm"), ("persons", "deaths"),
             ("observed", "change", "mme", "largest_smd", "dead"),
             "the arms of the escalation trial by window: people with a score in it, those who die before its end"
-            " without one, effective number that the weights leave, share of decisions with a score, mean change of pain since"
-            " the visit, mean dose, largest standardised difference after weighting (of the comparison), share dead",
+            " without one, effective number that the weights leave, share of decisions with a score, mean change of"
+            " pain since the visit, mean dose, largest standardised difference after weighting (of the comparison),"
+            " share dead",
             behind="persons", person_years=("ess",), parts=(("deaths", ("dead",)), ("persons_unseen", ("observed",))),
         ),
         Display(
