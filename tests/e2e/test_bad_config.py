@@ -17,8 +17,8 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "bad cohort name": (GOOD + "  My Cohort: {path: x}\n", ["bad.yaml:4: cohorts.My Cohort: is no valid name"]),
     "taken name": (GOOD + "  pooled: {path: x}\n", ["bad.yaml:4: cohorts.pooled: this name is taken"]),
     "later version": (
-        GOOD + "hyperalgesia: {reliability: 0.8}\n",
-        ["hyperalgesia.reliability: this choice is not in this version"],
+        GOOD + "privacy: {quasi_identifiers: [race]}\n",
+        ["privacy.quasi_identifiers: this choice is not in this version"],
     ),
     "yte": (GOOD + "__use_yte__: true\n", ["bad.yaml:4: __use_yte__ would run code"]),
     "alias bomb": (
