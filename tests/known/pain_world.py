@@ -197,7 +197,7 @@ def tables(world: World, lives: Lives) -> dict[str, pl.DataFrame]:
     scores = pl.DataFrame({"person_id": seen, "date": month * MONTH, "score": lives.score[month, seen]})
     everybody = pl.DataFrame({"person_id": person})
     return {
-        "cohort": everybody.with_columns(entry=pl.lit(0), exit=pl.lit(end)),
+        "cohort": everybody.with_columns(entry=pl.lit(0), exit=pl.lit(end), death=pl.lit(0)),
         "pain": scores.with_columns(scale=pl.lit("NRS")),
         "daily_dose": doses,
         "opioid_status": everybody.with_columns(
