@@ -61,7 +61,7 @@ def fit(
 ) -> Within | None:
     """Slopes of ``outcome`` (n,) on x (n, p) within person, and within period; None if nothing of x varies so.
 
-    None of one person, too.
+    Nothing is told of one person either.
 
     ``person``, ``period``: (n,) any whole numbers. Covariance: sandwich of the sums of scores by person, times
     G/(G-1); the persons' effects, nested in the clusters, are not counted as parameters (Cameron & Miller 2015 J Hum

@@ -6,6 +6,8 @@ relief, tolerance and hyperalgesia alike.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from opioid_outcomes.contracts.estimates import Estimate, smallest
@@ -18,40 +20,57 @@ from opioid_outcomes.hyperalgesia.escalation import (
     too_few,
 )
 from opioid_outcomes.hyperalgesia.histories import Histories
-from opioid_outcomes.hyperalgesia.person_days import Floats
+from opioid_outcomes.hyperalgesia.person_days import Floats, Ints
 from opioid_outcomes.hyperalgesia.regression import effects
 from opioid_outcomes.hyperalgesia.trial import Trial, Window
 
 ANALYSIS = "hyperalgesia.naive"
+SCORES = "all scores in follow-up"
 SLOPE_GATE = "fail: by design: pain drives dose, so this slope does not tell relief from harm"
 CRUDE_GATE = "fail: by design: people escalate because it hurts, and nothing is adjusted"
 NO_CONFOUNDERS: list[str] = []
 
 
+@dataclass(frozen=True)
+class Doses:
+    """Scores in follow-up under a known dose, one per row, by person, then day."""
+
+    person: Ints
+    day: Ints
+    score: Floats
+    dose: Floats  # MME/day on the day before the score; 0 without supply
+
+
+def scores_with_dose(histories: Histories) -> Doses:
+    """The dose of a score is that of its eve, under which it hurts: a dose raised on the day came after the score."""
+    pain = histories.pain
+    followed = (histories.entry[pain.person] <= pain.day) & (pain.day < histories.exit[pain.person])
+    person, day, score = pain.person[followed], pain.day[followed], pain.score[followed]
+    dose = histories.dose.on_day(person, day - 1)
+    known = np.isfinite(dose)
+    return Doses(person[known], day[known], score[known], dose[known])
+
+
 def slope_row(step_mme: float, **values: object) -> Estimate:
     return Estimate(
-        analysis=ANALYSIS, method="crude", population="all scores in follow-up", outcome="pain",
+        analysis=ANALYSIS, method="crude", population=SCORES, outcome="pain",
         contrast=f"per {step_mme:g} MME/day", scale="slope", **values,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
 def slope(histories: Histories, *, step_mme: float) -> Estimate:
-    """Slope of pain on the dose of the same day, per step, pooled over everybody's scores in follow-up.
+    """Slope of pain on the dose before it, per step, pooled over everybody's scores in follow-up.
 
     Days without supply count as 0; days of unknown dose are left out.
     """
-    pain = histories.pain
-    followed = (histories.entry[pain.person] <= pain.day) & (pain.day < histories.exit[pain.person])
-    person, day, score = pain.person[followed], pain.day[followed], pain.score[followed]
-    dose = histories.dose.on_day(person, day)
-    known = np.isfinite(dose)
-    person, score, dose = person[known], score[known], dose[known]
-    users = people(person[dose > 0])
-    counts = {"persons": people(person), "smallest_cell": smallest(users)}
+    known = scores_with_dose(histories)
+    users = people(known.person[known.dose > 0])
+    counts = {"persons": people(known.person), "smallest_cell": smallest(users)}
     if users < FEWEST_PER_ARM:
         gate = f"not evaluable: fewer than {FEWEST_PER_ARM} people have a score on a day with a known dose"
         return slope_row(step_mme, gate=gate, **counts)
-    fit = effects(score[:, None], dose / step_mme, _nothing(len(dose)), NO_CONFOUNDERS, person)
+    nothing = _nothing(len(known.dose))
+    fit = effects(known.score[:, None], known.dose / step_mme, nothing, NO_CONFOUNDERS, known.person)
     if fit is None:
         return slope_row(step_mme, gate="not evaluable: the dose is the same on every day with a score", **counts)
     return slope_row(step_mme, gate=SLOPE_GATE, **fit.numbers(), **counts)
