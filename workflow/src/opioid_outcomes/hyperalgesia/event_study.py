@@ -83,7 +83,7 @@ def _scores(trial: Trial, histories: Histories) -> tuple[Ints, Ints, Floats, Flo
 def _note(p_value: float) -> str:
     if not np.isfinite(p_value):
         return "months before not told together"
-    told = "below 0.001" if p_value < 0.001 else f"{p_value:.3f}"  # noqa: PLR2004 - as printed
+    told = "below 0.001" if p_value < 0.001 else f"{p_value:.3f}"
     return f"reference: days {REFERENCE} to {REFERENCE + MONTH - 1}; all earlier months 0: p {told}"
 
 

@@ -88,7 +88,7 @@ def fit(
     slopes = np.zeros(x.shape[1])
     slopes[kept] = bread @ column_sums(left, residual)[kept]
     error = residual - linear(left, slopes)
-    scores = np.stack([np.bincount(who, left[:, j] * error, len(people)) for j in kept], axis=1)
+    scores: Floats = np.stack([np.bincount(who, left[:, j] * error, len(people)) for j in kept], axis=1)
     estimate, covariance = np.full(x.shape[1], np.nan), np.full((x.shape[1],) * 2, np.nan)
     estimate[kept] = slopes[kept]
     covariance[np.ix_(kept, kept)] = len(people) / (len(people) - 1) * bread @ cross(scores, scores) @ bread
