@@ -238,7 +238,10 @@ def test_earlier_escalations_are_rises_by_the_same_definition() -> None:
     histories_ = known(doses, [(100, 6.0)])
     found = visits.eligible(histories_, stable_days=90)
     # 20 to 30 counts; 30 to 33 is too small; 33 to 60 comes after a gap of 40 days; 60 to 55 is a fall
-    assert confounders.earlier_escalations(found, histories_.dose, min_rise=0.2, min_mme=5.0).tolist() == [1.0]
+    dose = histories_.dose
+    assert confounders.earlier_changes(found, dose, confounders.rises(dose, 0.2, 5.0)).tolist() == [1.0]
+    assert confounders.earlier_changes(found, dose, confounders.falls(dose, 0.2, 5.0)).tolist() == [0.0]
+    assert confounders.earlier_changes(found, dose, confounders.falls(dose, 0.05, 5.0)).tolist() == [1.0]
 
 
 def test_missing_covariates_are_a_category_of_their_own_or_cost_the_row() -> None:

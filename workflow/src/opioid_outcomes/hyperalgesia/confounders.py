@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from opioid_outcomes.causal.augmented_error import Error
+from opioid_outcomes.cohort.covariates import measure
+from opioid_outcomes.cohort.eligibility import TOP_CODED_AGE
 from opioid_outcomes.hyperalgesia.histories import DoseHistory, Histories, ScoreHistory
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints, within
 from opioid_outcomes.hyperalgesia.visits import LONGEST_GAP, Visits
+from opioid_outcomes.mortality.trial_table import EVER
+from opioid_outcomes.survival.products import row_blocks
 from opioid_outcomes.units import DAYS_PER_YEAR
 
 # METHODS D3.4: mean, slope and highest pain over the 180 days up to the visit
@@ -34,29 +41,62 @@ class Confounders:
         """Those of the chosen decisions."""
         return replace(self, values=self.values[chosen], complete=self.complete[chosen], unit=self.unit[chosen])
 
+    def error(self, variance: float) -> Error:
+        """The error of the noisy columns where that of one score has this variance; highest is left out under it."""
+        return Error(self.noisy, self.unit, variance, self.nonlinear)
+
 
 def build(
     visits: Visits, histories: Histories, *, baseline: list[str], missing: str, min_rise: float, min_mme: float
 ) -> Confounders:
-    """History terms, then baseline ones. ``missing`` is ``indicator`` (a category of its own) or ``complete``."""
+    """Terms of pain, of dose, and the covariates ``baseline`` as known on the eve of the visit.
+
+    ``missing``: ``complete`` marks rows with a missing covariate; ``indicator`` and ``mi`` make missing a category of
+    its own. Cost: O(scores within 180 days of a visit), and an as-of join per covariate.
+    """
     columns, unit = pain_terms(visits, histories.pain)
     columns |= dose_terms(visits)
     columns["years on opioids"] = visits.days_on / DAYS_PER_YEAR
-    columns["earlier escalations"] = earlier_escalations(visits, histories.dose, min_rise=min_rise, min_mme=min_mme)
+    columns["earlier escalations"] = earlier_changes(visits, histories.dose, rises(histories.dose, min_rise, min_mme))
+    columns["earlier reductions"] = earlier_changes(visits, histories.dose, falls(histories.dose, min_rise, min_mme))
     complete = np.ones(len(visits.person), dtype=bool)
     history = len(columns)
-    present = [name for name in baseline if name in histories.cohort.columns]
-    for name in present:
-        terms, observed = baseline_terms(name, histories.cohort[name], indicator=missing == "indicator")
-        columns |= {term: values[visits.person] for term, values in terms.items()}
-        complete &= observed[visits.person] | (missing == "indicator")
-    values = np.stack([*columns.values()], axis=1)
-    absent = [name for name in baseline if name not in present]
+    known = at_visits(visits, histories, baseline)
+    for name in known.columns:
+        terms, observed = baseline_terms(name, known[name], indicator=missing != "complete")
+        columns |= terms
+        complete &= observed | (missing != "complete")
+    absent = [name for name in baseline if name not in known.columns]
     noisy, nonlinear = np.arange(unit.shape[1]), np.array([[*columns].index(HIGHEST)])
-    return Confounders(values, [*columns], complete, [*columns][history:], absent, noisy, unit, nonlinear)
+    names = [*columns]
+    return Confounders(_stacked(columns), names, complete, names[history:], absent, noisy, unit, nonlinear)
 
 
-def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, Floats], Floats]:
+def at_visits(visits: Visits, histories: Histories, names: list[str]) -> pl.DataFrame:
+    """Covariates on the eve of each visit, those that somebody has; conditions count however old their record is."""
+    if histories.sources is None:
+        present = [name for name in names if name in histories.cohort.columns]
+        found = histories.cohort.select("person_id", *present)[visits.person]
+    else:
+        anchors = pl.DataFrame({"person_id": visits.person, "day": visits.day.astype(np.int32)})
+        found = measure(anchors, names, histories.sources, histories.lookback, of_code_lists=EVER).frame
+        if "age" in names:
+            older = (visits.day - histories.entry[visits.person]) / DAYS_PER_YEAR
+            found = found.with_columns((pl.col("age") + pl.Series(older)).clip(upper_bound=TOP_CODED_AGE))
+    return found.select(name for name in names if name in found.columns and found[name].null_count() < found.height)
+
+
+def _stacked(columns: dict[str, npt.NDArray[Any]]) -> Floats:
+    """The columns side by side, (n, p); each is let go once it is in its place."""
+    names = [*columns]
+    values = np.empty((len(columns[names[0]]), len(names)))
+    for part in row_blocks(len(values), len(names)):
+        for place, name in enumerate(names):
+            values[part, place] = columns[name][part]
+    return values
+
+
+def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, npt.NDArray[Any]], Floats]:
     """Terms of the scores in the 180 days up to the visit, and the error covariance (n, 3, 3) of the first three.
 
     The last score (the visit's own), the mean of the earlier ones (the last where there is none), the least squares
@@ -86,7 +126,7 @@ def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, Floats], F
         "slope of pain in 180 days": slope,
         HIGHEST: highest,
         "scores in 180 days": count,
-        "one score in 180 days": single.astype(float),
+        "one score in 180 days": single,
     }
     per_spread = np.divide(1.0, spread, out=np.zeros(rows), where=some)
     last = np.where(some, -centre, 0.0) * per_spread  # what the slope gives the visit's own score
@@ -101,7 +141,7 @@ def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, Floats], F
     return terms, unit
 
 
-def dose_terms(visits: Visits) -> dict[str, Floats]:
+def dose_terms(visits: Visits) -> dict[str, npt.NDArray[Any]]:
     """The dose before the visit, and by tenths of its distribution.
 
     Where nobody escalates (at a ceiling dose) the steps take those decisions out of the contrast, which a line alone
@@ -110,27 +150,40 @@ def dose_terms(visits: Visits) -> dict[str, Floats]:
     if len(visits.dose) == 0:
         return {"dose before the visit": visits.dose}
     edges = np.unique(np.quantile(visits.dose, np.arange(1, 10) / 10))
-    steps = {f"dose step {number}": (visits.dose >= edge).astype(float) for number, edge in enumerate(edges, start=1)}
-    return {"dose before the visit": visits.dose} | steps
+    steps = {f"dose step {number}": visits.dose >= edge for number, edge in enumerate(edges, start=1)}
+    return {"dose before the visit": visits.dose, **steps}
 
 
-def earlier_escalations(visits: Visits, dose: DoseHistory, *, min_rise: float, min_mme: float) -> Floats:
-    """Number of rises of the daily dose before the visit, by the definition of an escalation, over no longer gap."""
+def rises(dose: DoseHistory, min_rise: float, min_mme: float) -> Bools:
+    """Whether each stretch of dose after the first begins with a rise, by the definition of an escalation."""
+    rise = dose.mme[1:] - dose.mme[:-1]
+    return _changes(dose) & (rise >= min_mme) & (rise >= min_rise * dose.mme[:-1])
+
+
+def falls(dose: DoseHistory, min_fall: float, min_mme: float) -> Bools:
+    """The same of a fall."""
+    fall = dose.mme[:-1] - dose.mme[1:]
+    return _changes(dose) & (fall >= min_mme) & (fall >= min_fall * dose.mme[:-1])
+
+
+def _changes(dose: DoseHistory) -> Bools:
+    """Stretches whose dose is known as that of the one before is, after no longer gap."""
+    return (dose.start[1:] - dose.stop[:-1] <= LONGEST_GAP) & dose.known[1:] & dose.known[:-1]
+
+
+def earlier_changes(visits: Visits, dose: DoseHistory, changes: Bools) -> Floats:
+    """How many of the changes, one per stretch of dose after the first, this person has had before the visit."""
     if len(dose.start) == 0:
         return np.zeros(len(visits.person))
-    continues = dose.start[1:] - dose.stop[:-1] <= LONGEST_GAP
-    known = dose.known[1:] & dose.known[:-1]
-    rise = dose.mme[1:] - dose.mme[:-1]
-    rises = continues & known & (rise >= min_mme) & (rise >= min_rise * dose.mme[:-1])
-    before = np.concatenate([[0], np.cumsum(np.concatenate([[False], rises]))])
+    before = np.concatenate([[0], np.cumsum(np.concatenate([[False], changes]))])
     begin = dose.first_from(visits.person, np.full(len(visits.person), dose.days.first))
     return (before[dose.first_from(visits.person, visits.day)] - before[begin]).astype(float)
 
 
-def baseline_terms(name: str, column: pl.Series, *, indicator: bool) -> tuple[dict[str, Floats], Bools]:
+def baseline_terms(name: str, column: pl.Series, *, indicator: bool) -> tuple[dict[str, npt.NDArray[Any]], Bools]:
     """A number as it is (its mean where missing), a category by level; a term for missing if ``indicator``."""
     observed = column.is_not_null().to_numpy()
-    terms: dict[str, Floats] = {}
+    terms: dict[str, npt.NDArray[Any]] = {}
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         numbers = column.cast(pl.Float64).to_numpy().astype(float)
         observed = np.isfinite(numbers)
@@ -139,7 +192,7 @@ def baseline_terms(name: str, column: pl.Series, *, indicator: bool) -> tuple[di
     else:
         levels = column.drop_nulls().cast(pl.String).unique().sort().to_list()
         text = column.cast(pl.String)
-        terms |= {f"{name}: {level}": (text == level).fill_null(False).to_numpy().astype(float) for level in levels[1:]}
+        terms |= {f"{name}: {level}": (text == level).fill_null(value=False).to_numpy() for level in levels[1:]}
     if indicator and not observed.all():
-        terms[f"{name}: missing"] = (~observed).astype(float)
+        terms[f"{name}: missing"] = ~observed
     return terms, observed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from opioid_outcomes.cohort.covariates import Sources
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints, PersonDays, segment_reduce
 
 NEVER = 2**31 - 1  # a day that never comes
@@ -116,6 +117,8 @@ class Histories:
     on_start: Ints  # keys of the stretches on opioids for analgesia
     on_stop: Ints
     on_since: Ints
+    sources: Sources | None = None  # of covariates, by the person's index; None: those of the cohort table stand
+    lookback: int = 0  # days before a visit in which they are looked for
 
     def days_on(self, person: Ints, day: Ints) -> Floats:
         """Days since the present stretch on opioids began; NaN when not on."""
@@ -127,8 +130,19 @@ class Histories:
         return np.where(inside, day - self.on_since[np.maximum(last, 0)], np.nan)
 
 
-def build(cohort: pl.DataFrame, pain: pl.DataFrame, daily_dose: pl.DataFrame, status: pl.DataFrame) -> Histories:
-    """Indexes the tables by person and day; rows of people outside the cohort are left out. O(n log n)."""
+def build(
+    cohort: pl.DataFrame,
+    pain: pl.DataFrame,
+    daily_dose: pl.DataFrame,
+    status: pl.DataFrame,
+    *,
+    sources: Sources | None = None,
+    lookback: int = 0,
+) -> Histories:
+    """Indexes the tables by person and day; rows of people outside the cohort are left out. O(n log n).
+
+    ``pain``: scores of one scale. ``sources``: what covariates are read from, person_id being the index in the cohort.
+    """
     persons = numbered(cohort)
     scores = daily_scores(pain, persons, "score")
     doses = daily_dose.join(persons, on="person_id").sort("person", "start")
@@ -158,6 +172,8 @@ def build(cohort: pl.DataFrame, pain: pl.DataFrame, daily_dose: pl.DataFrame, st
         on_start=days.key(_ints(on, "person"), _ints(on, "start")),
         on_stop=days.key(_ints(on, "person"), _ints(on, "stop")),
         on_since=_ints(on, "on_since"),
+        sources=sources,
+        lookback=lookback,
     )
 
 
