@@ -23,6 +23,7 @@ PAIN_TRIALS = (
     "hyperalgesia.error_sd",
     "hyperalgesia.step_mme",
     "covariates.baseline",
+    "covariates.time_varying",
     "covariates.missing",
     "population.lookback_days",
 )
