@@ -4,6 +4,8 @@
   ``balance_table``, ``gates``
 - risks of two arms: ``weighted_risk`` (``weighted_arms``, ``weighted_bootstrap``), answered as ``risks`` and
   ``contrasts``
+- effects on outcomes in those treated: ``augmented`` (``augmented_assignment``, ``augmented_error`` where scores are
+  recorded with error, ``augmented_window``), AIPW beside IPW and regression
 - treatment over time: ``time_varying_weights``, ``marginal_structural``
 - strategies: ``clone_layout`` (who is a clone of whom, and until when), ``clone_censor`` (weights),
   ``clone_contrasts``

@@ -23,6 +23,38 @@ BLOCK = 4096
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Some ``columns`` of x, after a column ``first`` if given: read as an array is, by blocks of rows, never copied.
+
+    Models of one large table may so differ in their columns. first: (n,). columns: places in x, in order.
+    """
+
+    x: Reals
+    columns: Ints
+    first: Floats | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.x), int(self.first is not None) + len(self.columns)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        return self.x.dtype
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows: slice | Ints) -> Reals:
+        values = self.x[rows]
+        if len(self.columns) < values.shape[1]:
+            values = values[:, self.columns]
+        return values if self.first is None else np.concatenate([self.first[rows, None], values], axis=1)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
+        return np.asarray(self[slice(None)], dtype=dtype)
+
+
+@dataclass(frozen=True)
 class Rows:
     """The rows of a fit, checked: x (n, p) of any real type, y 0.0/1.0, cluster numbered from 0."""
 

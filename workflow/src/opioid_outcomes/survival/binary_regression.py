@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from opioid_outcomes.survival import binary_blocks as blocks
-from opioid_outcomes.survival.binary_blocks import Design, Link, Rows
+from opioid_outcomes.survival.binary_blocks import Beside, Design, Link, Rows
 from opioid_outcomes.survival.binary_search import Maximum, RegressionFailure, Search
 from opioid_outcomes.survival.clusters import known, without_rounding
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
-__all__ = ["BinaryFit", "Link", "RegressionFailure", "fit"]
+__all__ = ["Beside", "BinaryFit", "Link", "RegressionFailure", "fit"]
 INTERCEPT = "(intercept)"
 
 
@@ -97,7 +97,7 @@ class BinaryFit:
 
 
 def fit(
-    x: npt.ArrayLike,
+    x: npt.ArrayLike | Beside,
     y: npt.ArrayLike,
     *,
     names: Sequence[str],
@@ -112,12 +112,13 @@ def fit(
 ) -> BinaryFit:
     """Coefficients of P(y = 1) by maximum likelihood.
 
-    x: (n, p) numbers without a constant, p may be 0, of any real type, named by ``names``. y: (n,) 0/1. weights: (n,)
-    >= 0. cluster: (n,) rows of one cluster are dependent (robust covariance only). offset: (n,) known part of the
-    linear predictor. ridge: subtracts ridge / 2 x sum of squared standardised coefficients (weighted standard
-    deviation, divisor n; not the intercept) from the mean log-likelihood, as glmnet's lambda at alpha = 0. start:
-    coefficients, intercept first, where the search begins. redundant: whether a constant column, or one that those
-    before it already say, is a failure or is left out and told in ``dropped``; with a ridge it is neither.
+    x: (n, p) numbers without a constant, p may be 0, of any real type, named by ``names``; a ``Beside`` is read as one,
+    without a copy. y: (n,) 0/1. weights: (n,) >= 0. cluster: (n,) rows of one cluster are dependent (robust covariance
+    only). offset: (n,) known part of the linear predictor. ridge: subtracts ridge / 2 x sum of squared standardised
+    coefficients (weighted standard deviation, divisor n; not the intercept) from the mean log-likelihood, as glmnet's
+    lambda at alpha = 0. start: coefficients, intercept first, where the search begins. redundant: whether a constant
+    column, or one that those before it already say, is a failure or is left out and told in ``dropped``; with a ridge
+    it is neither.
 
     Raises RegressionFailure when the model has no estimate, ValueError when the arguments make no sense.
     Cost: five to eight passes over the rows of p^2 each, and no memory beyond a few columns.
@@ -140,7 +141,7 @@ def fit(
 
 
 def _check(  # noqa: PLR0917 - the arguments of fit, in its order
-    x: npt.ArrayLike,
+    x: npt.ArrayLike | Beside,
     y: npt.ArrayLike,
     names: Sequence[str],
     weights: npt.ArrayLike | None,
@@ -151,7 +152,7 @@ def _check(  # noqa: PLR0917 - the arguments of fit, in its order
 ) -> Rows:
     outcome = np.asarray(y)
     n = outcome.size
-    columns = np.asarray(x)
+    columns = cast(blocks.Reals, x) if isinstance(x, Beside) else np.asarray(x)
     if columns.dtype == object:
         columns = columns.astype(np.float64)
     weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
