@@ -170,5 +170,6 @@ DISPLAYS: dict[str, Display] = {
 FIGURES = (
     "attrition", "mme_thresholds", "dose_distribution", "dose_trajectory", "dose_bands", "gap_distribution",
     "trajectory_classes", "exposure_example", "survival", "hazard_ratios", "pain_escalation", "escalation_contrasts",
+    "verdict", "calibration", "blip_lags", "wrong_answers", "event_study",
     *MORTALITY_FIGURES,
 )  # fmt: skip

@@ -247,8 +247,12 @@ def dose_trajectory(by_cohort: dict[str, Rows]) -> Any:
     return panels(charts)
 
 
-def pain_escalation(by_cohort: dict[str, Rows], threshold: int) -> Any:
-    """Mean pain by 30-day month around the decision in both arms, with the numbers of people behind it below."""
+def pain_escalation(by_cohort: dict[str, Rows], contrasts: dict[str, Rows], threshold: int) -> Any:
+    """Mean pain by 30-day month around the decision in both arms; the history-adjusted contrast and people below.
+
+    ``contrasts``: by cohort, rows with the ends ``first`` and ``last`` of a window in months, and ``estimate``,
+    ``low``, ``high``.
+    """
     import altair as alt
 
     arms = exposed_first(row["arm"] for rows in by_cohort.values() for row in rows)
@@ -256,15 +260,37 @@ def pain_escalation(by_cohort: dict[str, Rows], threshold: int) -> Any:
     charts = []
     for cohort, rows in by_cohort.items():
         months = [row["month"] for row in rows]
-        scale = alt.Scale(domain=[min(months), max(months)], nice=False, padding=12)
+        ends = [min(months), max([*months, *(row["last"] for row in contrasts.get(cohort, []))])]
+        scale = alt.Scale(domain=ends, nice=False, padding=12)
         told = [
             {"group": row["arm"], "x": row["month"], "label": counts(row, ("persons",), threshold)["persons"]}
             for row in rows
             if row["month"] % 3 == 0
         ]
-        course = _pain_course(rows, arms, scale).properties(width=width, height=230, title=cohort)
-        charts.append(alt.vconcat(course, people_below("people with a score", told, arms, scale, width), spacing=6))
+        course = _pain_course(rows, arms, scale).properties(width=width, height=210, title=cohort)
+        below = [people_below("people with a score", told, arms, scale, width)]
+        if contrasts.get(cohort):
+            title = alt.TitleParams("escalate less maintain, given the same history", fontSize=11, offset=2)
+            below = [_contrast(contrasts[cohort], scale).properties(width=width, height=90, title=title), *below]
+        charts.append(alt.vconcat(course, *below, spacing=6))
     return panels(charts)
+
+
+def _contrast(rows: Rows, scale: Any) -> Any:
+    """Estimates with their intervals over the months of their windows."""
+    import altair as alt
+
+    data = [row | {"month": (row["first"] + row["last"]) / 2} for row in rows]
+    x = alt.X("month:Q", title=None, scale=scale, axis=alt.Axis(grid=False, labels=False, ticks=False))
+    base = alt.Chart(values(data)).encode(x=x)
+    null = alt.Chart(values([{"null": 0.0}])).mark_rule(color=QUIET).encode(y="null:Q")
+    y = alt.Y("estimate:Q", title="points", axis=alt.Axis(tickCount=4))
+    windows = base.mark_rule(color=EXPOSED, strokeWidth=2.4).encode(
+        x=alt.X("first:Q", scale=scale, title=None), x2="last:Q", y=y
+    )
+    spans = base.mark_rule(color=INK, strokeWidth=1.4).encode(y="low:Q", y2="high:Q")
+    points = base.mark_point(filled=True, size=60, opacity=1, shape="square", color=EXPOSED).encode(y=y)
+    return null + windows + spans + points
 
 
 def _pain_course(rows: Rows, arms: list[str], scale: Any) -> Any:

@@ -37,6 +37,8 @@ class Released:
     truth: list[dict[str, Any]] = field(default_factory=list)
     example: list[dict[str, Any]] = field(default_factory=list)  # how the history of a person who never was is read
     trials: list[dict[str, Any]] = field(default_factory=list)  # the emulated trials, item by item
+    verdict: dict[str, Any] = field(default_factory=dict)  # of each cohort, and of all
+    calibration: list[dict[str, Any]] = field(default_factory=list)  # how often each verdict, in simulated worlds
 
     @property
     def title(self) -> str:
@@ -118,6 +120,8 @@ def read(
     truth: Path | None,
     example: Path | None = None,
     trials: Path | None = None,
+    verdict: Path | None = None,
+    calibration: Path | None = None,
 ) -> Released:
     """Read the released files. A display without a file, or with no rows, is simply absent."""
     return Released(
@@ -129,6 +133,8 @@ def read(
         truth=_csv(truth, TRUTH_COLUMNS) if truth else [],
         example=_csv(example, EXAMPLE_COLUMNS) if example else [],
         trials=_csv(trials, dict.fromkeys(("trial", "item", "text"), pl.String())) if trials else [],
+        verdict=read_json(verdict) if verdict else {},
+        calibration=pl.read_csv(calibration).to_dicts() if calibration else [],
     )
 
 

@@ -52,11 +52,18 @@ SLOPES = {
     ("trajectory.drift", "dose"): Scale("mean slope of dose", 2, "MME/day per year"),
     ("trajectory.drift", "pain"): Scale("mean slope of pain", 2, "points per year"),
 }
+# Units of what is measured of pain beside its intensity
+MEASURES = {
+    "widespread_pain_index": "sites, 0–19", "body_sites": "sites", "pressure_pain_threshold_kpa": "kPa",
+    "cold_pressor_tolerance_s": "seconds",
+}  # fmt: skip
 
 
 def scale_of(row: Row, step_mme: float) -> Scale:
     """How the estimate of a row is printed."""
     own = SLOPES.get((row["analysis"], row["outcome"])) if row["scale"] == "slope" else None
+    if row["analysis"] in ("hyperalgesia.spread", "hyperalgesia.threshold"):
+        own = Scale(f"mean difference in {plain(row['outcome'])}", 2, MEASURES.get(row["outcome"], ""))
     return own or scales(step_mme)[row["scale"]]
 
 
@@ -166,6 +173,17 @@ METHODS: dict[str, str] = {
     "multinomial_complete_case": "multinomial regression, complete cases only",
     "logistic_complete_case": "logistic regression, complete cases only",
     "logistic": "logistic regression",
+    "aipw": "augmented inverse probability weights (AIPW)",
+    "aipw_noise_corrected": "AIPW, error of scores taken out",
+    "per_protocol": "per protocol, AIPW",
+    "survivor_bound_low": "lower bound among survivors of either arm",
+    "survivor_bound_high": "upper bound among survivors of either arm",
+    "g_estimation": "g-estimation",
+    "fixed_effects": "fixed effects of person and month",
+    "fixed_effects_lagged": "fixed effects and the last score",
+    "pre_post": "after less before, in the escalated",
+    "gee_intensity_weighted": "GEE, visits weighted by inverse intensity",
+    "mixed": "linear mixed model",
 }
 
 ANALYSES: dict[str, str] = {
@@ -186,8 +204,20 @@ ANALYSES: dict[str, str] = {
     "trajectory.drift": "Drift of dose and of pain (descriptive)",
     "trajectory.taper": "What follows a taper (descriptive)",
     "trajectory.predictors": "What goes with the course of dose and with long-term use (associations)",
-    "hyperalgesia.escalation": "Pain after a dose escalation",
+    "hyperalgesia.escalation": "Pain after a dose escalation (primary)",
+    "hyperalgesia.verdict": "Long lag less short lag, for the verdict (primary)",
+    "hyperalgesia.blip": "Effect of one dose step by months since (confirmatory)",
+    "hyperalgesia.reduction": "Pain after a dose reduction",
+    "hyperalgesia.spread": "Spread of pain after a dose escalation",
+    "hyperalgesia.threshold": "Pain thresholds after a dose escalation",
+    "hyperalgesia.baseline_excess": "Pain above the pain before opioids",
+    "hyperalgesia.modifier": "In whom escalation does what (exploratory)",
     "hyperalgesia.naive": "Naive answers about pain and dose (wrong by design)",
+    "hyperalgesia.within_person": "People against themselves (wrong by design)",
+    "hyperalgesia.event_study": "Event study of escalation (wrong by design)",
+    "pain.new_user": "Pain a year after starting (exploratory)",
+    "pain.after_stopping": "Pain after stopping (descriptive)",
+    "pain.therapy_interaction": "Other therapies on and off opioids (exploratory)",
 }
 
 

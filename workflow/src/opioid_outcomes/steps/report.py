@@ -18,8 +18,8 @@ Files = dict[str, Any]  # a path, or a list of paths, by name
 def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str:
     """Write the report from what has been released; returns a line saying what was written.
 
-    ``inputs``: ``release``, ``manifest``, ``estimates``, the displays by name, ``truth``
-    the worked ``example`` and the emulated ``trials``.
+    ``inputs``: ``release``, ``manifest``, ``estimates``, the displays by name, ``truth``,
+    the worked ``example``, the emulated ``trials``, the ``verdict`` and its ``calibration``.
     ``outputs``: ``html`` and ``pdf`` where the config asks for them, and ``figures``, the SVG files of
     ``contracts.displays.FIGURES``; one that cannot be drawn holds a sentence.
     ``settings`` is the whole config.
@@ -35,6 +35,8 @@ def write_report(inputs: Files, outputs: Files, settings: dict[str, Any]) -> str
             truth=inputs.get("truth"),
             example=inputs.get("example"),
             trials=inputs.get("trials"),
+            verdict=inputs.get("verdict"),
+            calibration=inputs.get("calibration"),
         )
     )
     for path in outputs["figures"]:

@@ -1,0 +1,200 @@
+"""The verdict: what the estimates are consistent with, each condition, and how often such a test errs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opioid_outcomes.hyperalgesia.verdict import VERDICTS
+from opioid_outcomes.report import pain_charts
+from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Table
+from opioid_outcomes.report.drawing import svg
+from opioid_outcomes.report.released import Released
+from opioid_outcomes.report.words import MISSING, listed, number, percent, plain, present
+
+Row = dict[str, Any]
+Rows = list[Row]
+# The verdict that is right in each simulated world
+RIGHT = {
+    "null": "no_effect", "noisy_null": "no_effect", "informative_visits": "no_effect", "relief": "sustained_relief",
+    "tolerance": "tolerance", "hyperalgesia": "hyperalgesia",
+}  # fmt: skip
+NO_EFFECT_WORLDS = tuple(world for world, right in RIGHT.items() if right == "no_effect")
+
+
+def verdict(released: Released) -> list[Block]:
+    if not released.verdict:
+        return []
+    return [
+        Heading("The verdict"),
+        Paragraph(_rule(released)),
+        *_answers(released),
+        *_conditions(released),
+        *_calibration(released),
+    ]
+
+
+def _rule(released: Released) -> str:
+    config = released.config.hyperalgesia
+    first, last = (f"{low} to {high}" for low, high in (config.windows_days[0], config.windows_days[-1]))
+    return (
+        "The rule was fixed before any outcome was read. It asks of the effect of raising the dose, "
+        f"{released.scales['mean_difference_per_step'].unit} of separation achieved, at short lag (days {first}) and "
+        f"at long lag (days {last}): hyperalgesia, if pain is higher at long lag, by {config.smallest_effect:g} points "
+        "or more, and has risen from short to long lag; no effect, if both effects are smaller than that; tolerance, "
+        "if relief at short lag is gone at long lag; sustained relief, if it stays; else it is inconclusive. Noise in "
+        "pain scores manufactures the look of hyperalgesia, so a directional verdict has to hold both on pain as "
+        "recorded and with its error taken out. It is about a population, never about a person."
+    )
+
+
+def _answers(released: Released) -> list[Block]:
+    lines = tuple(
+        (name, _capital(str(judged.get("consistent_with", judged["verdict"]))), _noise(judged))
+        for name, judged in _judged(released).items()
+    )
+    told: list[Block] = [
+        Table(
+            "verdict",
+            "What the estimates are consistent with, by the rule above.",
+            ("Cohort", "Verdict", "Error of one pain score"),
+            lines,
+            0,
+            released.rule,
+            (0.8, 2.2, 2.4),
+        )
+    ]
+    if "pooled" not in released.verdict:
+        told.append(Paragraph("No verdict is pooled: that takes three cohorts or more that can each be judged."))
+    return told
+
+
+def _judged(released: Released) -> dict[str, Row]:
+    return {name: released.verdict[name] for name in released.cohorts_and_pooled if name in released.verdict}
+
+
+def _noise(judged: Row) -> str:
+    noise = judged.get("noise")
+    return str(noise.get("note", MISSING)) if isinstance(noise, dict) else str(noise or MISSING)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _conditions(released: Released) -> list[Block]:
+    panels = {
+        name: [_condition(condition) for condition in judged["conditions"]]
+        for name, judged in _judged(released).items()
+        if any(condition["met"] is not None for condition in judged["conditions"])
+    }
+    without = [name for name in _judged(released) if name not in panels]
+    blocks: list[Block] = []
+    if panels:
+        title = "The conditions of each reading"
+        alt = f"{title}. " + " ".join(
+            f"{name}: {'; '.join(line['reading'] + ', ' + line['name'] + ': ' + _state(line) for line in lines)}."
+            for name, lines in panels.items()
+        )
+        blocks.append(
+            Figure(
+                "verdict", svg(pain_charts.verdict_conditions(panels), "verdict", title, alt),
+                f"{title}, with the number each is about. The verdict is the first reading all of whose conditions are "
+                "met; what cannot be measured is not met. Corroboration is no condition: it says whether what else "
+                "hyperalgesia should do was looked for and seen.",
+                alt, note=released.rule,
+            )
+        )  # fmt: skip
+    if without:
+        blocks.append(Paragraph(f"No condition can be measured in {listed(without)}."))
+    return blocks
+
+
+def _condition(condition: Row) -> Row:
+    reading, _, name = str(condition["name"]).partition(": ")
+    value = number(condition["value"], 2) if present(condition["value"]) else ""
+    return {"reading": plain(reading), "name": name, "met": condition["met"], "value": value}
+
+
+def _state(line: Row) -> str:
+    return pain_charts.MET[line["met"]] + (f" ({line['value']})" if line["value"] else "")
+
+
+def _calibration(released: Released) -> list[Block]:
+    blocks: list[Block] = [Heading("How often this test errs")]
+    uncalibrated = [name for name, judged in _judged(released).items() if not judged["calibrated"]]
+    panels = {
+        name: cells
+        for name in released.cohorts
+        if (cells := [cell for row in _worlds(released, name) for cell in _cells(row)])
+    }
+    if panels:
+        blocks += [Paragraph(_reading(released)), _heat_map(released, panels), _table(released)]
+    if uncalibrated:
+        blocks.append(
+            Notice(
+                f"Uncalibrated: {listed(uncalibrated)}. How often this test errs in a cohort of that size, with those "
+                "visits, doses and noise, is not known; `snakemake calibrate` finds out."
+            )
+        )
+    return blocks
+
+
+def _worlds(released: Released, cohort: str) -> Rows:
+    return [row for row in released.calibration if row["cohort"] == cohort]
+
+
+def _cells(row: Row) -> Rows:
+    return [
+        {
+            "world": plain(row["world"]), "verdict": plain(verdict), "share": row[verdict],
+            "label": percent(row[verdict], 0), "right": int(RIGHT.get(row["world"]) == verdict),
+        }
+        for verdict in VERDICTS
+    ]  # fmt: skip
+
+
+def _reading(released: Released) -> str:
+    rows = [row for row in released.calibration if row["world"] in NO_EFFECT_WORLDS]
+    false = f" Hyperalgesia was said in at most {percent(max(row['hyperalgesia'] for row in rows))} of the cohorts in "
+    return (
+        "Cohorts like each of the study's own, in size, visits, doses and noise, were simulated in worlds of which the "
+        "answer is known, and put to the same test."
+        + (f"{false}which dose does nothing to pain." if rows else "")
+        + " A test that is mostly inconclusive where there is an effect says little by being inconclusive here."
+    )
+
+
+def _heat_map(released: Released, panels: dict[str, Rows]) -> Figure:
+    worlds = list(dict.fromkeys(plain(row["world"]) for row in released.calibration))
+    title = "How often each verdict is reached, by simulated world"
+    alt = f"{title}. " + " ".join(
+        f"{name}: {'; '.join(c['world'] + ', ' + c['verdict'] + ' ' + c['label'] for c in cells if c['share'] > 0)}."
+        for name, cells in panels.items()
+    )
+    chart = pain_charts.calibration(panels, worlds, [plain(name) for name in VERDICTS])
+    caption = (
+        f"{title}; the right verdict is framed. In noisy null, doses follow the true pain while scores are recorded "
+        "with error; in informative visits, people come because it hurts."
+    )
+    return Figure("calibration", svg(chart, "calibration", title, alt), caption, alt)
+
+
+def _table(released: Released) -> Table:
+    lines = tuple(
+        (
+            row["cohort"], plain(row["world"]), number(row["replicates"]), percent(row[RIGHT[row["world"]]], 0),
+            percent(row["hyperalgesia"], 1), number(row["bias_short"], 2), number(row["bias_long"], 2),
+            percent(row["coverage_short"], 1), percent(row["coverage_long"], 1),
+        )
+        for row in released.calibration
+        if row["world"] in RIGHT
+    )  # fmt: skip
+    heads = (
+        "Cohort", "World", "Cohorts simulated", "Right verdict", "Says hyperalgesia", "Bias, short lag",
+        "Bias, long lag", "Coverage, short lag", "Coverage, long lag",
+    )  # fmt: skip
+    caption = (
+        "Operating characteristics of the primary estimate (AIPW on pain as recorded, per step): bias in points, and "
+        "share of 95 % intervals that hold the truth (should be 95 %)."
+    )
+    return Table("calibration", caption, heads, lines, 7, "", (0.8, 1.3, 0.9, 0.8, 1, 0.8, 0.8, 0.9, 0.9))

@@ -1,0 +1,134 @@
+"""The wrong answers about pain and dose, beside the right ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opioid_outcomes.report import forest, pain_charts
+from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Table
+from opioid_outcomes.report.drawing import svg
+from opioid_outcomes.report.pain_words import ESCALATION, days_of, escalations
+from opioid_outcomes.report.released import Released
+from opioid_outcomes.report.words import has_interval, interval, method_words, number, present
+
+Row = dict[str, Any]
+Rows = list[Row]
+NAIVE, WITHIN, EVENTS = "hyperalgesia.naive", "hyperalgesia.within_person", "hyperalgesia.event_study"
+WHY = (
+    "Where people in more pain are given more opioid, pain and dose rise together whatever opioids do: a slope of pain "
+    "on dose can be positive under no effect, relief, tolerance and hyperalgesia alike. Comparing people with "
+    "themselves does not help, as pain drives the dose within a person too, and what follows a peak is a fall. These "
+    "answers are printed because readers know them from elsewhere; each is marked as failed by design."
+)
+
+
+def wrong_answers(released: Released) -> list[Block]:
+    wrong = [row for name in (NAIVE, WITHIN) for row in released.rows(analysis=name) if present(row["estimate"])]
+    heading = Heading("The wrong answers, beside the right ones")
+    if not wrong:
+        return [heading, Notice("No naive answer was computed.")]
+    return [heading, Paragraph(WHY), *_figure(released, wrong), _table(released, wrong), *_events(released)]
+
+
+def _label(row: Row) -> str:
+    name = {NAIVE: "unadjusted", WITHIN: method_words(row["method"])}.get(row["analysis"], method_words(row["method"]))
+    if row["scale"] == "slope":
+        return f"slope on dose, {'all scores pooled' if row['analysis'] == NAIVE else name}"
+    return f"{name}, days {days_of(row)}"
+
+
+def _figure(released: Released, wrong: Rows) -> list[Block]:
+    """The contrasts of the last window, and the slopes, beside the adjusted answer; a cohort after the other."""
+    last = released.config.hyperalgesia.windows_days[-1]
+    label = f"{last[0]}-{last[1]}"
+    rows: Rows = []
+    for cohort in released.cohorts:
+        right = [row for row in escalations(released, "aipw") if row["cohort"] == cohort and row["window"] == label]
+        own = [row for row in wrong if row["cohort"] == cohort and row["window"] in ("", label) and has_interval(row)]
+        if not right or not own:
+            continue
+        for row in (*right, *own):
+            scale = released.scale(row)
+            name = _label(row) if row in own else f"history-adjusted, days {days_of(row)}"
+            rows.append(
+                {
+                    "label": f"{cohort}: {name}",
+                    "estimate": row["estimate"],
+                    "low": row["ci_low"],
+                    "high": row["ci_high"],
+                    "reading": interval(row, scale),
+                    "counts": number(row["persons"]),
+                    "wrong": row in own,
+                }
+            )
+    if not rows:
+        return []
+    title = "Wrong answers beside the right one"
+    alt = f"{title}: " + "; ".join(f"{row['label']}, {row['reading']}" for row in rows) + "."
+    smallest = released.config.hyperalgesia.smallest_effect
+    chart = forest.differences(rows, title="points on the 0–10 scale", counts="persons", smallest=smallest)
+    caption = (
+        f"{title}, at long lag. Squares: people with the same recorded history compared; crosses: wrong by design. "
+        f"Slopes are {released.scales['slope'].unit}."
+    )
+    return [Figure("wrong_answers", svg(chart, "wrong_answers", title, alt), caption, alt, note=released.rule)]
+
+
+def _table(released: Released, wrong: Rows) -> Table:
+    right = {
+        (row["cohort"], row["window"], row["scale"]): row
+        for row in released.rows(analysis=ESCALATION, method="aipw")
+        if present(row["estimate"])
+    }
+    last = released.config.hyperalgesia.windows_days[-1]
+    lines: list[tuple[str, ...]] = []
+    for row in wrong:
+        scale = released.scale(row)
+        beside = right.get((row["cohort"], row["window"], row["scale"]))
+        if row["scale"] == "slope":
+            beside = right.get((row["cohort"], f"{last[0]}-{last[1]}", "mean_difference_per_step"))
+        answer = f"{interval(beside, released.scale(beside))}, days {days_of(beside)}" if beside else "–"
+        lines.append((row["cohort"], _label(row), f"{interval(row, scale)} {scale.unit}", answer))
+    return Table(
+        "naive",
+        "Wrong by design, beside the history-adjusted answers.",
+        ("Cohort", "Answer", "Wrong", "Right (history-adjusted)"),
+        tuple(lines),
+        0,
+        released.rule,
+        (0.8, 2.2, 1.8, 1.8),
+    )
+
+
+def _events(released: Released) -> list[Block]:
+    panels: dict[str, Rows] = {}
+    for cohort in released.cohorts:
+        rows = [
+            {"start": _from(row), "estimate": row["estimate"], "low": row["ci_low"], "high": row["ci_high"]}
+            for row in released.rows(analysis=EVENTS, cohort=cohort)
+            if has_interval(row)
+        ]
+        if rows:
+            panels[cohort] = sorted(rows, key=lambda row: row["start"])
+    if not panels:
+        return []
+    title = "Event study of the first escalation"
+    told = {
+        name: "; ".join(f"day {number(row['start'])}: {number(row['estimate'], 2)}" for row in rows)
+        for name, rows in panels.items()
+    }
+    alt = f"{title}. " + " ".join(f"{name}: {text}." for name, text in told.items())
+    caption = (
+        f"{title}: pain of those who escalate, by 30 days from it, less that of the same people in the 30 days before "
+        "and of others in the same month. A rise before the escalation is expected, as doses are raised because it "
+        "hurts; it shows that the two groups were not on parallel courses, so what follows is no effect."
+    )
+    drawn = svg(pain_charts.event_study(panels), "event_study", title, alt)
+    return [Figure("event_study", drawn, caption, alt, note=released.rule)]
+
+
+def _from(row: Row) -> int:
+    """First day of a window, which may lie before the event: ``-60--31`` begins on day -60."""
+    text = str(row["window"])
+    sign = -1 if text.startswith("-") else 1
+    return sign * int(text.lstrip("-").split("-")[0])
