@@ -15,7 +15,7 @@ from opioid_outcomes.survival import binary_blocks as blocks
 from opioid_outcomes.survival import binary_regression
 from opioid_outcomes.survival.binary_regression import BinaryFit
 from opioid_outcomes.survival.binary_search import COLLINEAR, RegressionFailure
-from opioid_outcomes.survival.products import column_sums, cross
+from opioid_outcomes.survival.products import column_sums, cross, linears
 from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 Bools = npt.NDArray[np.bool_]
@@ -210,11 +210,11 @@ class _Equations:
         """
         given, theta, means = self.window.given, fitted.theta, fitted.means
         share = block.odds[:, None] / sums.untreated
-        below = share * (block.outcomes - block.tilted @ theta - fitted.left)
+        below = share * (block.outcomes - linears(block.tilted, theta) - fitted.left)
         plain = share * (block.outcomes - means[1])
         above = (block.weights * given.treated[block.part] / sums.treated)[:, None] * (block.outcomes - means[0])
-        residual = block.outcomes - block.recorded @ theta
-        model = (block.recorded @ fitted.pulls)[:, :, None] * residual[:, None, :]
+        residual = block.outcomes - linears(block.recorded, theta)
+        model = linears(block.recorded, fitted.pulls)[:, :, None] * residual[:, None, :]
         slopes = np.stack([-cross(block.tilted, below), -cross(block.tilted, plain)], axis=1)
         if block.covariance is not None and given.noise is not None:
             places = given.noise.at(HISTORY)
@@ -240,10 +240,10 @@ class _Equations:
                 statistic = block.copy()
                 statistic[:, places] += moved * (given.treated[part, None] - 0.5)
             surprise = given.weights[part] * (given.treated[part] - given.score[part])
-            added = surprise[:, None] * (statistic @ by_assignment)
+            added = surprise[:, None] * linears(statistic, by_assignment)
             if fit is not None:
                 surprise = window.weights[part] * (window.seen[part] - self.observed.chance[part])
-                added += surprise[:, None] * (block @ by_seen)
+                added += surprise[:, None] * linears(block, by_seen)
             found[part] += added.reshape(found[part].shape)
 
     def _between(self, fit: BinaryFit) -> Floats:
