@@ -66,6 +66,16 @@ class Lived:
     raised: Bools
     changes: Changes
 
+    def place(self, person: Ints, day: Ints) -> Ints:
+        """Which of the person's visits was on that day, counted from 0; there must be one."""
+        days = self.source.histories.dose.days
+        who, visit = np.nonzero(self.day < NEVER)
+        return visit[np.searchsorted(days.key(who, self.day[who, visit]), days.key(person, day))]
+
+    def row(self, person: Ints, day: Ints) -> Ints:
+        """The same as a row of the source's visits."""
+        return self.source.visit_first[self.chosen[person]] + self.place(person, day)
+
 
 @dataclass(frozen=True)
 class Forced:

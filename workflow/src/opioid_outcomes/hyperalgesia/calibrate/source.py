@@ -14,7 +14,8 @@ import numpy as np
 
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.hyperalgesia import visits
-from opioid_outcomes.hyperalgesia.calibrate import decisions, pain_model, ragged
+from opioid_outcomes.hyperalgesia.calibrate import carried, decisions, pain_model, ragged
+from opioid_outcomes.hyperalgesia.calibrate.carried import Carried
 from opioid_outcomes.hyperalgesia.calibrate.decisions import Decisions
 from opioid_outcomes.hyperalgesia.calibrate.pain_model import PainModel
 from opioid_outcomes.hyperalgesia.histories import Histories, ScoreHistory
@@ -54,6 +55,7 @@ class Source:
     supply: Stretches  # days with supply from then on
     periods: Stretches  # the same joined over gaps that are not long
     on: Stretches  # days on opioids for analgesia, with the day since which
+    carried: Carried  # covariates, by visit
     pain: PainModel
     decisions: Decisions
     stable_days: int  # of one dose before a decision
@@ -63,7 +65,9 @@ class Source:
         return len(self.people)
 
 
-def build(histories: Histories, options: Hyperalgesia, *, error_variance: float) -> Source | str:
+def build(
+    histories: Histories, options: Hyperalgesia, *, error_variance: float, baseline: list[str], missing: str
+) -> Source | str:
     """The study's people as the source of simulated cohorts, or why they cannot be."""
     chosen = visits.eligible(histories, stable_days=options.escalation.stable_days)
     if len(chosen.person) == 0:
@@ -84,10 +88,14 @@ def build(histories: Histories, options: Hyperalgesia, *, error_variance: float)
     model = _decisions(histories, chosen, ScoreHistory(scores.days, people[who], day, score), decides, options)
     if model is None or len(model.rises) < FEWEST_RISES:
         return "too few doses were raised to learn from how they are"
+    known = Visits(people[who], day, score, np.zeros(len(day)), np.zeros(len(day)))
     return Source(
-        histories, people, start, dose, ragged.bounds(who, len(people)), day, decides, period, begins, ends, past,
-        supply, periods, _on(histories, number), pain_model.fit(who, day, score, len(people), error_variance), model,
-        options.escalation.stable_days,
+        histories=histories, people=people, start=start, dose=dose, visit_first=ragged.bounds(who, len(people)),
+        visit_day=day, decides=decides, period=period, begins=begins, ends=ends, past=past, supply=supply,
+        periods=periods, on=_on(histories, number),
+        carried=carried.carry(known, histories, baseline=baseline, missing=missing),
+        pain=pain_model.fit(who, day, score, len(people), error_variance), decisions=model,
+        stable_days=options.escalation.stable_days,
     )  # fmt: skip
 
 

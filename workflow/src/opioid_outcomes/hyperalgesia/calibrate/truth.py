@@ -64,10 +64,7 @@ def of(source: Source, world: World, options: Hyperalgesia, *, seed: list[int], 
 def _decisions(lived: Lived, known: Histories, options: Hyperalgesia) -> tuple[Visits, Ints]:
     """Eligible visits at which the dose could be raised, and the column of each in ``lived``."""
     decided = visits.eligible(known, stable_days=options.escalation.stable_days)
-    person, place = np.nonzero(np.isfinite(lived.score))
-    days = known.dose.days
-    row = np.searchsorted(days.key(person, lived.day[person, place]), days.key(decided.person, decided.day))
-    place = place[row]
+    place = lived.place(decided.person, decided.day)
     followed = known.exit[decided.person] > decided.day + options.escalation.grace_days
     possible = followed & (lived.chance[decided.person, place] > 0)
     return decided.rows(possible), place[possible]
