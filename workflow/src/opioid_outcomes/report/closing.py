@@ -32,9 +32,9 @@ def limitations(released: Released) -> Section:
             "because somebody is dying; lags help to tell them apart and do not settle it.",
             "A higher hazard at a higher dose may be of the dose or of the illness it was given for.",
             *_of_special_analyses(released),
-            "Pain is scored when people come, and people come when it hurts. The weights for being observed, the "
-            "correction for error in scores, and the other estimators of the specification are not part of this "
-            "version.",
+            "Pain is scored when people come, and people come when it hurts. Weights for being seen take out what "
+            "arm and history say of it, not what today's pain says alone; how much of that it would take is told.",
+            "A flare that both raises the dose and lasts, and that no score shows, looks like harm of the dose.",
         ]
     if "baseline" in released.exposures:
         items.append(
@@ -98,6 +98,10 @@ def glossary(released: Released) -> Section:
             "In the comparison of pain, which is not the dose event of that name: "
             f"{plural(x.grace_days, 'day')} after a visit the daily dose was higher than before it (by ≥ "
             f"{100 * x.min_rise:g} % and ≥ {x.min_mme:g} MME/day); or it was not."),
+        ("Effect in the treated (ATT)",
+            "The effect in those who took the treatment, or whose dose was raised; not what it would do to others."),
+        ("AIPW", "Augmented inverse probability weighting: a model of who is treated and one of the outcome, joined."),
+        ("Short lag, long lag", "The first and the last window after the decision."),
         ("Tolerance", "The same dose relieves less than it did; a higher dose relieves again."),
         ("Hyperalgesia", "Opioids make pain worse; a higher dose ends in more pain."),
         ("Pooled", "One estimate from several cohorts."),

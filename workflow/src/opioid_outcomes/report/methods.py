@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from opioid_outcomes.config.model import Config
-from opioid_outcomes.report import methods_exposure, methods_mortality
+from opioid_outcomes.report import methods_exposure, methods_mortality, methods_pain
 from opioid_outcomes.report.document import Block, Heading, Paragraph, Section
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import listed, number, plain, plural, present
+from opioid_outcomes.report.words import listed, number, plain, plural
 
 
 def methods(released: Released) -> Section:
@@ -20,7 +20,7 @@ def methods(released: Released) -> Section:
         ("Covariates and missing values", _covariates(config)),
         ("Mortality", _mortality(released)),
         ("Opioid use disorder", methods_mortality.addiction(released)),
-        ("Pain after a dose escalation", _hyperalgesia(released)),
+        ("Pain and dose", methods_pain.pain(released)),
         ("Several cohorts", _synthesis(released)),
         ("Disclosure control", _disclosure(released)),
     ):
@@ -188,30 +188,6 @@ def _lags(lags_days: list[int]) -> str:
     if lags_days == [0]:
         return "Exposure is not lagged."
     return f"Exposure is lagged by {listed([plural(lag, 'day') for lag in lags_days])}."
-
-
-def _hyperalgesia(released: Released) -> list[str]:
-    h = released.config.hyperalgesia
-    x = h.escalation
-    windows = listed([f"{start} to {stop}" for start, stop in h.windows_days])
-    done = any(present(row["estimate"]) for row in released.rows(analysis="hyperalgesia.escalation"))
-    return [
-        "" if done else "This was planned; no cohort of this study could support it.",
-        "Eligible decisions are visits in follow-up, with a recorded pain score, by people whose dose had been stable "
-        f"for {x.stable_days} days: supply throughout, with no gap above 30 days and in hand on the day before the "
-        "visit, and every dose known and within 20 % of their mean. The dose is escalated if the daily dose on the "
-        f"last day of grace ({plural(x.grace_days, 'day')} after the visit) is at least {100 * x.min_rise:g} % and at "
-        f"least {x.min_mme:g} MME/day above the dose before the visit, else maintained; nothing later assigns an arm. "
-        "Where the dose is not known on that day, a known rise of this size on an earlier day of grace counts as "
-        "escalation, and without one the decision is left out; so are decisions not followed to that day. Scores count "
-        "from that day on. One person may contribute several decisions.",
-        f"In each window ({windows} days after the visit) mean pain is compared between the arms by linear regression "
-        "on recorded history: pain (last, mean, slope, largest, number of scores), dose and its history, and the "
-        "baseline covariates; standard errors are clustered by person. The difference is given in points on the 0–10 "
-        f"scale, and per {h.step_mme:g} MME/day of achieved dose separation with Fieller limits. A difference below "
-        f"{h.smallest_effect:g} points is taken not to matter. With fewer than 50 people in an arm, or for the "
-        "difference per dose step less than 10 MME/day between the arms, nothing is estimated.",
-    ]
 
 
 def _synthesis(released: Released) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from opioid_outcomes.hyperalgesia.verdict import INCONCLUSIVE
 from opioid_outcomes.report import new_user_section
 from opioid_outcomes.report.document import Block, Bullets, Notice, Paragraph, Section, Table
 from opioid_outcomes.report.mortality_words import primary_horizon, within
@@ -82,10 +83,12 @@ def scope(released: Released) -> Section:
 
 
 def _cannot(released: Released, shown: set[str]) -> list[str]:
-    told = [
-        "`hyperalgesia.verdict`, the pre-registered reading of pain after escalation, is the other primary analysis "
-        "of the specification and not part of this version. No verdict is given, and none should be inferred."
-    ]
+    told = []
+    if not any(judged["verdict"] != INCONCLUSIVE for judged in released.verdict.values()):
+        told.append(
+            "Whether opioids make pain worse: the pre-registered reading of pain after escalation "
+            "(`hyperalgesia.verdict`) is inconclusive, which is no evidence for either side; its conditions say why."
+        )
     if PRIMARY not in shown:
         told.insert(
             0,
@@ -137,7 +140,8 @@ def _can(released: Released) -> tuple[tuple[set[str], str], ...]:
         (
             {"hyperalgesia.escalation"},
             "How pain differs in the year after a dose escalation between people whose dose was raised and people "
-            "with the same recorded history whose dose was not (`hyperalgesia.escalation`).",
+            "with the same recorded history whose dose was not, and which of hyperalgesia, tolerance, relief and no "
+            "effect that is consistent with (`hyperalgesia.verdict`, the primary analysis of pain).",
         ),
     )
 
@@ -164,6 +168,9 @@ def key_numbers(released: Released) -> Section:
         )
         rows = tuple(row for row, _ in mortality)
         blocks.append(Table("key_mortality", caption, heads, rows, 4, released.rule, (0.8, 1.2, 1.2, 1.2, 1.2)))
+    if any(judged["verdict"] != INCONCLUSIVE for judged in released.verdict.values()) or _pain(released):
+        told = [f"{name}: {judged['consistent_with']}" for name, judged in released.verdict.items()]
+        blocks.append(Paragraph(f"The verdict on pain and dose (`hyperalgesia.verdict`): {'; '.join(told)}."))
     pain = _pain_rows(released)
     if pain:
         blocks.append(
@@ -271,7 +278,7 @@ def _pain_cohorts(released: Released) -> list[str]:
 
 
 def _pain(released: Released) -> list[dict[str, Any]]:
-    rows = released.rows(analysis="hyperalgesia.escalation", scale="mean_difference", outcome="pain")
+    rows = released.rows(analysis="hyperalgesia.escalation", scale="mean_difference", outcome="pain", method="aipw")
     return [row for row in rows if present(row["estimate"])]
 
 
