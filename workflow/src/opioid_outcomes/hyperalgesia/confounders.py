@@ -37,7 +37,7 @@ class Confounders:
     unit: Floats  # (n, q, q) covariance of their errors for an error variance of 1 of one score
     nonlinear: Ints  # columns made of recorded scores, but not linear in them: highest
 
-    def rows(self, chosen: Bools) -> Confounders:
+    def rows(self, chosen: Bools | slice) -> Confounders:
         """Those of the chosen decisions."""
         return replace(self, values=self.values[chosen], complete=self.complete[chosen], unit=self.unit[chosen])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -91,11 +92,18 @@ class ScoreHistory:
     day: Ints
     score: Floats
 
+    @cached_property
+    def keys(self) -> Ints:
+        """Of each score, rising."""
+        return self.days.key(self.person, self.day)
+
+    def first_from(self, person: Ints, day: Ints) -> Ints:
+        """Index of the first score on ``day`` or later, of the person or of those after."""
+        return np.searchsorted(self.keys, self.days.key(person, day), side="left").astype(np.int64)
+
     def window(self, person: Ints, first: Ints, last: Ints) -> tuple[Ints, Ints]:
         """Indices [low, high) of the person's scores on the days first..last."""
-        keys = self.days.key(self.person, self.day)
-        low = np.searchsorted(keys, self.days.key(person, first), side="left").astype(np.int64)
-        return low, np.searchsorted(keys, self.days.key(person, last), side="right").astype(np.int64)
+        return self.first_from(person, first), self.first_from(person, last + 1)
 
     def mean(self, person: Ints, first: Ints, last: Ints) -> Floats:
         """Mean score on the days first..last; NaN where there is none."""

@@ -48,8 +48,8 @@ class Trial:
     arm_unknown: int  # decisions with a dose that is not known within grace, and no change that is
     incomplete: int  # decisions of people with a missing covariate, where those are left out
 
-    def rows(self, chosen: Bools) -> Trial:
-        """The chosen decisions, (n,) of which ``chosen``; the counts stay those of the trial."""
+    def rows(self, chosen: Bools | slice) -> Trial:
+        """The chosen decisions; the counts stay those of the trial."""
         return replace(
             self, visits=self.visits.rows(chosen), taken=self.taken[chosen], confounders=self.confounders.rows(chosen)
         )

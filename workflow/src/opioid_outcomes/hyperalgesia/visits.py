@@ -25,7 +25,7 @@ class Visits:
     dose: Floats  # MME/day on the day before the visit
     days_on: Floats  # since the present stretch on opioids began
 
-    def rows(self, chosen: Bools) -> Visits:
+    def rows(self, chosen: Bools | slice) -> Visits:
         return Visits(**{name: values[chosen] for name, values in vars(self).items()})
 
 
