@@ -11,7 +11,9 @@ import pytest
 from known import pain_world
 from opioid_outcomes import io
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
+from opioid_outcomes.contracts.canonical import CANONICAL
 from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.hyperalgesia.inputs import TABLES
 from opioid_outcomes.steps.wrong_answers import analyse, estimate_wrong_answers
 
 SLOPE, WITHIN, LAGGED, CHANGE, CRUDE = "slope", "within", "lagged", "change", "crude"
@@ -33,8 +35,16 @@ ONE_MONTH, SIX_MONTHS = "1-30", "151-180"  # windows that hold the visit of that
 
 
 def rows_of(tables: dict[str, pl.DataFrame], windows: list[tuple[int, int]] | None = None) -> list[Estimate]:
-    options = Hyperalgesia(windows_days=windows or [(1, 30), (151, 180)])
-    return analyse(tables, options, baseline=[], missing="indicator")
+    return analyse(tables, settings(windows or [(1, 30), (151, 180)]))
+
+
+def settings(windows: list[tuple[int, int]]) -> dict[str, object]:
+    """The step's slice of the config."""
+    return {
+        "hyperalgesia": Hyperalgesia(windows_days=windows).model_dump(mode="json"),
+        "covariates": {"baseline": [], "missing": "indicator"}, "population": {"lookback_days": 365},
+        "study": "s", "cohort_name": "c",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", D2)
@@ -64,6 +74,11 @@ def test_the_columns_of_the_known_table_are_reproduced(name: str) -> None:
     lagged = next(row for row in rows if row.method == "fixed_effects_lagged")
     assert lagged.note.startswith("coefficient of the score before 0.5")
     assert "at 23 scores a person, too low by about 0.07 (Nickell" in lagged.note
+
+
+def nothing(name: str) -> pl.DataFrame:
+    """A canonical table without rows, of persons with whole numbers."""
+    return pl.DataFrame(schema=CANONICAL[name].schema() | {"person_id": pl.Int64()})
 
 
 def small(persons: int, **changes: object) -> dict[str, pl.DataFrame]:
@@ -127,15 +142,12 @@ def test_without_stable_therapy_only_slopes_are_told() -> None:
 
 def test_the_step_writes_rows_in_the_order_of_the_contract(tmp_path: Path) -> None:
     inputs = {}
-    for name, frame in small(500).items():
+    for name in TABLES:
         inputs[name] = tmp_path / f"{name}.parquet"
-        frame.write_parquet(inputs[name])
-    settings = {
-        "hyperalgesia": {"windows_days": [[1, 30]]}, "covariates": {"baseline": [], "missing": "indicator"},
-        "study": "s", "cohort_name": "c",
-    }  # fmt: skip
+        frame = small(500).get(name)
+        io.write_frame(nothing(name) if frame is None else frame, inputs[name])
     outputs = {"estimates": tmp_path / "out.parquet"}
-    told = estimate_wrong_answers(inputs, outputs, settings)
+    told = estimate_wrong_answers(inputs, outputs, settings([(1, 30)]))
     frame = io.read_table(outputs["estimates"])
     assert told.endswith(f"of {frame.height} wrong answers told")
     assert frame["analysis"].unique().sort().to_list() == [

@@ -26,9 +26,9 @@ LABELS = [f"{day}-{day + MONTH - 1}" for day in BEGINS]
 LEADS = [place for place, day in enumerate(BEGINS) if day < 0]
 
 
-def empty(why: str) -> list[Estimate]:
+def empty(gate: str) -> list[Estimate]:
     """The rows of an analysis that cannot be made."""
-    return [_row(label, gate=f"not evaluable: {why}") for label in LABELS]
+    return [_row(label, gate=gate) for label in LABELS]
 
 
 def estimates(trial: Trial, histories: Histories) -> list[Estimate]:
@@ -40,7 +40,7 @@ def estimates(trial: Trial, histories: Histories) -> list[Estimate]:
     """
     person, day, score, since = _scores(trial, histories)
     if len(person) == 0:
-        return empty("nobody has a score in follow-up")
+        return empty("not evaluable: nobody has a score in follow-up")
     months = [(since >= begin) & (since < begin + MONTH) for begin in BEGINS]
     columns = np.stack([*months, since < FIRST, since >= LAST], axis=1)
     escalated, never = [people(person[month]) for month in months], people(person[np.isnan(since)])

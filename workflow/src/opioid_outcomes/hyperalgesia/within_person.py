@@ -37,9 +37,8 @@ def lagged_contrast(step_mme: float) -> str:
     return f"per rise of {step_mme:g} MME/day since the score before"
 
 
-def empty(labels: list[str], why: str, *, step_mme: float) -> list[Estimate]:
+def empty(labels: list[str], gate: str, *, step_mme: float) -> list[Estimate]:
     """The rows of an analysis that cannot be made."""
-    gate = f"not evaluable: {why}"
     return [
         *(_slope_row("fixed_effects", contrast, gate=gate) for contrast in slope_contrasts(step_mme)),
         _slope_row("fixed_effects_lagged", lagged_contrast(step_mme), gate=gate),
