@@ -1,4 +1,4 @@
-"""causal.visit_intensity against R (tests/reference/pain/visit_intensity.R) and visits that are made because it hurts."""
+"""causal.visit_intensity against R (tests/reference/pain/visit_intensity.R), and visits that are made in pain."""
 
 from __future__ import annotations
 
