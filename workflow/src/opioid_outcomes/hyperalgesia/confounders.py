@@ -41,6 +41,11 @@ class Confounders:
         """Those of the chosen decisions."""
         return replace(self, values=self.values[chosen], complete=self.complete[chosen], unit=self.unit[chosen])
 
+    def beside(self, columns: dict[str, Floats]) -> Confounders:
+        """With further terms (n,) after the others, counted among the covariates."""
+        values = np.column_stack([self.values, *columns.values()])
+        return replace(self, values=values, names=[*self.names, *columns], baseline=[*self.baseline, *columns])
+
     def error(self, variance: float) -> Error:
         """The error of the noisy columns where that of one score has this variance; highest is left out under it."""
         return Error(self.noisy, self.unit, variance, self.nonlinear)
