@@ -34,6 +34,8 @@ INCONCLUSIVE = "inconclusive"
 VERDICTS = (*READINGS, INCONCLUSIVE)
 CORROBORATION = "corroboration"
 POOLED = "pooled"
+FEWEST_POOLED = 3  # cohorts (ANALYSES 5.9)
+ESTIMAND = ["analysis", "method", "population", "outcome", "contrast", "window", "scale", "spec"]
 # The two bounds of noise, by the method of their rows
 BOUNDS = {"aipw": "pain as recorded", "aipw_noise_corrected": "corrected for noise"}
 RECORDED = next(iter(BOUNDS))
@@ -108,7 +110,7 @@ def judge(
     ``pain as recorded`` and once for ``corrected for noise``; a condition on 90 % limits has as value the one farther
     from 0, one on a 95 % limit that limit, one on a point or a sign the point.
     """
-    labels = [f"{first}-{last}" for first, last in sorted(windows)]
+    labels = _labels(windows)
     found = Found(rows.filter(pl.col("spec") == "main"), labels[0], labels[-1] if len(labels) > 1 else None)
     conditions = (
         *_hyperalgesia(found, smallest_effect),
@@ -123,6 +125,26 @@ def judge(
     spread, threshold, reduction = (condition.met is True for condition in corroboration)
     corroborated = verdict == HYPERALGESIA and (spread or threshold) and reduction
     return Verdict(verdict, corroborated, calibrated, (*conditions, *corroboration))
+
+
+def poolable(rows: pl.DataFrame, windows: Sequence[tuple[int, int]]) -> pl.DataFrame:
+    """The pooled rows that rest on three cohorts or more; none unless the effect at long lag does.
+
+    rows: of ``estimates.csv``, all cohorts. Fewer cohorts say nothing of how effects vary between them.
+    """
+    told = rows.filter(pl.col("gate") == "pass", pl.col("estimate").is_finite(), pl.col("se") > 0)
+    told = told.with_columns(pl.col("window").fill_null(""))
+    behind = told.filter(pl.col("cohort") != POOLED).group_by(ESTIMAND).agg(cohorts=pl.col("cohort").n_unique())
+    pooled = told.filter(pl.col("cohort") == POOLED).join(
+        behind.filter(pl.col("cohorts") >= FEWEST_POOLED), on=ESTIMAND, how="semi", maintain_order="left"
+    )
+    labels = _labels(windows)
+    long = Found(pooled.filter(pl.col("spec") == "main"), labels[0], labels[-1]).long(RECORDED)
+    return pooled if long else pooled.clear()
+
+
+def _labels(windows: Sequence[tuple[int, int]]) -> list[str]:
+    return [f"{first}-{last}" for first, last in sorted(windows)]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,60 @@ from typing import Any
 import polars as pl
 
 from opioid_outcomes import io
+from opioid_outcomes.config.hyperalgesia import Hyperalgesia
+from opioid_outcomes.config.shipped import DATA
+from opioid_outcomes.contracts.estimates import SCHEMA
+from opioid_outcomes.hyperalgesia import calibration, verdict
+from opioid_outcomes.hyperalgesia.verdict import POOLED, VERDICTS, Verdict
+
+# Columns of the released table of error rates; what its cohort was like stays with the data
+RATES = {
+    "cohort": pl.String(), "world": pl.String(), "replicates": pl.Int64(), **dict.fromkeys(VERDICTS, pl.Float64()),
+    "bias_short": pl.Float64(), "bias_long": pl.Float64(), "coverage_short": pl.Float64(),
+    "coverage_long": pl.Float64(),
+}  # fmt: skip
 
 
 def judge_hyperalgesia(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
-    """Writes verdict.json and the calibration table beside it."""
-    io.write_json(outputs["verdict"], {})
-    io.write_frame(pl.DataFrame({"cohort": []}, schema={"cohort": pl.String()}), outputs["calibration"])
-    return f"{len(inputs['facts'])} cohorts judged"
+    """Writes ``verdict.json``, and the error rates of the test in cohorts like those judged.
+
+    inputs: the released ``estimates``, ``facts`` of every cohort (in a folder of its name), ``calibration`` of the
+    study if it was made; shipped tables count too. Each cohort is judged on its own; all together on the pooled rows,
+    from three cohorts on whose effect at long lag was released, and never calibrated: no pooled study was simulated.
+    """
+    options = Hyperalgesia(**settings["hyperalgesia"])
+    released = pl.read_csv(inputs["estimates"], schema=pl.Schema(SCHEMA))
+    tables = _rates([*inputs["calibration"], *sorted((DATA / "calibration").glob("*.csv"))])
+    judged: dict[str, dict[str, Any]] = {}
+    shown = []
+    for path in sorted(inputs["facts"], key=lambda path: path.parent.name):
+        cohort, facts = path.parent.name, io.read_json(path)
+        rates = _of_cohort(tables, facts, settings)
+        found = _judge(released.filter(pl.col("cohort") == cohort), options, calibrated=not rates.is_empty())
+        judged[cohort] = found.record() | {"noise": facts.get("noise")}
+        shown.append(rates.with_columns(cohort=pl.lit(cohort)))
+    pooled = verdict.poolable(released, options.windows_days)
+    if not pooled.is_empty():
+        judged[POOLED] = _judge(pooled, options, calibrated=False).record() | {"noise": None}
+    io.write_json(outputs["verdict"], judged)
+    io.write_frame(pl.concat([pl.DataFrame(schema=RATES), *shown], how="diagonal_relaxed"), outputs["calibration"])
+    return "; ".join(f"{name}: {record['consistent_with']}" for name, record in judged.items())
+
+
+def _judge(rows: pl.DataFrame, options: Hyperalgesia, *, calibrated: bool) -> Verdict:
+    return verdict.judge(rows, options.windows_days, smallest_effect=options.smallest_effect, calibrated=calibrated)
+
+
+def _rates(paths: list[Path]) -> list[pl.DataFrame]:
+    """The tables of error rates there are, the study's own first."""
+    return [pl.read_csv(path, comment_prefix="#") for path in paths]
+
+
+def _of_cohort(tables: list[pl.DataFrame], facts: dict[str, Any], settings: dict[str, Any]) -> pl.DataFrame:
+    """The error rates of the first table that covers a cohort, without what its cohort was like."""
+    own = {name: facts[name] for name in calibration.FACTS if name in facts}
+    for table in tables:
+        if len(own) == len(calibration.FACTS) and calibration.covers(table, own, settings):
+            found = calibration.matching(table, own, settings)
+            return found.drop([name for name in found.columns if name.startswith(calibration.PREFIX)])
+    return pl.DataFrame(schema=RATES)

@@ -1,0 +1,178 @@
+"""The step ``judge_hyperalgesia``: a verdict from released rows, facts of each cohort and tables of error rates."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.unit.test_verdict import LONG, corroborating, escalation, frame, without
+
+from opioid_outcomes import io
+from opioid_outcomes.config.hyperalgesia import Hyperalgesia
+from opioid_outcomes.contracts.estimates import SCHEMA, Estimate
+from opioid_outcomes.hyperalgesia import calibration, verdict
+from opioid_outcomes.steps import verdict as step
+from opioid_outcomes.synthesis.cohorts import pooled_rows
+
+SETTINGS: dict[str, Any] = {
+    "study": "s",
+    "hyperalgesia": Hyperalgesia().model_dump(mode="json"),
+    "covariates": {"baseline": ["age"], "missing": "mi"},
+}
+FACTS: dict[str, float] = dict.fromkeys(calibration.FACTS, 2.0)
+NOISE = {"sd": 1.0, "note": "error of one pain score: SD 1.00 points, as declared"}
+
+
+@dataclass
+class Study:
+    """The files of a study, and what the step made of them."""
+
+    folder: Path
+    said: str = ""
+
+    def run(
+        self,
+        cohorts: dict[str, list[Estimate]],
+        *,
+        facts: dict[str, dict[str, Any]] | None = None,
+        rates: pl.DataFrame | None = None,
+        pool: bool = True,
+    ) -> dict[str, Any]:
+        rows = pl.concat([frame(rows, name) for name, rows in cohorts.items()])
+        everything = pl.concat([rows, pooled_rows(rows, "s")]) if pool else rows
+        io.write_frame(everything.select(*SCHEMA), self.folder / "estimates.csv")
+        paths = []
+        for name in cohorts:
+            paths.append(self.folder / name / "hyperalgesia_facts.json")
+            io.write_json(paths[-1], (facts or {}).get(name, {}))
+        tables = []
+        if rates is not None:
+            tables.append(self.folder / "calibration.csv")
+            io.write_frame(rates, tables[0])
+        inputs = {"estimates": self.folder / "estimates.csv", "facts": paths, "calibration": tables}
+        outputs = {"verdict": self.folder / "verdict.json", "calibration": self.folder / "tables" / "calibration.csv"}
+        self.said = step.judge_hyperalgesia(inputs, outputs, SETTINGS)
+        return json.loads(outputs["verdict"].read_text(encoding="utf-8"))
+
+    @property
+    def rates(self) -> pl.DataFrame:
+        return pl.read_csv(self.folder / "tables" / "calibration.csv")
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.setattr(step, "DATA", tmp_path / "shipped")
+    return Study(tmp_path)
+
+
+def table(cohort: str = "clinic", **changed: Any) -> pl.DataFrame:
+    """Error rates in one world, of a cohort with the facts given."""
+    like = {f"{calibration.PREFIX}{name}": value for name, value in FACTS.items()}
+    row = {
+        "cohort": cohort, "world": "null", "replicates": 200, **dict.fromkeys(verdict.VERDICTS, 0.0),
+        "no_effect": 0.97, "bias_short": 0.01, "bias_long": 0.02, "coverage_short": 0.95, "coverage_long": 0.94,
+        "config": calibration.fingerprint(SETTINGS), **like,
+    }  # fmt: skip
+    return pl.DataFrame([row | changed])
+
+
+def test_each_cohort_is_judged_on_its_own(study: Study) -> None:
+    found = study.run(
+        {"one": escalation(0.0, 0.0), "two": [*escalation(-0.2, 1.0), *corroborating()]},
+        facts={"one": FACTS | {"noise": NOISE}},
+    )
+    assert list(found) == ["one", "two"]
+    assert (found["one"]["verdict"], found["two"]["verdict"]) == ("no_effect", "hyperalgesia")
+    assert (found["one"]["corroborated"], found["two"]["corroborated"]) == (False, True)
+    assert found["one"]["noise"] == NOISE
+    assert found["two"]["noise"] is None
+    assert found["two"]["consistent_with"] == "consistent with hyperalgesia (corroborated, uncalibrated)"
+    assert set(found["one"]["conditions"][0]) == {"name", "met", "value"}
+    assert "one: consistent with no effect" in study.said
+
+
+def test_a_study_without_pain_is_inconclusive_with_nothing_measured(study: Study) -> None:
+    [record] = study.run({"one": []}).values()
+    assert (record["verdict"], record["corroborated"], record["calibrated"]) == ("inconclusive", False, False)
+    assert len(record["conditions"]) == 23
+    assert all(each["met"] is None and each["value"] is None for each in record["conditions"])
+    assert study.rates.columns == [*step.RATES]
+    assert study.rates.is_empty()
+
+
+def test_same_rows_same_bytes_and_never_nan(study: Study) -> None:
+    rows = {"one": without(escalation(-0.2, 1.0), method="per_protocol")}
+    study.run(rows)
+    first = (study.folder / "verdict.json").read_bytes()
+    study.run(rows)
+    assert (study.folder / "verdict.json").read_bytes() == first
+    assert b"NaN" not in first
+    golden = Path(__file__).parents[1] / "reference" / "hyperalgesia" / "verdict.json"
+    assert first == golden.read_bytes()
+
+
+class TestPooled:
+    """From three cohorts on whose effect at long lag was released."""
+
+    def test_three_cohorts_and_the_pooled_rows(self, study: Study) -> None:
+        found = study.run({name: escalation(-1.0, -1.0, se=0.02) for name in ("a", "b", "c")})
+        assert list(found) == ["a", "b", "c", "pooled"]
+        assert found["pooled"]["verdict"] == "sustained_relief"
+        assert found["pooled"]["calibrated"] is False
+
+    @pytest.mark.parametrize("cohorts", [("a",), ("a", "b")])
+    def test_fewer_are_a_list(self, study: Study, cohorts: tuple[str, ...]) -> None:
+        found = study.run({name: escalation(-1.0, -1.0) for name in cohorts})
+        assert list(found) == list(cohorts)
+
+    def test_a_cohort_whose_long_lag_was_withheld_is_none_of_the_three(self, study: Study) -> None:
+        whole = escalation(-1.0, -1.0)
+        part = without(whole, analysis="hyperalgesia.escalation", method="aipw", window=LONG)
+        assert "pooled" not in study.run({"a": whole, "b": whole, "c": part})
+        assert "pooled" in study.run({"a": whole, "b": whole, "c": whole, "d": part})
+
+    def test_what_only_two_cohorts_have_is_not_measurable_pooled(self, study: Study) -> None:
+        """The per-protocol effect of two cohorts is pooled in estimates.csv, yet no verdict rests on it."""
+        whole = escalation(-0.2, 1.0, se=0.02)
+        part = without(whole, method="per_protocol")
+        found = study.run({"a": whole, "b": whole, "c": part})["pooled"]
+        assert found["verdict"] == "inconclusive"
+        [condition] = [each for each in found["conditions"] if "per protocol" in each["name"]]
+        assert condition["met"] is None
+
+    def test_cohorts_that_share_people_have_no_pooled_rows_and_no_pooled_verdict(self, study: Study) -> None:
+        found = study.run({name: escalation(-1.0, -1.0) for name in ("a", "b", "c")}, pool=False)
+        assert list(found) == ["a", "b", "c"]
+
+
+class TestCalibration:
+    """A table of error rates counts for the cohorts that are like its own, under its config."""
+
+    def test_the_cohort_that_it_covers(self, study: Study) -> None:
+        rows = escalation(0.0, 0.0)
+        unlike = FACTS | {"pain_mean": 3.0}
+        found = study.run({"one": rows, "two": rows, "three": rows}, facts={"one": FACTS, "two": unlike}, rates=table())
+        assert {name: record["calibrated"] for name, record in found.items()} == {
+            "one": True, "two": False, "three": False, "pooled": False,
+        }  # fmt: skip
+        assert found["one"]["consistent_with"] == "consistent with no effect"
+        [row] = study.rates.to_dicts()
+        assert (row["cohort"], row["world"], row["no_effect"]) == ("one", "null", 0.97)
+        assert not [name for name in row if name.startswith(calibration.PREFIX)]
+
+    def test_another_config_is_not_covered(self, study: Study) -> None:
+        found = study.run({"one": escalation(0.0, 0.0)}, facts={"one": FACTS}, rates=table(config="another"))
+        assert found["one"]["calibrated"] is False
+        assert study.rates.is_empty()
+
+    def test_shipped_tables_count_after_the_studys_own(self, study: Study) -> None:
+        io.write_frame(table(no_effect=0.5), study.folder / "shipped" / "calibration" / "demo.csv")
+        rows = {"one": escalation(0.0, 0.0)}
+        assert study.run(rows, facts={"one": FACTS})["one"]["calibrated"] is True
+        assert study.rates["no_effect"].to_list() == [0.5]
+        study.run(rows, facts={"one": FACTS}, rates=table())
+        assert study.rates["no_effect"].to_list() == [0.97]
