@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from opioid_outcomes.simulate import care, people
+from opioid_outcomes.simulate import care, draws, people
 from opioid_outcomes.simulate.cohort import generator
 from opioid_outcomes.simulate.drugs import OPIOIDS
 from opioid_outcomes.simulate.world import WORLDS
@@ -13,7 +13,7 @@ from opioid_outcomes.simulate.world import WORLDS
 
 def lived(world: str, persons: int, seed: int) -> tuple[people.People, care.Care]:
     drawn = people.draw(persons, generator(seed, 0))
-    return drawn, care.run(drawn, care.draw(drawn, generator(seed, 1)), WORLDS[world])
+    return drawn, care.run(drawn, draws.draw(drawn, generator(seed, 1)), WORLDS[world])
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_nothing_is_dispensed_in_hospital_and_supply_lasts_longer_by_the_stay() 
     """By hand: the fill before an admission ends later by each stay that interrupts it, and no refill comes earlier."""
     drawn, cared = lived("mortality", 1500, 6)
     fills = cared.fills
-    person, visit = np.nonzero((cared.admission < care.NEVER) & (cared.admission + 40 < drawn.length[:, None]))
+    person, visit = np.nonzero((cared.admission < draws.NEVER) & (cared.admission + 40 < drawn.length[:, None]))
     held = np.zeros(len(fills.day), dtype=int)
     interrupted = 0
     for who, start, days in zip(person, cared.admission[person, visit], cared.stay_days[person, visit], strict=True):

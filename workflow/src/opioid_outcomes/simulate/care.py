@@ -1,8 +1,9 @@
 """Care, day by day: visits, pain, prescriptions, fills, stays. Vectorised over persons; the loop is over days.
 
 Pain follows METHODS D2: person mean + AR(.6 a month) flare + for every past change of the prescribed dose a blip that
-depends on the months since it. Whoever decides on a dose sees the recorded score and the present dose, nothing else,
-so that adjusting for these two suffices.
+depends on the months since it. Whoever decides on a dose sees the recorded score (in some worlds the pain itself) and
+the present dose, nothing else, so that adjusting for these two suffices. Some doses are lowered by a rule, whatever the
+pain; other therapies relieve pain for ``THERAPY_DAYS``, less on opioids.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Literal
 
 import numpy as np
 
+from opioid_outcomes.simulate.draws import NEVER, Draws
 from opioid_outcomes.simulate.drugs import OPIOIDS
 from opioid_outcomes.simulate.people import MONTH, People
 from opioid_outcomes.simulate.world import World
 
-NEVER = np.iinfo(np.int32).max
 STEPS = 40  # dose changes remembered per person; whoever has had so many changes no more
 CAP_DAYS = 30.0  # stockpile cap, CONTRACT 7
 DAY_EPSILON = 1e-6
@@ -30,7 +31,12 @@ PREVALENT = 2.4  # log odds of use on the first day, above those of starting at 
 LONG_TERM_SHARE = 0.6  # of those who start
 STOP, TAPER, SHORT_TERM_STOP = 0.012, 0.006, 0.5  # chances per visit, whatever the pain
 STEP_DOWN = 0.003  # of a taper that goes on, a step with each refill, until nothing is left
-STAY = 0.012  # chance per visit of a stay in hospital before the next one
+LEAST_LEFT = 15.0  # MME/day below which no step but the smallest is taken off
+THERAPIES = ("exercise", "acupuncture", "mind_body")
+THERAPY_DAYS = 90
+THERAPY_RELIEF = 1.0  # points off opioids
+THERAPY_ODDS, THERAPY_PAIN = -4.4, 0.15  # log odds of one at a visit at pain 5, and more of them for a point
+RECENTLY_RAISED = 90  # days
 
 MME = np.array([product.mme for product in OPIOIDS])
 START = np.array([product.start for product in OPIOIDS])
@@ -48,79 +54,21 @@ def expit(x: np.ndarray) -> np.ndarray:
 def blip(months: np.ndarray, world: World) -> np.ndarray:
     """Effect on pain of a +20 MME step so many months ago (METHODS D2); nothing before it, full relief at once."""
     relief = -world.tolerance * np.exp(-np.maximum(months - 1, 0) / 2) + world.lasting
-    return np.where(months > 0, relief + world.hyperalgesia * -np.expm1(-np.maximum(months, 0) / 3), 0.0)
+    return np.where(months > 0, relief + harm(months, world), 0.0)
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Every random number of care, indexed by person and visit, so that counterfactual runs share them."""
-
-    day: np.ndarray  # day of each visit, rising; beyond the observed days nothing happens
-    attended: np.ndarray
-    flare: np.ndarray
-    noise: np.ndarray
-    start: np.ndarray
-    product: np.ndarray
-    long_term: np.ndarray
-    supply: np.ndarray  # how many days a fill is for
-    escalate: np.ndarray
-    other: np.ndarray  # taper or stop
-    delay: np.ndarray  # days from decision to dispensing, 0-3
-    refill: np.ndarray  # how early or late the next refill is
-    refill_days: np.ndarray
-    admission: np.ndarray  # day of a stay in hospital between this visit and the next, ``NEVER`` without one
-    stay_days: np.ndarray
-    illness: np.ndarray  # by person: points by which pain is higher from entry on
-
-    def rows(self, index: np.ndarray) -> Draws:
-        return Draws(**{name: value[index] for name, value in vars(self).items()})
-
-
-def draw(people: People, rng: np.random.Generator) -> Draws:
-    n, visits = people.n, int(people.length.max()) // 26 + 2
-    shape = (n, visits)
-    gap = MONTH + rng.integers(-4, 5, shape)
-    gap[:, 0] = rng.integers(0, 20, n)
-    day = np.cumsum(gap, axis=1)
-    # stationary AR(1) with .6 per 30 days, METHODS D2: flare SD 1.5
-    flare = 1.5 * rng.standard_normal(shape)
-    for k in range(1, visits):
-        rho = 0.6 ** (gap[:, k] / MONTH)
-        flare[:, k] = rho * flare[:, k - 1] + np.sqrt(1 - rho**2) * flare[:, k]
-    refill = rng.random(shape)
-    early = -rng.integers(1, 6, shape)
-    late = rng.integers(0, 4, shape)
-    gap_days = rng.integers(5, 25, shape)
-    long_gap = rng.integers(35, 75, shape)
-    refill_days = np.select([refill < 0.55, refill < 0.88, refill < 0.985], [early, late, gap_days], long_gap)
-    return Draws(
-        day=day,
-        attended=rng.random(shape) > 0.08,
-        flare=flare,
-        noise=rng.standard_normal(shape),
-        start=rng.random(shape),
-        product=rng.random(shape),
-        long_term=rng.random(shape),
-        supply=rng.random(shape),
-        escalate=rng.random(shape),
-        other=rng.random(shape),
-        delay=rng.integers(0, 4, shape),
-        refill=refill,
-        refill_days=refill_days,
-        # between what one visit decides, dispensed within 3 days, and the next visit, 26 days or more after it
-        admission=np.where(rng.random(shape) < STAY, day + rng.integers(5, 11, shape), NEVER),
-        stay_days=rng.integers(2, 15, shape),
-        illness=np.zeros(n),
-    )
+def harm(months: np.ndarray, world: World) -> np.ndarray:
+    """The part of ``blip`` that is hyperalgesia."""
+    return np.asarray(world.hyperalgesia * -np.expm1(-np.maximum(months, 0) / 3))
 
 
 @dataclass(frozen=True)
 class Forced:
-    """For each person one visit at which the decision, to escalate or to start, is set."""
+    """For each person one visit at which the decision, to escalate, to start or to lower by a rule, is set."""
 
     visit: np.ndarray
     taken: bool
-    decision: Literal["escalate", "start"] = "escalate"
+    decision: Literal["escalate", "start", "reduce"] = "escalate"
 
 
 @dataclass(frozen=True)
@@ -155,12 +103,17 @@ class Care:
     """What happened: scores and decisions by person and visit, and the fills."""
 
     day: np.ndarray
+    pain: np.ndarray  # as felt; nan where not seen
+    sensitised: np.ndarray  # the points of it that are hyperalgesia
     score: np.ndarray  # recorded, 0-10; nan where not seen
-    probability: np.ndarray  # of escalating, given score and dose; 0 where it could not happen
+    probability: np.ndarray  # of escalating, given score (or pain) and dose; 0 where it could not happen
     escalated: np.ndarray
     eligible: np.ndarray  # long-term, dose unchanged for 90 days, no long gap
     start_probability: np.ndarray  # of starting opioids
     may_start: np.ndarray  # after entry, with ``WASHOUT_DAYS`` without supply
+    therapy: np.ndarray  # number in ``THERAPIES``; -1 none
+    reducible: np.ndarray  # a rule could have lowered the dose, unchanged for 90 days
+    reduced: np.ndarray  # a rule has lowered it
     fills: Fills
     admission: np.ndarray  # as in ``Draws``
     stay_days: np.ndarray
@@ -189,7 +142,13 @@ class _Clinic:
         self.step_day = np.full((n, STEPS), NEVER, dtype=np.int64)
         self.step_size = np.zeros((n, STEPS))
         shape = draws.day.shape
-        self.score = np.full(shape, np.nan)
+        self.raised_on = np.full(n, -NEVER, dtype=np.int64)
+        self.relief = np.zeros(n)  # of the last therapy
+        self.relieved_until = np.full(n, -1, dtype=np.int64)
+        self.score, self.pain = np.full(shape, np.nan), np.full(shape, np.nan)
+        self.sensitised = np.zeros(shape)
+        self.therapy = np.full(shape, -1, dtype=np.int8)
+        self.reducible, self.reduced = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         self.probability = np.zeros(shape)
         self.escalated = np.zeros(shape, dtype=bool)
         self.eligible = np.zeros(shape, dtype=bool)
@@ -219,8 +178,9 @@ class _Clinic:
                 self._fill(filling, today)
         draws = self.draws
         return Care(
-            draws.day, self.score, self.probability, self.escalated, self.eligible, self.start_probability,
-            self.may_start, self._all_fills(), draws.admission, draws.stay_days,
+            draws.day, self.pain, self.sensitised, self.score, self.probability, self.escalated, self.eligible,
+            self.start_probability, self.may_start, self.therapy, self.reducible, self.reduced, self._all_fills(),
+            draws.admission, draws.stay_days,
         )  # fmt: skip
 
     def _at(self, name: str, who: np.ndarray) -> np.ndarray:
@@ -232,22 +192,50 @@ class _Clinic:
         self._start(prevalent, 0)
 
     def _visits(self, who: np.ndarray, today: int) -> None:
-        who = who[self._at("attended", who)]
+        pain = self._pain(who, today)
+        came = self._at("attendance", who) > self._missed(who, pain, today)
+        who, pain = who[came], pain[came]
         visit = self.visit[who]
+        score = np.clip(np.rint(pain + self.world.noise * self._at("noise", who)), 0, 10)
+        self.score[who, visit], self.pain[who, visit] = score, pain
+        if self.world.hyperalgesia:
+            months = (today - self.step_day[who]) / MONTH
+            self.sensitised[who, visit] = (self.step_size[who] / 20 * harm(months, self.world)).sum(axis=1)
+        on = self.prescribed[who] > 0
+        self._other_therapies(who, visit, score, on, today)
+        known = pain if self.world.decided_on_pain else score
+        self._decide_dose(who[on], visit[on], known[on], today)
+        off = ~on & (self.end[who] <= today) & (self.due[who] == NEVER) & (self.steps[who] < STEPS - 2)
+        self._decide_start(who[off], visit[off], known[off], today)
+
+    def _pain(self, who: np.ndarray, today: int) -> np.ndarray:
         months = (today - self.step_day[who]) / MONTH
         effect = (self.step_size[who] / 20 * blip(months, self.world)).sum(axis=1)
         ill = self.draws.illness[who] * (today >= self.people.entry[who])
-        pain = self.people.mean_pain[who] + self._at("flare", who) + effect + ill
-        score = np.clip(np.rint(pain + self.world.noise * self._at("noise", who)), 0, 10)
-        self.score[who, visit] = score
-        on = self.prescribed[who] > 0
-        self._decide_dose(who[on], visit[on], score[on], today)
-        off = ~on & (self.end[who] <= today) & (self.due[who] == NEVER) & (self.steps[who] < STEPS - 2)
-        self._decide_start(who[off], visit[off], score[off], today)
+        relief = np.where(today <= self.relieved_until[who], self.relief[who], 0.0)
+        return np.asarray(self.people.mean_pain[who] + self._at("flare", who) + effect + ill - relief)
 
-    def _decide_start(self, who: np.ndarray, visit: np.ndarray, score: np.ndarray, today: int) -> None:
+    def _missed(self, who: np.ndarray, pain: np.ndarray, today: int) -> np.ndarray | float:
+        """Chance of not coming, by the pain of the day where the world says so."""
         world = self.world
-        chance = expit(self.risk[who] + world.initiation + world.initiation_pain * (score - 5))
+        if not world.comes_for_pain:
+            return world.missed
+        recent = today - self.raised_on[who] <= RECENTLY_RAISED
+        slope = world.comes_for_pain + world.comes_once_raised * recent
+        return expit(np.log(world.missed / (1 - world.missed)) - slope * (pain - 5))
+
+    def _other_therapies(
+        self, who: np.ndarray, visit: np.ndarray, score: np.ndarray, on: np.ndarray, today: int
+    ) -> None:
+        chance, drawn = expit(THERAPY_ODDS + THERAPY_PAIN * (score - 5)), self._at("therapy", who)
+        given = drawn < chance
+        self.therapy[who[given], visit[given]] = (len(THERAPIES) * drawn / chance)[given].astype(np.int8)
+        self.relief[who[given]] = THERAPY_RELIEF * np.where(on, 1 - self.world.blunting, 1.0)[given]
+        self.relieved_until[who[given]] = today + THERAPY_DAYS
+
+    def _decide_start(self, who: np.ndarray, visit: np.ndarray, known: np.ndarray, today: int) -> None:
+        world = self.world
+        chance = expit(self.risk[who] + world.initiation + world.initiation_pain * (known - 5))
         self.start_probability[who, visit] = chance
         free = (self.last_fill[who] < 0) | (today - self.end[who] >= WASHOUT_DAYS)
         self.may_start[who, visit] = free & (today >= self.people.entry[who])
@@ -272,7 +260,7 @@ class _Clinic:
         self.days_supply[who] = np.where(given > 0, given, days)
         self.due[who] = today + self._at("delay", who)
 
-    def _decide_dose(self, who: np.ndarray, visit: np.ndarray, score: np.ndarray, today: int) -> None:
+    def _decide_dose(self, who: np.ndarray, visit: np.ndarray, known: np.ndarray, today: int) -> None:
         dose = self.prescribed[who] * MME[self.product[who]]
         rise = STEP[self.product[who]] * MME[self.product[who]]
         free = (self.prescribed[who] == self.units[who]) & (self.steps[who] < STEPS - 2)  # no change is under way
@@ -280,7 +268,7 @@ class _Clinic:
         steady = free & ~self.tapering[who] & (rise > 0)
         possible = steady & (rise >= LEAST_RISE * dose) & (dose + rise <= CEILING_MME)
         chance = np.where(
-            possible, expit(self.world.escalation + 0.45 * (score - 5) - DOSE_CAUTION * (dose / 20 - 2)), 0.0
+            possible, expit(self.world.escalation + 0.45 * (known - 5) - DOSE_CAUTION * (dose / 20 - 2)), 0.0
         )
         self.probability[who, visit] = chance
         self.eligible[who, visit] = (
@@ -291,13 +279,32 @@ class _Clinic:
         raised = who[up]
         self.prescribed[raised] += STEP[self.product[raised]]
         self.due[raised] = today + self._at("delay", raised)
+        self.raised_on[raised] = today
         other = self._at("other", who)
         stopping = ~up & (other < np.where(self.long_term[who], STOP, SHORT_TERM_STOP))
         self._stop(who[stopping])
-        lowered = ~up & ~stopping & steady & (dose - rise >= 15) & (other < STOP + TAPER)
+        open_to_rule = free & ~self.tapering[who] & ~up & ~stopping
+        ruled = self._lower_by_rule(who, visit, open_to_rule, dose - rise >= LEAST_LEFT, today)
+        lowered = ~up & ~stopping & ~ruled & steady & (dose - rise >= LEAST_LEFT) & (other < STOP + TAPER)
         self.prescribed[who[lowered]] -= STEP[self.product[who[lowered]]]  # from the next refill on
-        self.tapering[who] |= ~up & free & (other > 1 - STEP_DOWN)
+        self.tapering[who] |= ~up & ~ruled & free & (other > 1 - STEP_DOWN)
         self._step_down(who[self.tapering[who] & free & ~stopping])
+
+    def _lower_by_rule(
+        self, who: np.ndarray, visit: np.ndarray, free: np.ndarray, whole_step: np.ndarray, today: int
+    ) -> np.ndarray:
+        """Whose dose a policy, a formulary or a new prescriber lowers, whatever the pain; dispensed within days."""
+        product, units = self.product[who], self.prescribed[who]
+        step = np.where(whole_step & (STEP[product] > 0), STEP[product], FALL[product])
+        possible = free & (step >= LEAST_RISE * units) & (units - step > FALL[product] / 2)
+        self.reducible[who, visit] = (
+            possible & (today - self.changed[who] >= STABLE_DAYS) & (today >= self.people.entry[who])
+        )
+        ruled = possible & self._unless_forced("reduce", who, visit, self.draws.change[who] == visit)
+        self.reduced[who, visit] = ruled
+        self.prescribed[who[ruled]] -= step[ruled]
+        self.due[who[ruled]] = today + self._at("delay", who[ruled])
+        return np.asarray(ruled)
 
     def _step_down(self, who: np.ndarray) -> None:
         fall = FALL[self.product[who]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from opioid_outcomes.simulate import care, deaths, people, records
+from opioid_outcomes.simulate import care, deaths, draws, measures, people, records
 from opioid_outcomes.simulate.world import World
 
 
@@ -17,8 +17,9 @@ class Cohort:
     world: World
     seed: int
     people: people.People
-    draws: care.Draws
+    draws: draws.Draws
     care: care.Care
+    noise: measures.Noise
     hazards: deaths.Hazards
     deaths: deaths.Deaths
     records: records.Records
@@ -31,12 +32,14 @@ def generator(seed: int, part: int) -> np.random.Generator:
 
 def simulate(world: World, persons: int, seed: int) -> Cohort:
     everybody = people.draw(persons, generator(seed, 0))
-    draws = care.draw(everybody, generator(seed, 1))
+    drawn = draws.beside(everybody, draws.draw(everybody, generator(seed, 1)), generator(seed, 8))
     fate = generator(seed, 2)
     patience = fate.exponential(size=persons)
-    draws = replace(draws, illness=world.illness * deaths.nearness(patience))
-    cared = care.run(everybody, draws, world)
+    drawn = replace(drawn, illness=world.illness * deaths.nearness(patience))
+    cared = care.run(everybody, drawn, world)
     risk, use = deaths.hazards(everybody, cared, world, patience, generator(seed, 6))
     dead = deaths.draw(everybody, world, risk, use, fate)
-    recorded = records.build(everybody, cared, dead, world, generator(seed, 3), generator(seed, 5))
-    return Cohort(world, seed, everybody, draws, cared, risk, dead, recorded)
+    streams = records.Streams(generator(seed, 3), generator(seed, 5), generator(seed, 9))
+    noise = measures.noise(cared, generator(seed, 10))
+    recorded = records.build(everybody, cared, dead, world, streams, noise)
+    return Cohort(world, seed, everybody, drawn, cared, noise, risk, dead, recorded)

@@ -16,6 +16,7 @@ from opioid_outcomes.simulate import care, comedication, deaths
 from opioid_outcomes.simulate.cohort import Cohort, generator
 
 FOLLOWED = 365  # days
+PAIN_WINDOWS = ((181, 365), (301, 425))
 LIVES = 2500  # people at most
 STARTS, DOES_NOT = 0, 1
 
@@ -34,6 +35,7 @@ class Futures:
     other: dict[str, np.ndarray]  # chance of starting each comparator at the visit
     alive: np.ndarray  # (2, persons, FOLLOWED + 1)
     died_on: np.ndarray  # (2, persons, FOLLOWED + 1)
+    pain: np.ndarray  # (2, persons, PAIN_WINDOWS): mean recorded score in each window, of who lives; nan without any
 
 
 def qualified(cohort: Cohort) -> np.ndarray:
@@ -72,14 +74,16 @@ def live(cohort: Cohort) -> Futures | None:
 
 def _both_lives(
     cohort: Cohort, who: np.ndarray, visit: np.ndarray, index: np.ndarray, days: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     people = cohort.people.rows(who)
-    people.length[:] = index + FOLLOWED + 1  # nobody's observation ends within the time compared
+    people.length[:] = index + PAIN_WINDOWS[-1][1] + 1  # nobody's observation ends within the time compared
     draws, risk, world = cohort.draws.rows(who), cohort.hazards, cohort.world
     alive = np.zeros((2, len(who), FOLLOWED + 1))
     died_on = np.zeros_like(alive)
+    pain = np.full((2, len(who), len(PAIN_WINDOWS)), np.nan)
     for life, taken in ((STARTS, True), (DOES_NOT, False)):
         lived = care.run(people, draws, world, care.Forced(visit, taken, "start"))
+        pain[life] = _pain(lived, index)
         use = deaths.Use.of(lived.fills, world, len(who), days)
         for first in range(0, len(who), deaths.CHUNK):
             rows = slice(first, first + deaths.CHUNK)
@@ -95,4 +99,13 @@ def _both_lives(
                 left = share[rows, None] * (np.exp(-borne) if counted is None else counted)
                 alive[life, rows] += left
                 died_on[life, rows, 1:] += np.cumsum(-np.diff(left, axis=1) * on, axis=1)
-    return alive, died_on
+    return alive, died_on, pain
+
+
+def _pain(lived: care.Care, index: np.ndarray) -> np.ndarray:
+    since, means = lived.day - index[:, None], []
+    for first, last in PAIN_WINDOWS:
+        inside = (since >= first) & (since <= last) & ~np.isnan(lived.score)
+        count = inside.sum(axis=1)
+        means.append(np.where(inside, lived.score, 0.0).sum(axis=1) / np.where(count, count, np.nan))
+    return np.stack(means, axis=1)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from opioid_outcomes.simulate import comedication, mess, morbidity
-from opioid_outcomes.simulate.care import NEVER, Care
+from opioid_outcomes.simulate import comedication, measures, mess, morbidity
+from opioid_outcomes.simulate.care import THERAPIES, Care
 from opioid_outcomes.simulate.deaths import Deaths
+from opioid_outcomes.simulate.draws import FLARE_SD, KEPT_A_MONTH, NEVER
 from opioid_outcomes.simulate.drugs import (
     BENZODIAZEPINE,
     GABAPENTIN,
@@ -21,11 +22,13 @@ from opioid_outcomes.simulate.drugs import (
     TREATMENT,
     UNLISTED,
 )
-from opioid_outcomes.simulate.people import CHRONIC_PAIN, CONDITIONS, EXCLUDING, People
+from opioid_outcomes.simulate.people import CHRONIC_PAIN, CONDITIONS, EXCLUDING, MONTH, People
 from opioid_outcomes.simulate.world import World
 
 UNKNOWN_PERSON = 99  # an id that no person has: ids begin at 100,000
 IMPOSSIBLE_SCORE = 99.0
+AGAIN_SHARE = 0.04  # of visits after which the score is asked again within days
+REASONS = ("policy", "formulary", "prescriber")  # of dose changes that no pain has asked for
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,32 @@ class Records:
     visits: pl.DataFrame  # person_id, date: outpatient visits, at which pain is asked
     stays: pl.DataFrame  # person_id, start, end (day of discharge), in hospital
     deaths: pl.DataFrame  # person_id, date, cause, contributing
+    measurements: pl.DataFrame  # person_id, date, measure, value
+    therapies: pl.DataFrame  # person_id, date, therapy
+    changes: pl.DataFrame  # person_id, date, reason
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Of random numbers: what is added to one leaves what comes of the others as it was."""
+
+    main: np.random.Generator
+    later: np.random.Generator  # other medicines and diagnoses as care goes on
+    again: np.random.Generator  # scores asked again, and the reasons of changes
 
 
 def build(  # noqa: PLR0917
-    people: People, care: Care, deaths: Deaths, world: World, rng: np.random.Generator, later: np.random.Generator
+    people: People, care: Care, deaths: Deaths, world: World, streams: Streams, noise: measures.Noise
 ) -> Records:
-    """Everything up to death or the last observed day, with the few errors that real files have.
-
-    ``later``: the stream of other medicines and diagnoses as care goes on; the rest does not depend on it.
-    """
+    """Everything up to death or the last observed day, with the few errors that real files have."""
+    rng, later = streams.main, streams.later
     until = np.where(deaths.day >= 0, np.minimum(deaths.day, people.length - 1), people.length - 1)
     observation = _observation(people, until, rng)
     dispensings = _dispensings(people, care, until, rng, later)
     diagnoses = _diagnoses(people, care, until, rng, later)
     pain = _pain(people, care, until, rng)
+    again = _again(people, care, world, until, pain, streams.again)
+    measured = _measurements(people, care, until, noise)
     return Records(
         pl.DataFrame(
             {
@@ -65,10 +80,13 @@ def build(  # noqa: PLR0917
         observation,
         dispensings,
         diagnoses,
-        pain if world.records_pain else pain.clear(),
+        pl.concat([pain, again]).sort("person_id", "date", maintain_order=True) if world.records_pain else pain.clear(),
         pain.select("person_id", "date").unique(maintain_order=True),
         _stays(people, care, until),
         _deaths(people, deaths),
+        measured if world.records_pain else measured.clear(),
+        _therapies(people, care, until),
+        _changes(people, care, until, streams.again),
     )
 
 
@@ -202,6 +220,53 @@ def _pain(people: People, care: Care, until: np.ndarray, rng: np.random.Generato
         [frame, errors, errors.with_columns(day=pl.col("day") + 1, score=pl.lit(IMPOSSIBLE_SCORE))]
     )  # the first are entered twice, the second stand for "not asked"
     return _named(frame, people).sort("person_id", "date", "score", maintain_order=True)
+
+
+def _again(  # noqa: PLR0917
+    people: People, care: Care, world: World, until: np.ndarray, pain: pl.DataFrame, rng: np.random.Generator
+) -> pl.DataFrame:
+    """Scores asked again one to three days after a visit: their differences tell how far a score errs."""
+    person, visit = np.nonzero(~np.isnan(care.pain) & (rng.random(care.pain.shape) < AGAIN_SHARE))
+    days = rng.integers(1, 4, len(person))
+    kept = KEPT_A_MONTH ** (days / MONTH)
+    # the flare goes on as it does between visits
+    level = people.mean_pain[person]
+    felt = (
+        level
+        + kept * (care.pain[person, visit] - level)
+        + FLARE_SD * np.sqrt(1 - kept**2) * rng.standard_normal(len(person))
+    )
+    score = np.clip(np.rint(felt + world.noise * rng.standard_normal(len(person))), 0, 10)
+    frame = _named(
+        _alive(pl.DataFrame({"person": person, "day": care.day[person, visit] + days, "score": score}), until), people
+    )
+    scale = pain.group_by("person_id").agg(pl.col("vas").first())
+    return frame.join(scale, on="person_id", how="left", maintain_order="left").select(pain.columns)
+
+
+def _measurements(people: People, care: Care, until: np.ndarray, noise: measures.Noise) -> pl.DataFrame:
+    found, made = measures.values(people, care, noise), measures.made(noise)
+    parts = []
+    for name, value in found.items():
+        person, visit = np.nonzero(made[name] & ~np.isnan(value))
+        part = pl.DataFrame({"person": person, "day": care.day[person, visit], "value": value[person, visit]})
+        parts.append(part.with_columns(measure=pl.lit(name)))
+    frame = _named(_alive(pl.concat(parts), until), people)
+    return frame.select("person_id", "date", "measure", "value").sort("person_id", "date", "measure")
+
+
+def _therapies(people: People, care: Care, until: np.ndarray) -> pl.DataFrame:
+    person, visit = np.nonzero(care.therapy >= 0)
+    kind = np.array(THERAPIES)[care.therapy[person, visit]]
+    frame = pl.DataFrame({"person": person, "day": care.day[person, visit], "therapy": kind})
+    return _named(_alive(frame, until), people)
+
+
+def _changes(people: People, care: Care, until: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
+    person, visit = np.nonzero(care.reduced)
+    reason = np.array(REASONS)[rng.integers(0, len(REASONS), len(person))]
+    frame = pl.DataFrame({"person": person, "day": care.day[person, visit], "reason": reason})
+    return _named(_alive(frame, until), people)
 
 
 def _deaths(people: People, deaths: Deaths) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from opioid_outcomes.simulate.records import Records
 
 
 def write(records: Records, folder: Path) -> None:
-    """persons, observation, dispensings, diagnoses, pain, stays and deaths, one CSV each."""
+    """Every table of the contract but ``opioid_use``, one CSV each."""
     products = pl.DataFrame(
         {
             "product": range(len(PRODUCTS)),
@@ -46,6 +46,9 @@ def write(records: Records, folder: Path) -> None:
         "pain": pain,
         "stays": records.stays,
         "deaths": records.deaths,
+        "measurements": records.measurements,
+        "therapies": records.therapies,
+        "changes": records.changes,
     }
     for name, frame in tables.items():
         days = [column for column in ("date", "start", "end") if column in frame.columns]

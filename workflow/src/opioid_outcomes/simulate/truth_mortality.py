@@ -33,9 +33,8 @@ def row(  # noqa: PLR0917
     }
 
 
-def of(cohort: Cohort) -> list[Row]:
+def of(cohort: Cohort, lived: Futures | None) -> list[Row]:
     """By analysis, in the order of ANALYSES 4; what too few people leave without a number is not told."""
-    lived = futures.live(cohort)
     with np.errstate(divide="ignore", invalid="ignore"):
         known = _all(cohort, lived)
     return [each for each in known if np.isfinite(each["truth"]) and np.isfinite(each["se"])]

@@ -38,6 +38,11 @@ class World:
     initiation_pain: float = 0.25  # log odds of starting per point of recorded pain
     escalation: float = -3.7  # log odds of escalating at pain 5 on 40 MME
     noise: float = 0.0  # SD of the error of a recorded pain score
+    decided_on_pain: bool = False  # doses follow the pain itself, which is not what is recorded
+    missed: float = 0.08  # share of visits missed, at pain 5
+    comes_for_pain: float = 0.0  # fall of the log odds of missing a visit per point of pain
+    comes_once_raised: float = 0.0  # a further fall per point in the 90 days after an escalation
+    blunting: float = 0.6  # share of the relief of other therapies that is lost on opioids
     records_pain: bool = True  # False: no score is recorded, and pain before entry does not bear on death
     illness: float = 0.0  # points of pain from entry on, per SD by which somebody is nearer to death than others
     stopping: float = 1.0  # hazard ratio of death in the days after supply has ended, ``STOPPING_DAYS`` of them
@@ -66,7 +71,7 @@ CAUSES = (
 )
 
 WORLDS: dict[str, World] = {
-    "null": World("Opioids neither kill nor change pain.", hazard_ratio=1.0),
+    "null": World("Opioids neither kill nor change pain.", hazard_ratio=1.0, blunting=0.0),
     "relief": World("Each dose step lowers pain for good; death is 1.6 times as frequent on opioids.", lasting=-0.5),
     "tolerance": World(
         "Each dose step lowers pain for some weeks only; death 1.6 times as frequent on.", tolerance=0.8
@@ -106,5 +111,20 @@ WORLDS: dict[str, World] = {
         "Opioids kill the few who are susceptible, soon after they start: those who are still on them seem protected.",
         hazard_ratio=1.0,
         susceptible=Susceptible(share=0.06, off=0.3, on=8.0),
+    ),
+    "noisy": World(
+        "Opioids do nothing; doses follow the pain that people feel, which is recorded with an error of 1 point.",
+        hazard_ratio=1.0,
+        noise=1.0,
+        decided_on_pain=True,
+        blunting=0.0,
+    ),
+    "informative_visits": World(
+        "Opioids do nothing; who has more pain comes more often, more so after an escalation.",
+        hazard_ratio=1.0,
+        missed=0.3,
+        comes_for_pain=0.3,
+        comes_once_raised=0.2,
+        blunting=0.0,
     ),
 }
