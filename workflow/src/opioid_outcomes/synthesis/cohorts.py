@@ -17,8 +17,13 @@ POOLABLE = (
     "risk_ratio",
 )  # fmt: skip
 AS_LOGARITHMS = ("risk_ratio",)  # told as they are, pooled as logarithms
-# Latent classes are found in each cohort anew: class 2 of one is not class 2 of another.
-OF_ONE_COHORT = pl.col("outcome").str.starts_with("class:")
+# Latent classes are found in each cohort anew, and so is a median: class 2 of one cohort, or what is above its median,
+# is not that of another. Bounds are no estimates.
+OF_ONE_COHORT = (
+    pl.col("outcome").str.starts_with("class:")
+    | (pl.col("analysis").str.starts_with("hyperalgesia.") & pl.col("contrast").str.contains("median"))
+    | pl.col("method").str.starts_with("survivor_bound")
+)
 ESTIMAND = ["analysis", "method", "population", "outcome", "contrast", "window", "scale", "spec"]
 
 
