@@ -251,6 +251,9 @@ def _lag(row: Row) -> Row:
 TIPPING = {
     "error_sd": "SD of the error of one score, if doses follow the pain that is felt",
     "flare": "an unrecorded flare at the visit, in those escalated, points",
+    "flare_noise_corrected": "the same once the noise of scores is taken out, points",
+    "unseen": "those seen hurt more than those not seen, in both arms, points",
+    "unseen_escalated": "the same in those escalated only, points",
 }
 
 
