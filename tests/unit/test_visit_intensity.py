@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from opioid_outcomes.causal.visit_intensity import CoxFailure, at_risk, gee, weights
+from opioid_outcomes.causal.visit_intensity import CoxFailure, at_risk, gee, split, staying, weights
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "pain"
 VISITS = pl.read_csv(REFERENCE / "visits.csv")
@@ -35,6 +35,30 @@ def test_equals_r() -> None:
     given = replace(found, influence=np.zeros_like(found.influence))  # geeglm takes weights as given, no G / (G - 1)
     theirs = np.sqrt(np.diag(gee(x, pain, names=["1", "arm"], person=person, intensity=given).covariance) * 149 / 150)
     assert theirs == pytest.approx(R["weighted_se"], abs=1e-6)
+
+
+def test_staying_equals_r() -> None:
+    rows = VISITS.join(pl.read_csv(REFERENCE / "leaving.csv"), on="subject", maintain_order="left")
+    rows = rows.filter(pl.col("day") < pl.col("until"))
+    subject, day, pain, until = (rows[name].to_numpy() for name in ("subject", "day", "pain", "until"))
+    person = np.unique(subject, return_inverse=True)[1]
+    risk = at_risk(subject, day, until)
+    leaves = (risk.visit < 0) & (rows["leaves"].to_numpy()[risk.last] == 1)
+    for cut in (None, 150):  # cutting rows changes nothing
+        at = risk if cut is None else split(risk, cut)
+        gone = (
+            leaves
+            if cut is None
+            else (at.visit < 0) & (at.stop == until[at.last]) & (rows["leaves"].to_numpy()[at.last] == 1)
+        )
+        found = staying(
+            at, gone, np.ones(len(gone), dtype=bool), pain[at.last][:, None], names=["last"], subject=subject,
+            person=person,
+        )  # fmt: skip
+        assert found.fits[0].params == pytest.approx(R["leave"], abs=1e-6)
+        # R's mean of the covariate is over whole rows: another constant per time, the same ratio within a day
+        if cut is None:
+            assert found.weights[::5] == pytest.approx(R["staying"], abs=1e-6)
 
 
 def visits_made_in_pain(people: int, seed: int, *, effect: float) -> tuple[np.ndarray, ...]:

@@ -36,9 +36,34 @@ w <- rep(1, nrow(visits))
 w[!first] <- exp(eta - mean(eta))
 visits$w <- w
 fit <- geeglm(pain ~ arm, id = subject, data = visits, weights = w, corstr = "independence")
+# weights of staying: somebody leaves for good by the last score; expected hazards by predict.coxph
+left <- do.call(rbind, lapply(split(visits, visits$subject), function(v) {
+  until <- 300
+  leaves <- 0
+  for (k in seq_len(nrow(v))) {
+    gone <- v$day[k] + 1 + floor(rexp(1, 0.004 * exp(0.4 * (v$pain[k] - 5))))
+    following <- if (k < nrow(v)) v$day[k + 1] else 300
+    if (gone <= following && gone < 300) { until <- gone; leaves <- 1; break }
+  }
+  data.frame(subject = v$subject[1], until = until, leaves = leaves)
+}))
+write.csv(left, "leaving.csv", row.names = FALSE)
+stay <- merge(visits[, c("subject", "arm", "day", "pain")], left)
+stay <- stay[stay$day < stay$until, ]
+stay <- stay[order(stay$subject, stay$day), ]
+stay$stop <- ave(stay$day, stay$subject, FUN = function(d) c(d[-1], NA))
+final <- is.na(stay$stop)
+stay$stop[final] <- stay$until[final]
+stay$event <- ifelse(final, stay$leaves, 0)
+leave <- coxph(Surv(day, stop, event) ~ pain, stay, control = exact)
+expected <- predict(leave, type = "expected")
+relative <- exp(coef(leave) * (stay$pain - mean(stay$pain)))
+gain <- (relative - 1) / relative * expected
+log_stay <- ave(gain, stay$subject, FUN = function(g) c(0, cumsum(g)[-length(g)]))
 number <- function(v) paste0("[", paste(formatC(v, digits = 17, format = "g"), collapse = ", "), "]")
 entries <- list(full = coef(full), null = coef(null), robust = sqrt(diag(full$var)), weights = w[seq(1, nrow(visits), 7)],
   weighted = coef(fit), weighted_se = summary(fit)$coefficients[, "Std.err"],
+  leave = coef(leave), staying = exp(log_stay)[seq(1, nrow(stay), 5)],
   plain = coef(lm(pain ~ arm, visits)))
 writeLines(paste0("{\n", paste0('"', names(entries), '": ', sapply(entries, number), collapse = ",\n"), "\n}"),
   "visit_intensity.json")

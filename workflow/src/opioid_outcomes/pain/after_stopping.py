@@ -57,7 +57,7 @@ def after_stopping(histories: Histories, status: pl.DataFrame) -> list[Estimate]
     if told[0] is not None:
         return nothing(f"not evaluable: {told[0]}")
     kept = np.isin(window, [place for place, gate in enumerate(told) if gate is None])
-    rows = _empty(window, seen.person, told)
+    rows = {method: _empty(method, window, seen.person, told) for method in METHODS}
     if np.ptp(seen.pain[kept]) == 0:
         return nothing("not evaluable: pain is the same in every score")
     chosen = [place for place in range(1, len(told)) if told[place] is None]
@@ -67,12 +67,14 @@ def after_stopping(histories: Histories, status: pl.DataFrame) -> list[Estimate]
     _, person = np.unique(seen.person, return_inverse=True)
     weighted = _gee(ended, seen, x, kept, person)
     many = -(-len(np.unique(person[kept])) // MOST_IN_MIXED)
-    model = _mixed(x, seen, kept, person, many)
+    some = person[kept] % many == 0
+    model = mixed.fit(x[some], seen.pain[kept][some], person[kept][some], seen.clock[kept][some] / DAYS_PER_YEAR)
     for column, place in enumerate(chosen, start=1):
         here = [each[place - 1] for each in rows.values()]
         reason = _thin(weighted, window, kept, person, place)
         rows[METHODS[0]][place - 1] = _weighted_row(here[0], weighted, column, reason)
-        rows[METHODS[1]][place - 1] = _mixed_row(here[1], model, column, many)
+        counts = _counts(window[kept][some], person[kept][some], place)
+        rows[METHODS[1]][place - 1] = _mixed_row(replace(here[1], **counts), model, column, many)
     return [row for method in METHODS for row in rows[method]]
 
 
@@ -104,19 +106,18 @@ def _told(window: Ints, person: Ints) -> list[str | None]:
     ]
 
 
-def _empty(window: Ints, person: Ints, told: list[str | None]) -> dict[str, list[Estimate]]:
-    rows: dict[str, list[Estimate]] = {method: [] for method in METHODS}
-    before = person[window == 0]
+def _empty(method: str, window: Ints, person: Ints, told: list[str | None]) -> list[Estimate]:
+    """The rows of a method without their numbers, with the people behind them."""
+    rows: list[Estimate] = []
     for place, days in enumerate(WINDOWS, start=1):
-        after = person[window == place]
-        counts: dict[str, Any] = {
-            "persons": len(np.unique(np.concatenate([before, after]))),
-            "smallest_cell": smallest(len(np.unique(before)), len(np.unique(after))),
-        }
         gate = f"not evaluable: {told[place] or 'not estimated'}"
-        for method in METHODS:
-            rows[method].append(replace(_row(method, days), gate=gate, **counts))
+        rows.append(replace(_row(method, days), gate=gate, **_counts(window, person, place)))
     return rows
+
+
+def _counts(window: Ints, person: Ints, place: int) -> dict[str, Any]:
+    before, after = (np.unique(person[window == part]) for part in (0, place))
+    return {"persons": len(np.union1d(before, after)), "smallest_cell": smallest(len(before), len(after))}
 
 
 @dataclass(frozen=True)
@@ -198,16 +199,11 @@ def _weighted_row(row: Estimate, weighted: _Weighted | str, column: int, reason:
     )
 
 
-def _mixed(x: Floats, seen: Scores, kept: Bools, person: Ints, many: int) -> mixed.Mixed | None:
-    """The mixed model of everybody, or of one in ``many`` people."""
-    who = person[kept]
-    some = who % many == 0
-    return mixed.fit(x[some], seen.pain[kept][some], who[some], seen.clock[kept][some] / DAYS_PER_YEAR)
-
-
 def _mixed_row(row: Estimate, model: mixed.Mixed | None, column: int, many: int) -> Estimate:
     if model is None:
         return replace(row, gate="not evaluable: the mixed model does not converge")
+    if (row.smallest_cell or 0) < FEWEST:
+        return replace(row, gate=f"not evaluable: fewer than {FEWEST} of one in {many} people have a score")
     note = LOST.format(slope=" and slope in time" if model.slope else "")
     if many > 1:
         note = f"of one in {many} people; {note}"

@@ -47,14 +47,14 @@ def _fitted(x: Floats, y: Floats, person: Ints, random: Floats) -> Joint | None:
         warnings.simplefilter("ignore")
         try:
             found = MixedLM(y, x, groups=person, exog_re=random).fit(reml=True, method=["bfgs", "lbfgs"], gtol=1e-8)
+            between, within = _rounded(found.cov_re), float(_rounded(found.scale))
+            told = _least_squares(x, y, person, random, between=between, within=within)
         except (np.linalg.LinAlgError, ValueError):
             return None
-    size = np.linalg.eigvalsh(np.asarray(found.cov_re))
+    size = np.linalg.eigvalsh(between)
     inside = bool(size[0] > BOUNDARY * size[-1] > 0) if len(size) > 1 else bool(size[0] >= 0)
-    if not (found.converged and inside and np.isfinite(np.asarray(found.fe_params)).all() and found.scale > 0):
-        return None
-    between, within = _rounded(found.cov_re), float(_rounded(found.scale))
-    return _least_squares(x, y, person, random, between=between, within=within)
+    known = bool(np.isfinite(told.values).all() and (np.diag(told.covariance) > 0).all())
+    return told if found.converged and inside and known else None
 
 
 def _rounded(variances: npt.ArrayLike) -> Floats:

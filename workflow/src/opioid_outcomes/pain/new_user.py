@@ -47,7 +47,9 @@ def new_user(
     clustered by person. Rows whose gate says why where it cannot be told. Cost: two logistic regressions.
     """
     trials = trials.join(numbered(histories.cohort), on="person_id", how="inner", maintain_order="left")
-    trials, base = sampled(trials)
+    # within 30 days of follow-up in which one arm only is seen nothing is compared
+    both = pl.col("arm").max().over("trial") > pl.col("arm").min().over("trial")
+    trials, base = sampled(trials.filter(both) if trials["arm"].n_unique() > 1 else trials)
     names = [name for name in baseline if name != "pain"]
     columns, kept = att.covariates(trials, names, missing, trials.height)
     if not kept.all():
