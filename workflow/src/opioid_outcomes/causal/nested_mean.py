@@ -16,7 +16,7 @@ and the effects of shorter lags included, summed by person.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,9 @@ class NestedMean:
     reasons: why a lag has none ("no outcome", "few", "constant", "collinear",
     "observation": no model of who has an outcome), else None. acts_as: the lag whose effect
     a later step takes instead: the next that has one. influence: (people, lags x (1 + modifiers)). seen: people with
-    an outcome at a lag after a step and after none, (lags, 2, people).
+    an outcome at a lag after a step and after none, (lags, 2, people). dropped: columns that say nothing more, and why;
+    separated: those that tell some decisions for sure. observed: by lag, the share of those who could have an outcome
+    that have one.
     """
 
     psi: Floats
@@ -73,7 +75,8 @@ class NestedMean:
     seen: Bools
     people: int  # with a row of weight above 0
     dropped: tuple[tuple[str, str], ...]
-    observed: list[float] = field(default_factory=list)  # share of those who could that have an outcome, by lag
+    separated: tuple[str, ...]
+    observed: list[float]
 
     def joint(self) -> Joint:
         """All effects, lag by lag, and their covariance."""
@@ -109,7 +112,7 @@ def fit(
     modifiers: (n, r) at the decision. weights: (n,) >= 0. observation: weight each lag by 1 / chance of an outcome
     (logistic in x and the step, among the eligible). fewest: people in either arm below which a lag has no effect.
 
-    Raises RegressionFailure of the model for who takes a step ("no events": nobody does; "everybody"; "separation").
+    Raises RegressionFailure where nobody takes a step ("no events"), or all do ("everybody").
     Cost: one pass of n p^2 per lag over blocks of rows, and some four more where outcomes are missing; memory: some
     fifteen columns of n.
     """
@@ -197,7 +200,8 @@ class _Sequence:
         return NestedMean(
             np.array(self.psi).reshape(lags, size), self.reasons, self._acts_as(lags),
             np.concatenate(self.influence, axis=1) if lags else np.zeros((self.people, 0)),
-            np.array(self.seen).reshape(lags, 2, self.people), counted, self.model.dropped, self.observed,
+            np.array(self.seen).reshape(lags, 2, self.people), counted, self.model.dropped,
+            self.model.separated, self.observed,
         )  # fmt: skip
 
     def _reason(self, lag: Lag, weights: Floats) -> str | None:

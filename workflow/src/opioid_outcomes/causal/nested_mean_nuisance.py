@@ -29,6 +29,7 @@ class Assignment:
     """The step expected given the history: e = chance x size, each (n,).
 
     design: the history's columns, standardised, constant first, without those that say nothing more (``dropped``).
+    separated: columns that tell some decisions for sure.
     chance_influence, size_influence: (people, columns) of the two models' coefficients.
     """
 
@@ -40,6 +41,7 @@ class Assignment:
     chance_influence: Floats
     size_influence: Floats
     dropped: tuple[tuple[str, str], ...]
+    separated: tuple[str, ...]
 
     @property
     def expected(self) -> Floats:
@@ -47,9 +49,20 @@ class Assignment:
 
 
 def assign(x: Floats, steps: Floats, *, names: Sequence[str], person: Ints, people: int, weights: Floats) -> Assignment:
-    """Logistic model of any step, least squares of its size among those who take one. RegressionFailure as those."""
+    """Logistic model of any step, least squares of its size among those who take one.
+
+    Where columns tell some decisions for sure, a slight ridge: those decisions say nothing of the effect, and need not.
+    RegressionFailure where nobody takes a step ("no events"), or all do ("everybody").
+    """
     taken = (steps > 0).astype(np.float64)
-    fitted = binary_regression.fit(x, taken, names=names, weights=weights, redundant="drop")
+    try:
+        fitted = binary_regression.fit(x, taken, names=names, weights=weights, redundant="drop")
+        separated: tuple[str, ...] = ()
+    except RegressionFailure as failure:
+        if failure.reason not in ("separation", "no convergence"):
+            raise
+        fitted = binary_regression.fit(x, taken, names=names, weights=weights, ridge=RIDGE)
+        separated = failure.columns
     design, chance = fitted.design, fitted.fitted
     score = weights * (taken - chance)
     chance_influence = times(person_sums(design, score, person, people), fitted.scaled_bread)
@@ -58,7 +71,9 @@ def assign(x: Floats, steps: Floats, *, names: Sequence[str], person: Ints, peop
     size = predictor(design, bread @ moment)
     residual = weights * taken * (steps - size)
     size_influence = times(person_sums(design, residual, person, people), bread)
-    return Assignment(design, person, weights, chance, size, chance_influence, size_influence, fitted.dropped)
+    return Assignment(
+        design, person, weights, chance, size, chance_influence, size_influence, fitted.dropped, separated
+    )
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,50 @@
-"""Stage ``estimate_blip``: Effect of one dose step by months since, by g-estimation."""
+"""Stage ``estimate_blip``: effect of one dose step by months since, by g-estimation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from opioid_outcomes import io
+from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts import estimates
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.hyperalgesia import blip, blip_modifiers, confounders, trial, visits
+from opioid_outcomes.hyperalgesia import inputs as pain_inputs
 
 
 def estimate_blip(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
-    """Effect of one dose step by months since, by g-estimation."""
-    io.write_frame(estimates.frame([], study=settings["study"], cohort=settings["cohort_name"]), outputs["estimates"])
-    return "0 estimates"
+    """Writes the estimates; returns what was done, in counts."""
+    tables = {name: io.read_table(inputs[name]) for name in pain_inputs.TABLES}
+    rows, decisions = analyse(tables, settings)
+    frame = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
+    io.write_frame(frame, outputs["estimates"])
+    evaluable = sum(row.gate == "pass" for row in rows)
+    return f"{decisions} decisions, {evaluable} of {len(rows)} estimates evaluable"
+
+
+def analyse(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> tuple[list[Estimate], int]:
+    """The rows of ``hyperalgesia.blip`` and those of ``hyperalgesia.modifier`` by g-estimation; how many decisions.
+
+    tables: those of ``hyperalgesia.inputs.TABLES``. settings: the step's slice.
+    """
+    options = Hyperalgesia(**settings["hyperalgesia"])
+    rule, known = options.escalation, pain_inputs.known(tables, settings)
+    if known.histories is None:
+        gate = known.gate or "not evaluable: nothing is known"
+        return [*blip.empty(options, gate), *blip_modifiers.empty(options, gate)], 0
+    histories = known.histories
+    chosen = visits.eligible(histories, stable_days=rule.stable_days)
+    terms = confounders.build(
+        chosen, histories, baseline=known.covariates, missing=known.missing, min_rise=rule.min_rise,
+        min_mme=rule.min_mme,
+    )  # fmt: skip
+    decisions = blip.decide(trial.escalations(chosen, terms, histories, rule), histories, options)
+    if not len(decisions.step):
+        gate = f"not evaluable: nobody on a stable dose for {rule.stable_days} days reported pain"
+        return [*blip.empty(options, gate), *blip_modifiers.empty(options, gate)], 0
+    rows = [*blip.estimates(decisions, histories, options), *blip_modifiers.estimates(decisions, histories, options)]
+    return rows, len(decisions.step)
