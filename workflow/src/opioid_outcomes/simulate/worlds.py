@@ -20,8 +20,8 @@ def write(path: Path, world: str, persons: int, seed: int, format: str = "tables
 
     Both formats hold the same people for the same seed. The truth is also written to ``truth.json``, last, one entry
     per number: analysis, method (the one expected to recover it), outcome, contrast, window, scale, truth, se (Monte
-    Carlo error of the truth; 0 when exact), description, and population where it is that of one only. Cost: about 10 s for
-    5,000 people.
+    Carlo error of the truth; 0 when exact), description, and population where it is that of one only.
+    Cost: about 10 s for 5,000 people.
     """
     if world not in WORLDS:
         raise UserError(Problem(f"there is no world {world!r}", "simulate.world", f"choose one of {', '.join(WORLDS)}"))
