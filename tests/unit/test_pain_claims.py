@@ -21,6 +21,7 @@ from opioid_outcomes.pain.history import before
 from opioid_outcomes.pain.new_user import RESPONSE, new_user
 from opioid_outcomes.pain.stops import stops
 from opioid_outcomes.pain.therapy_interaction import therapy_interaction, together
+from opioid_outcomes.steps.pain import analyse
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "pain"
 Tables = dict[str, pl.DataFrame]
@@ -296,3 +297,61 @@ def test_people_in_both_states_share_an_error() -> None:
     told = together([(one, np.array([1, 5, 7])), (other, np.array([5, 7, 9]))])  # type: ignore[list-item]
     assert told.values.tolist() == [0.5, 0.1]
     assert told.covariance.ravel() == pytest.approx(1.5 * np.array([14, 13, 13, 29]))
+
+
+# --- the step
+
+
+SETTINGS = {
+    "hyperalgesia": {"scale": None}, "mortality": {"comparators": ["non_user", "nsaid"]},
+    "covariates": {"baseline": ["sex"], "missing": "indicator"}, "population": {"lookback_days": 365},
+}  # fmt: skip
+THERAPIES = pl.DataFrame(schema={"person_id": pl.Int64, "date": pl.Int64, "therapy": pl.String})
+
+
+def analysed(**changed: pl.DataFrame) -> list[Estimate]:
+    return analyse(started() | {"therapies": THERAPIES} | changed, SETTINGS)
+
+
+def test_every_row_of_the_step() -> None:
+    rows = analysed()
+    assert len(rows) == 2 * 2 + 10 + 9
+    assert len({(row.analysis, row.method, row.contrast, row.outcome, row.window) for row in rows}) == len(rows)
+    told = by(rows, lambda row: (row.contrast, row.outcome))
+    assert told["new user vs non user", "pain"].gate == "pass"
+    assert told["new user vs nsaid", "pain"].gate == "not evaluable: nobody in group 'new user'"
+
+
+def test_scores_on_another_scale_are_left_out() -> None:
+    pain = started()["pain"]
+    few = pain.with_columns(scale=pl.when(pl.col("person_id") % 50 == 0).then(pl.lit("PEG")).otherwise(pl.lit("NRS")))
+    assert all("scores on other scales left out" in row.note for row in analysed(pain=few))
+
+
+def twice_on_another_scale(pain: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([pain, pain.with_columns(scale=pl.lit("PEG"))])
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "gate"),
+    [
+        ("pain", pl.DataFrame.clear, "not evaluable: no pain scores"),
+        ("cohort", pl.DataFrame.clear, "not evaluable: nobody is eligible"),
+        ("daily_dose", pl.DataFrame.clear, "not evaluable: nobody has a dispensing that gives a daily dose"),
+        (
+            "pain", twice_on_another_scale,
+            "fail: pain is recorded on several scales (NRS, PEG): choose one with hyperalgesia.scale",
+        ),
+    ],
+)  # fmt: skip
+def test_what_nothing_can_be_told_of(table: str, change: Callable[[pl.DataFrame], pl.DataFrame], gate: str) -> None:
+    rows = analysed(**{table: change(started()[table])})
+    assert len(rows) == 23
+    assert {row.gate for row in rows} == {gate}
+    assert all(row.estimate is None for row in rows)
+
+
+def test_one_score_each() -> None:
+    pain = started()["pain"].unique("person_id", keep="first", maintain_order=True)
+    rows = analysed(pain=pain)
+    assert all(row.gate.startswith("not evaluable") for row in rows)

@@ -31,6 +31,7 @@ NEW_DAYS = 180  # without a contact before it, a contact is a start
 GRACE_DAYS = 7  # after the visit, within which a therapy is begun; no score before its end counts
 LAST = 90
 STATES = ("on", "off")
+DESIGN = "begun within a week of a score, against not then, whatever is begun later"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def therapy_interaction(
         **{f"{name} in {NEW_DAYS} days": _recent(contacts[name], histories, visits) for name in THERAPIES},
     }  # fmt: skip
     columns = {name: np.asarray(values, dtype=np.float64) for name, values in shared.items()} | columns
-    words = "; ".join(["begun within a week of a score, against not", *att.on_missing(frame, baseline, missing)])
+    words = "; ".join([DESIGN, *att.on_missing(frame, baseline, missing)])
     rows: list[Estimate] = []
     for therapy in THERAPIES:
         if not len(contacts[therapy].keys):
