@@ -10,11 +10,20 @@ import pytest
 
 from opioid_outcomes import io
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
-from opioid_outcomes.contracts import derived, displays, estimates
-from opioid_outcomes.contracts.canonical import PAIN
-from opioid_outcomes.steps.hyperalgesia import analyse, estimate_hyperalgesia
+from opioid_outcomes.contracts import canonical, derived, displays, estimates
+from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.hyperalgesia.inputs import TABLES as READ
+from opioid_outcomes.steps.hyperalgesia import Analysed, analyse, estimate_hyperalgesia
 
-TABLES = {"pain": PAIN, **{t.name: t for t in (derived.DAILY_DOSE, derived.OPIOID_STATUS, derived.COHORT)}}
+EVERY = {
+    table.name: table
+    for table in (
+        canonical.PERSONS, canonical.DISPENSINGS, canonical.DIAGNOSES, canonical.PAIN, canonical.MEASUREMENTS,
+        canonical.STAYS, derived.DAILY_DOSE, derived.OPIOID_STATUS, derived.COHORT,
+    )
+}  # fmt: skip
+TABLES = {name: EVERY[name] for name in READ}
+MADE = ("pain", "daily_dose", "opioid_status", "cohort")  # by trial_of; covariates are then those of the cohort
 
 
 def empty() -> dict[str, pl.DataFrame]:
@@ -45,16 +54,38 @@ def trial_of(persons: int, escalated: int, *, rise: float = 30.0, unknown: bool 
         "pain": pl.DataFrame(scores),
         "daily_dose": daily,
         "opioid_status": pl.DataFrame({"person_id": ids}).with_columns(
-            start=pl.lit(0), stop=pl.lit(500), state=pl.lit("on"), on_since=pl.lit(0)
+            # until the second score, so that it is no decision
+            start=pl.lit(0),
+            stop=pl.lit(120),
+            state=pl.lit("on"),
+            on_since=pl.lit(0),
         ),
     }
 
 
-def rows_of(tables: dict[str, pl.DataFrame], baseline: list[str] | None = None) -> dict[tuple[str, str, str], object]:
-    rows, display, _ = analyse(tables, Hyperalgesia(), baseline=baseline or [], missing="indicator")
-    assert display.columns == list(displays.DISPLAYS["pain_escalation"].columns)
-    assert len(rows) == 13
-    return {(row.analysis, row.scale, row.window): row for row in rows}
+def settings(baseline: list[str] | None = None, missing: str = "indicator", **options: object) -> dict[str, object]:
+    return {
+        "study": "s", "cohort_name": "c", "study_seed": 7, "population": {"lookback_days": 180},
+        "hyperalgesia": Hyperalgesia(**options).model_dump(),
+        "covariates": {"baseline": baseline or [], "time_varying": [], "missing": missing},
+    }  # fmt: skip
+
+
+def analysed(tables: dict[str, pl.DataFrame], baseline: list[str] | None = None, **options: object) -> Analysed:
+    found = analyse(tables, settings(baseline, **options))
+    assert found.displays["pain_escalation"].columns == list(displays.DISPLAYS["pain_escalation"].columns)
+    for name in ("escalation_diagnostics", "noise_tipping"):
+        assert found.displays[name].schema == displays.DISPLAYS[name].schema
+    return found
+
+
+def rows_of(
+    tables: dict[str, pl.DataFrame], baseline: list[str] | None = None, **options: object
+) -> dict[tuple[str, str, str], Estimate]:
+    """By method, scale and window; the long less the short lag has no window."""
+    rows = analysed(tables, baseline, **options).rows
+    assert len(rows) == 4 * (5 * 2 + 1) + 2
+    return {(row.method, row.scale, row.window): row for row in rows}
 
 
 @pytest.mark.parametrize(
@@ -69,11 +100,9 @@ def rows_of(tables: dict[str, pl.DataFrame], baseline: list[str] | None = None) 
 def test_what_is_missing_is_said_in_every_row(lacking: list[str], why: str) -> None:
     tables = trial_of(60, 20)
     tables |= {name: empty()[name] for name in lacking}
-    rows = rows_of(tables)
-    for (analysis, scale, _), row in rows.items():
-        if (analysis, scale) != ("hyperalgesia.naive", "slope"):
-            assert row.gate == f"not evaluable: {why}"
-            assert row.estimate is None
+    for row in rows_of(tables).values():
+        assert row.gate == f"not evaluable: {why}"
+        assert row.estimate is None
 
 
 def test_a_dose_never_known_is_not_a_dose_of_zero() -> None:
@@ -86,12 +115,12 @@ def test_a_dose_never_known_is_not_a_dose_of_zero() -> None:
     [
         (49, "not evaluable: fewer than 50 people escalated and have a score in the window"),
         (50, "pass"),
-        (150, "pass"),
+        (150, "fail: the effective number of people who maintained is under 50"),
         (151, "not evaluable: fewer than 50 people maintained and have a score in the window"),
     ],
 )
 def test_fifty_people_in_each_arm(escalated: int, gate: str) -> None:
-    row = rows_of(trial_of(200, escalated))["hyperalgesia.escalation", "mean_difference", "1-30"]
+    row = rows_of(trial_of(200, escalated))["aipw", "mean_difference", "1-30"]
     assert row.gate == gate
     assert (row.persons, row.events, row.smallest_cell) == (200, escalated, min(escalated, 200 - escalated))
     assert (row.estimate is None) == (gate != "pass")
@@ -100,35 +129,35 @@ def test_fifty_people_in_each_arm(escalated: int, gate: str) -> None:
 def test_the_difference_per_step_needs_ten_mme_of_separation() -> None:
     for rise, evaluable in ((30.0, True), (11.0, True), (10.0, True), (10.0 - 0.1, None)):
         rows = rows_of(trial_of(200, 100, rise=rise))
-        row = rows["hyperalgesia.escalation", "mean_difference_per_step", "1-30"]
+        row = rows["aipw", "mean_difference_per_step", "1-30"]
         if evaluable:
-            difference = rows["hyperalgesia.escalation", "mean_difference", "1-30"].estimate
+            difference = rows["aipw", "mean_difference", "1-30"].estimate
             assert row.estimate == pytest.approx(difference / rise * 20)
-        else:  # 9.9 of 50 is below 20 %: nobody escalated
-            assert row.gate.startswith("not evaluable: fewer than 50 people escalated")
+        else:  # 9.9 of 50 is below 20 %
+            assert row.gate == "not evaluable: nobody escalated"
     low = {"daily_dose": trial_of(200, 100, rise=30.0)["daily_dose"].with_columns(pl.col("mme") / 5)}
-    row = rows_of(trial_of(200, 100) | low)["hyperalgesia.escalation", "mean_difference_per_step", "1-30"]
+    row = rows_of(trial_of(200, 100) | low)["aipw", "mean_difference_per_step", "1-30"]
     assert row.gate == "not evaluable: achieved separation in dose below 10 MME/day"
     assert row.persons == 200
 
 
 def test_windows_without_scores_are_not_evaluable_and_leave_the_others_alone() -> None:
     rows = rows_of(trial_of(200, 100))
-    assert rows["hyperalgesia.escalation", "mean_difference", "1-30"].gate == "pass"
-    assert rows["hyperalgesia.escalation", "mean_difference", "31-90"].gate.startswith("not evaluable: fewer than 50")
+    assert rows["aipw", "mean_difference", "1-30"].gate == "pass"
+    assert rows["aipw", "mean_difference", "31-90"].gate.startswith("not evaluable: fewer than 50")
 
 
-def test_a_covariate_that_gives_the_arm_away_is_collinear() -> None:
+def test_a_covariate_that_gives_the_arm_away_is_named() -> None:
     tables = trial_of(200, 100)
     tables["cohort"] = tables["cohort"].with_columns(arm=pl.Series([1.0] * 100 + [0.0] * 100))
-    row = rows_of(tables, ["arm"])["hyperalgesia.escalation", "mean_difference", "1-30"]
-    assert row.gate == "not evaluable: the confounders determine who escalates (collinear)"
+    row = rows_of(tables, ["arm"])["aipw", "mean_difference", "1-30"]
+    assert row.gate == "not evaluable: who escalated is told for sure by arm"
 
 
 def test_covariates_that_are_constant_or_absent_are_named() -> None:
     tables = trial_of(200, 100)
     tables["cohort"] = tables["cohort"].with_columns(fibromyalgia=pl.lit(0.0))
-    row = rows_of(tables, ["age", "sex", "fibromyalgia", "phq9"])["hyperalgesia.escalation", "mean_difference", "1-30"]
+    row = rows_of(tables, ["age", "sex", "fibromyalgia", "phq9"])["aipw", "mean_difference", "1-30"]
     assert row.gate == "pass"
     assert "constant in part, or told by the other terms: fibromyalgia" in row.note
     assert "not in the data: phq9" in row.note
@@ -136,21 +165,62 @@ def test_covariates_that_are_constant_or_absent_are_named() -> None:
 
 def test_people_with_a_missing_covariate_are_left_out_and_counted_or_kept() -> None:
     tables = trial_of(200, 100)
-    tables["cohort"] = tables["cohort"].with_columns(age=pl.when(pl.int_range(200) >= 10).then("age"))
+    tables["cohort"] = tables["cohort"].with_columns(age=pl.when(pl.int_range(200) % 20 != 7).then("age"))
     persons = {}
-    for missing in ("complete", "indicator"):
-        rows, _, _ = analyse(tables, Hyperalgesia(), baseline=["age"], missing=missing)
+    for missing in ("complete", "indicator", "mi"):
+        rows = analyse(tables, settings(["age"], missing)).rows
         persons[missing] = rows[0].persons
         left_out = "fewer than 11" if missing == "complete" else "none"
-        assert rows[0].note.endswith(f"{left_out} for a missing covariate")
-    assert persons == {"complete": 190, "indicator": 200}
+        assert f"{left_out} for a missing covariate" in rows[0].note
+        assert ("are a category of their own here, not imputed" in rows[0].note) == (missing == "mi")
+    assert persons == {"complete": 190, "indicator": 200, "mi": 200}
+
+
+def test_one_visit_each_tells_nothing_of_later() -> None:
+    tables = trial_of(200, 100)
+    tables["pain"] = tables["pain"].filter(pl.col("date") == 100)
+    gates = {row.gate for row in rows_of(tables).values()}
+    assert gates == {"not evaluable: nobody has pain recorded on a second day"}
+
+
+@pytest.mark.parametrize(("escalated", "gate"), [(0, "nobody escalated"), (200, "everybody escalated")])
+def test_one_arm_only(escalated: int, gate: str) -> None:
+    assert {row.gate for row in rows_of(trial_of(200, escalated)).values()} == {f"not evaluable: {gate}"}
+
+
+def test_pain_that_never_changes_says_nothing() -> None:
+    tables = trial_of(200, 100)
+    tables["pain"] = tables["pain"].with_columns(score=pl.lit(6.0))
+    rows = rows_of(tables)
+    for method in ("aipw", "aipw_noise_corrected", "ipw", "regression", "per_protocol"):
+        assert rows[method, "mean_difference", "1-30"].gate == "not evaluable: it is the same in everybody"
+
+
+@pytest.mark.parametrize(
+    ("others", "configured", "gate"),
+    [
+        (40, None, "pass"),  # of 400
+        (41, None, "fail: pain is recorded on several scales (NRS, PEG): choose one with hyperalgesia.scale"),
+        (41, "NRS", "pass"),
+        (41, "PEG", "not evaluable: fewer than 50 people escalated and have a score in the window"),
+        (0, "VRS", "not evaluable: no pain scores on the scale VRS"),
+    ],
+)
+def test_scores_of_several_scales_are_not_mixed(others: int, configured: str | None, gate: str) -> None:
+    tables = trial_of(200, 100)
+    order = np.random.default_rng(1).permutation(400)
+    tables["pain"] = tables["pain"].with_columns(scale=pl.Series(np.where(order < others, "PEG", "NRS")))
+    row = rows_of(tables, scale=configured)["aipw", "mean_difference", "1-30"]
+    assert row.gate == gate
+    assert ("scores on other scales left out: about 40" in row.note) == (gate == "pass")
 
 
 def test_both_arms_mean_change_is_printed() -> None:
     tables = trial_of(200, 100)
-    later = pl.when(pl.col("person_id").str.slice(1).cast(pl.Int64) < 100).then(4.5).otherwise(5.75)
+    number = pl.col("person_id").str.slice(1).cast(pl.Int64)
+    later = pl.when(number < 100).then(4.5).otherwise(5.75) + pl.when(number % 2 == 0).then(0.5).otherwise(-0.5)
     tables["pain"] = tables["pain"].with_columns(score=pl.when(pl.col("date") == 100).then(6.0).otherwise(later))
-    row = rows_of(tables)["hyperalgesia.escalation", "mean_difference", "1-30"]
+    row = rows_of(tables)["aipw", "mean_difference", "1-30"]
     assert row.note.startswith("mean change since the visit -1.50 escalated, -0.25 maintained")
     assert row.estimate == pytest.approx(-1.25)
 
@@ -161,12 +231,9 @@ def test_files_in_and_out(tmp_path: Path) -> None:
         io.write_table(frame, inputs[name], TABLES[name], calendar=True)
     written = ("estimates", "pain_escalation", "escalation_diagnostics", "noise_tipping")
     outputs = {name: tmp_path / f"{name}_out.parquet" for name in written} | {"facts": tmp_path / "facts.json"}
-    settings = {
-        "study": "s", "cohort_name": "c", "hyperalgesia": Hyperalgesia().model_dump(),
-        "covariates": {"baseline": ["age"], "missing": "indicator"},
-    }  # fmt: skip
-    line = estimate_hyperalgesia(inputs, outputs, settings)
-    assert line == "0 decisions, 0 of 13 estimates evaluable"
+    line = estimate_hyperalgesia(inputs, outputs, settings(["age"]))
+    assert line == "0 decisions, 0 of 46 estimates evaluable"
+    assert io.read_json(outputs["facts"]) == {}
     table = pl.read_parquet(outputs["estimates"])
     assert table.schema == estimates.INTERNAL
     assert set(table["study"]) == {"s"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,71 +14,122 @@ from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.hyperalgesia import confounders, escalation, histories, naive, pain_months, trial, visits
+from opioid_outcomes.hyperalgesia import calibration, escalation, noise, pain_months, tipping
+from opioid_outcomes.hyperalgesia.adherence import Followed, followed
+from opioid_outcomes.hyperalgesia.confounders import build
+from opioid_outcomes.hyperalgesia.diagnostics import table as diagnostics_of
+from opioid_outcomes.hyperalgesia.escalation import ESCALATED, Told
+from opioid_outcomes.hyperalgesia.fitted import CORRECTED, RECORDED, Fitted, Replicates, bootstrap, fit
+from opioid_outcomes.hyperalgesia.histories import Histories
+from opioid_outcomes.hyperalgesia.inputs import TABLES, Known, known
+from opioid_outcomes.hyperalgesia.person_days import Floats
+from opioid_outcomes.hyperalgesia.trial import Trial, escalations, window
+from opioid_outcomes.hyperalgesia.visits import eligible
+
+DISPLAYED = ("pain_escalation", "escalation_diagnostics", "noise_tipping")
+MI_NOTE = "missing covariates are a category of their own here, not imputed"
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """Rows, displays by name, what ties a calibration to the cohort, and the number of decisions."""
+
+    rows: list[Estimate]
+    displays: dict[str, pl.DataFrame]
+    facts: dict[str, float] = field(default_factory=dict)
+    decisions: int = 0
 
 
 def estimate_hyperalgesia(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
-    """Writes the estimates and the display of pain around the decision; returns what was done, in counts."""
-    options = Hyperalgesia(**settings["hyperalgesia"])
-    tables = {name: io.read_table(inputs[name]) for name in ("pain", "daily_dose", "opioid_status", "cohort")}
-    rows, display, decisions = analyse(
-        tables, options, baseline=settings["covariates"]["baseline"], missing=settings["covariates"]["missing"]
-    )
-    frame = estimates.frame(rows, study=settings["study"], cohort=settings["cohort_name"])
+    """Writes the estimates and the displays of the escalation trial; returns what was done, in counts."""
+    found = analyse({name: io.read_table(inputs[name]) for name in TABLES}, settings)
+    frame = estimates.frame(found.rows, study=settings["study"], cohort=settings["cohort_name"])
     io.write_frame(frame, outputs["estimates"])
-    io.write_frame(display, outputs["pain_escalation"])
-    for name in ("escalation_diagnostics", "noise_tipping"):
-        io.write_frame(DISPLAYS[name].empty(), outputs[name])
-    io.write_json(outputs["facts"], {})
-    evaluable = sum(row.gate == "pass" for row in rows)
-    return f"{decisions} decisions, {evaluable} of {len(rows)} estimates evaluable"
+    for name in DISPLAYED:
+        io.write_frame(found.displays[name], outputs[name])
+    io.write_json(outputs["facts"], found.facts)
+    evaluable = sum(row.gate == "pass" for row in found.rows)
+    return f"{found.decisions} decisions, {evaluable} of {len(found.rows)} estimates evaluable"
 
 
-def analyse(
-    tables: dict[str, pl.DataFrame], options: Hyperalgesia, *, baseline: list[str], missing: str
-) -> tuple[list[Estimate], pl.DataFrame, int]:
-    """The rows of ``hyperalgesia.escalation`` and ``hyperalgesia.naive``, the display, and the number of decisions."""
-    rule = options.escalation
-    labels = [f"{first}-{last}" for first, last in options.windows_days]
-    why = _impossible(tables)
-    if why:
-        return _nothing(labels, options, why), pain_months.by_month(None, None, grace_days=rule.grace_days), 0
-    known = histories.build(tables["cohort"], tables["pain"], tables["daily_dose"], tables["opioid_status"])
-    slope = naive.slope(known, step_mme=options.step_mme)
-    chosen = visits.eligible(known, stable_days=rule.stable_days)
-    terms = confounders.build(
-        chosen, known, baseline=baseline, missing=missing, min_rise=rule.min_rise, min_mme=rule.min_mme
+def analyse(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Analysed:
+    """``hyperalgesia.escalation`` and ``.verdict`` from the tables of ``hyperalgesia.inputs`` and the step's slice."""
+    options = Hyperalgesia(**settings["hyperalgesia"])
+    found = known(tables, settings)
+    if found.gate is not None:
+        return _nothing(options, found.gate)
+    return of_histories(found, options, seed=settings["study_seed"])
+
+
+def of_histories(found: Known, options: Hyperalgesia, *, seed: int) -> Analysed:
+    """The same from what is known. Cost: O(decisions x (terms^2 + scores in the longest window))."""
+    histories, rule = found.of(), options.escalation
+    visits = eligible(histories, stable_days=rule.stable_days)
+    if len(visits.person) == 0:
+        return _nothing(options, f"not evaluable: nobody on a stable dose for {rule.stable_days} days reported pain")
+    error = noise.of(histories, visits, options, scale=found.scale)
+    terms = build(
+        visits, histories, baseline=found.covariates, missing=found.missing, min_rise=rule.min_rise,
+        min_mme=rule.min_mme,
+    )  # fmt: skip
+    trial = escalations(visits, terms, histories, rule)
+    pain = pain_months.by_month(trial, histories, grace_days=rule.grace_days)
+    gate = _no_arms(trial, histories)
+    if gate is not None:
+        nothing = _nothing(options, gate)
+        return Analysed(nothing.rows, nothing.displays | {"pain_escalation": pain}, decisions=len(trial.taken))
+    spans = sorted(options.windows_days)
+    windows = [window(trial, histories, days, rule.grace_days) for days in spans]
+
+    def protocol(weights: Floats | None) -> list[Followed]:
+        return followed(trial, histories, spans, rule, weights=weights)
+
+    def fitted(weights: Floats | None = None) -> Fitted:
+        return fit(trial, windows, protocol, verb=ESCALATED, error_variance=error.variance, weights=weights)
+
+    once = fitted()
+    replicates = _replicates(trial, once, fitted, options, seed)
+    told = Told(noise=error.note, everywhere=_everywhere(found))
+    rows = escalation.estimates(
+        trial, histories, windows, once, step_mme=options.step_mme, told=told, replicates=replicates
     )
-    decisions = trial.escalations(chosen, terms, known, rule)
-    display = pain_months.by_month(decisions, known, grace_days=rule.grace_days)
-    if len(decisions.visits.person) == 0:
-        why = f"nobody on a stable dose for {rule.stable_days} days reported pain"
-        return [*_nothing(labels, options, why)[:-1], slope], display, 0
-    windows = [trial.window(decisions, known, days, rule.grace_days) for days in options.windows_days]
-    rows = [
-        *escalation.estimates(decisions, windows, step_mme=options.step_mme),
-        *(naive.crude_contrast(decisions, each) for each in windows),
-        slope,
-    ]
-    return rows, display, len(decisions.visits.person)
+    tipped = tipping.rows(trial, windows, once.effects(RECORDED), once.effects(CORRECTED))
+    displays = {
+        "pain_escalation": pain,
+        "escalation_diagnostics": diagnostics_of(trial, histories, windows, once),
+        "noise_tipping": tipping.table(tipped),
+    }
+    return Analysed(rows, displays, calibration.facts(histories, trial, error), len(trial.taken))
 
 
-def _impossible(tables: dict[str, pl.DataFrame]) -> str | None:
-    if tables["cohort"].is_empty():
-        return "nobody is eligible"
-    if tables["pain"].is_empty():
-        return "no pain scores"
-    if tables["daily_dose"].is_empty():
-        return "nobody has a dispensing that gives a daily dose"
-    if tables["daily_dose"].filter(pl.col("mme").is_not_null(), pl.col("mme_incomplete") == 0).is_empty():
-        return "the dose is unknown on every day with supply"
+def _replicates(
+    trial: Trial, once: Fitted, refit: Callable[[Floats], Fitted], options: Hyperalgesia, seed: int
+) -> Replicates | None:
+    if options.standard_error != "bootstrap":
+        return None
+    return bootstrap(trial, once, refit, replicates=options.replicates, seed=seed)
+
+
+def _no_arms(trial: Trial, histories: Histories) -> str | None:
+    """Why there is nothing to compare in any window."""
+    if len(trial.taken) == 0:
+        return "not evaluable: no decision has a known dose and follow-up to the end of grace"
+    if not trial.taken.any():
+        return "not evaluable: nobody escalated"
+    if trial.taken.all():
+        return "not evaluable: everybody escalated"
+    scores = histories.pain
+    if not (scores.person[1:] == scores.person[:-1]).any():
+        return "not evaluable: nobody has pain recorded on a second day"
     return None
 
 
-def _nothing(labels: list[str], options: Hyperalgesia, why: str) -> list[Estimate]:
-    gate = f"not evaluable: {why}"
-    return [
-        *escalation.empty(labels, why),
-        *(naive.crude_row(label, gate=gate) for label in labels),
-        naive.slope_row(options.step_mme, gate=gate),
-    ]
+def _everywhere(found: Known) -> str:
+    return "; ".join(part for part in (found.note, MI_NOTE if found.missing == "mi" else "") if part)
+
+
+def _nothing(options: Hyperalgesia, gate: str) -> Analysed:
+    labels = [f"{first}-{last}" for first, last in sorted(options.windows_days)]
+    return Analysed(
+        escalation.empty(labels, gate, options.step_mme), {name: DISPLAYS[name].empty() for name in DISPLAYED}
+    )
