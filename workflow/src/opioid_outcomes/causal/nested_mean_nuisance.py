@@ -134,7 +134,7 @@ def _search(scores: Scores, start: Floats | None, ridge: float, every: int = 1) 
     if total == 0:
         return None
     beta = _null(scores) if start is None else start
-    before = np.inf
+    before = 0.0
     for _ in range(MOST_STEPS):
         score, information, furthest = _derivatives(scores, beta, ridge, every)
         if furthest > SURE and ridge == 0:
@@ -144,7 +144,8 @@ def _search(scores: Scores, start: Floats | None, ridge: float, every: int = 1) 
         step[kept] = np.linalg.solve(information[np.ix_(kept, kept)], score[kept])
         beta = beta + step
         decrement = float(step @ score) / total
-        if decrement * min(decrement / before, 1.0) ** 2 <= ENOUGH:
+        ratio = min(decrement / before, 1.0) if before > 0 else 1.0
+        if decrement * ratio**2 <= ENOUGH:
             return beta
         before = decrement
     return None
