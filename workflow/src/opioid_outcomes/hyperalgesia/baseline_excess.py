@@ -75,6 +75,11 @@ def estimate(
     return _matched(scored, arms)
 
 
+def nothing(gate: str) -> Estimate:
+    """The row of an analysis that cannot be made."""
+    return _row(gate=gate)
+
+
 def _matched(scored: Scored, arms: Arms) -> Estimate:
     person = scored.person[arms.keep]
     chosen = arms.weights > 0
