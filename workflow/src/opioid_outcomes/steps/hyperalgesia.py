@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from opioid_outcomes import io
+from opioid_outcomes.causal.augmented import Effects
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.hyperalgesia import calibration, escalation, noise, pain_months, tipping
 from opioid_outcomes.hyperalgesia.adherence import Followed, followed
+from opioid_outcomes.hyperalgesia.compared import forbidden
 from opioid_outcomes.hyperalgesia.confounders import build
 from opioid_outcomes.hyperalgesia.diagnostics import table as diagnostics_of
 from opioid_outcomes.hyperalgesia.escalation import ESCALATED, Told
@@ -32,12 +34,13 @@ MI_NOTE = "missing covariates are a category of their own here, not imputed"
 
 @dataclass(frozen=True)
 class Analysed:
-    """Rows, displays by name, what ties a calibration to the cohort, and the number of decisions."""
+    """Rows, displays by name, what ties a calibration to the cohort, the number of decisions, and the scores' error."""
 
     rows: list[Estimate]
     displays: dict[str, pl.DataFrame]
     facts: dict[str, float] = field(default_factory=dict)
     decisions: int = 0
+    noise: dict[str, Any] | None = None
 
 
 def estimate_hyperalgesia(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -47,7 +50,7 @@ def estimate_hyperalgesia(inputs: dict[str, Path], outputs: dict[str, Path], set
     io.write_frame(frame, outputs["estimates"])
     for name in DISPLAYED:
         io.write_frame(found.displays[name], outputs[name])
-    io.write_json(outputs["facts"], found.facts)
+    io.write_json(outputs["facts"], found.facts | ({"noise": found.noise} if found.noise else {}))
     evaluable = sum(row.gate == "pass" for row in found.rows)
     return f"{found.decisions} decisions, {evaluable} of {len(found.rows)} estimates evaluable"
 
@@ -93,13 +96,22 @@ def of_histories(found: Known, options: Hyperalgesia, *, seed: int) -> Analysed:
     rows = escalation.estimates(
         trial, histories, windows, once, step_mme=options.step_mme, told=told, replicates=replicates
     )
-    tipped = tipping.rows(trial, windows, once.effects(RECORDED), once.effects(CORRECTED))
+    tipped = tipping.rows(trial, windows, _readable(once, RECORDED), _readable(once, CORRECTED))
     displays = {
         "pain_escalation": pain,
         "escalation_diagnostics": diagnostics_of(trial, histories, windows, once),
         "noise_tipping": tipping.table(tipped),
     }
-    return Analysed(rows, displays, calibration.facts(histories, trial, error), len(trial.taken))
+    return Analysed(rows, displays, calibration.facts(histories, trial, error), len(trial.taken), asdict(error))
+
+
+def _readable(fitted: Fitted, source: str) -> list[Effects | None]:
+    """By window, the effects whose rows are told: what a gate withholds is not explained away either."""
+    assigned = fitted.assigned[source]
+    return [
+        effects if effects is not None and forbidden(assigned, effects, ESCALATED) == "pass" else None
+        for effects in fitted.effects(source)
+    ]
 
 
 def _replicates(
