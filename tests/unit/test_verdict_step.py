@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "covariates": {"baseline": ["age"], "missing": "mi"},
 }
 FACTS: dict[str, float] = dict.fromkeys(calibration.FACTS, 2.0)
-NOISE = {"sd": 1.0, "note": "error of one pain score: SD 1.00 points, as declared"}
+NOISE = {"sd": 1.0312, "reliability": None, "note": "error of one pain score: SD 1.03 points, as declared"}
 
 
 @dataclass
@@ -88,7 +88,7 @@ def test_each_cohort_is_judged_on_its_own(study: Study) -> None:
     assert list(found) == ["one", "two"]
     assert (found["one"]["verdict"], found["two"]["verdict"]) == ("no_effect", "hyperalgesia")
     assert (found["one"]["corroborated"], found["two"]["corroborated"]) == (False, True)
-    assert found["one"]["noise"] == NOISE
+    assert found["one"]["noise"] == NOISE | {"sd": 1.03}
     assert found["two"]["noise"] is None
     assert found["two"]["consistent_with"] == "consistent with hyperalgesia (corroborated, uncalibrated)"
     assert set(found["one"]["conditions"][0]) == {"name", "met", "value"}

@@ -38,7 +38,7 @@ def judge_hyperalgesia(inputs: dict[str, Any], outputs: dict[str, Path], setting
         cohort, facts = path.parent.name, io.read_json(path)
         rates = _of_cohort(tables, facts, settings)
         found = _judge(released.filter(pl.col("cohort") == cohort), options, calibrated=not rates.is_empty())
-        judged[cohort] = found.record() | {"noise": facts.get("noise")}
+        judged[cohort] = found.record() | {"noise": _shown(facts.get("noise"))}
         shown.append(rates.with_columns(cohort=pl.lit(cohort)))
     pooled = verdict.poolable(released, options.windows_days)
     if not pooled.is_empty():
@@ -50,6 +50,13 @@ def judge_hyperalgesia(inputs: dict[str, Any], outputs: dict[str, Path], setting
 
 def _judge(rows: pl.DataFrame, options: Hyperalgesia, *, calibrated: bool) -> Verdict:
     return verdict.judge(rows, options.windows_days, smallest_effect=options.smallest_effect, calibrated=calibrated)
+
+
+def _shown(noise: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The error of a score in as many figures as its sentence tells."""
+    if noise is None:
+        return None
+    return {name: round(value, 2) if isinstance(value, float) else value for name, value in noise.items()}
 
 
 def _rates(paths: list[Path]) -> list[pl.DataFrame]:
