@@ -125,7 +125,7 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
     ),
     (
         "covariates", {"time_varying": ["nsaid"]},
-        {"build_cohort", "estimate_new_user", "estimate_msm", "estimate_sustained", TOLD} | PAIN_TRIALS,
+        {"build_cohort", "estimate_new_user", "estimate_msm", "estimate_sustained", JUDGE, TOLD} | PAIN_TRIALS,
     ),
     (
         "covariates", {"missing": "mi"},

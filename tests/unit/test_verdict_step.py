@@ -13,6 +13,8 @@ from tests.unit.test_verdict import LONG, corroborating, escalation, frame, with
 
 from opioid_outcomes import io
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
+from opioid_outcomes.config.model import Config
+from opioid_outcomes.config.slices import slice_of
 from opioid_outcomes.contracts.estimates import SCHEMA, Estimate
 from opioid_outcomes.hyperalgesia import calibration, verdict
 from opioid_outcomes.steps import verdict as step
@@ -163,6 +165,17 @@ class TestCalibration:
         [row] = study.rates.to_dicts()
         assert (row["cohort"], row["world"], row["no_effect"]) == ("one", "null", 0.97)
         assert not [name for name in row if name.startswith(calibration.PREFIX)]
+
+    def test_who_calibrates_and_who_judges_read_the_same_config(self) -> None:
+        """Of a cohort with shifted dates too, whose calendar years are in no model."""
+        cohorts = {"a": {"path": "x", "simulate": {"world": "null"}}}
+        covariates = {"baseline": ["age", "calendar_year"], "time_varying": ["nsaid"]}
+        given = Config(cohorts=cohorts, covariates=covariates)  # type: ignore[arg-type]
+        judging, calibrating = slice_of(given, "judge_hyperalgesia"), slice_of(given, "calibrate_world", "a")
+        assert judging["covariates"]["baseline"] != calibrating["covariates"]["baseline"]
+        assert calibration.fingerprint(judging) == calibration.fingerprint(calibrating)
+        without_ = Config(cohorts=cohorts, covariates=covariates | {"time_varying": []})  # type: ignore[arg-type]
+        assert calibration.fingerprint(slice_of(without_, "judge_hyperalgesia")) != calibration.fingerprint(judging)
 
     def test_another_config_is_not_covered(self, study: Study) -> None:
         found = study.run({"one": escalation(0.0, 0.0)}, facts={"one": FACTS}, rates=table(config="another"))

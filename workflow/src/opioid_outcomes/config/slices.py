@@ -200,7 +200,12 @@ SLICES: dict[str, tuple[str, ...]] = {
     ),
     "calibrate_world": (*PAIN_TRIALS, "hyperalgesia.lags_months", "hyperalgesia.calibration", "study_seed"),
     "gather_calibration": ("hyperalgesia.calibration.worlds",),
-    "judge_hyperalgesia": ("hyperalgesia", "covariates.baseline", "covariates.missing"),
+    "judge_hyperalgesia": (
+        "hyperalgesia",
+        "covariates.baseline",
+        "covariates.time_varying",
+        "covariates.missing",
+    ),
     "synthesize_estimates": ("synthesis", "mortality.analyses"),
     "check": WHOLE,
     "disclose_results": WHOLE,
