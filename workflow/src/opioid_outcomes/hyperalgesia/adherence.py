@@ -27,8 +27,8 @@ REDUCED = 0.2
 BLOCK = 100_000
 # Decisions on which an arm's model is fitted at the most, every m-th where there are more: what a sample this large
 # adds to the error of the weights is next to nothing
-MODELLED = 20_000
-# Penalty where nobody with some value of a covariate deviates, or everybody does
+MODELLED = 10_000
+# Penalty of the models: of next to no effect, except where nobody with some value of a covariate deviates, or everybody
 RIDGE = 1e-4
 
 
@@ -194,15 +194,10 @@ class _Months:
             "last pain before the month",
             *(f"month {m}" for m in range(1, self.months)),
         ]
-        for ridge in (0.0, RIDGE):
-            try:
-                return binary_regression.fit(
-                    x, left.astype(float), names=names, weights=prior[row], ridge=ridge, redundant="drop"
-                ).params
-            except RegressionFailure as failure:
-                if failure.reason in {"no events", "everybody"}:
-                    return None
-        return None
+        try:
+            return binary_regression.fit(x, left.astype(float), names=names, weights=prior[row], ridge=RIDGE).params
+        except RegressionFailure:  # nobody leaves, or everybody at once
+            return None
 
     def chances(self, part: slice, models: Sequence[_Model]) -> Floats:
         """Logarithm of the stabilised chance of following up to each month's start, (rows, months + 1)."""

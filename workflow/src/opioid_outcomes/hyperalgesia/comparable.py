@@ -77,7 +77,7 @@ def _fitted(trial: Trial, weights: Floats, error: Error | None) -> Assignment:
 
 
 def _like_the_taken(trial: Trial, weights: Floats) -> Bools:
-    """Decisions whose yes or no terms are all such as some with the strategy have.
+    """Decisions none of whose terms lies beyond those of the decisions at which the strategy was taken.
 
     The others were never going to take it, and have odds, and with them a weight, of 0: what the effect in those who
     took it is not asked of, though a model that should say so has no estimate.
@@ -86,9 +86,7 @@ def _like_the_taken(trial: Trial, weights: Floats) -> Bools:
     kept = np.ones(len(values), dtype=bool)
     for place in range(values.shape[1]):
         column = values[:, place]
-        mine = column[taken]
-        if len(mine) and _yes_or_no(column) and mine.min() == mine.max():
-            kept &= column == mine[0]
+        kept &= (column >= column[taken].min()) & (column <= column[taken].max())
     return kept
 
 
