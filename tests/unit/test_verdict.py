@@ -243,6 +243,20 @@ def test_what_was_not_measured_does_not_corroborate() -> None:
     assert mimicked.corroborated is False  # any reduction, pain-driven too, is no corroboration
 
 
+def test_the_reductions_window_ends_with_the_long_lag_wherever_it_begins() -> None:
+    """Windows from day 1 and from day 20: the reduction's begins on day 29."""
+    windows = [(1, 19), (20, 365)]
+    rows = frame([*escalation(-0.2, 1.0), *corroborating()]).with_columns(
+        pl.col("window").replace({SHORT: "1-19", LONG: "20-365"})
+    )
+    moved = rows.with_columns(
+        window=pl.when(pl.col("analysis") == "hyperalgesia.reduction").then(pl.lit("29-365")).otherwise("window")
+    )
+    assert verdict.judge(moved, windows, smallest_effect=0.5, calibrated=True).corroborated is True
+    early = moved.with_columns(pl.col("window").replace({"29-365": "29-180"}))
+    assert verdict.judge(early, windows, smallest_effect=0.5, calibrated=True).corroborated is False
+
+
 def test_of_several_measures_of_spread_one_is_enough() -> None:
     points = {"scale": "mean_difference", "outcome": "widespread_pain_index"}
     flat = row("hyperalgesia.spread", "aipw", LONG, 0.0, 0.3, **points)

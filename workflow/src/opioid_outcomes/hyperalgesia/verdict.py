@@ -173,8 +173,15 @@ class Found:
         return self._numbers(analysis, RECORDED, _window(self.last) & (pl.col("scale") == DIFFERENCE))
 
     def reduction(self) -> Number | None:
-        by_policy = pl.col("population").str.starts_with(BY_POLICY)
-        kept = _window(self.last) & (pl.col("scale") == DIFFERENCE) & by_policy
+        """In the window that ends with the long lag; it may begin elsewhere, as early withdrawal is left out."""
+        if self.last is None:
+            return None
+        kept = (
+            pl.col("window").str.ends_with(f"-{self.last.split('-')[1]}")
+            & (pl.col("scale") == DIFFERENCE)
+            & (pl.col("outcome") == "pain")
+            & pl.col("population").str.starts_with(BY_POLICY)
+        )
         return next(iter(self._numbers("hyperalgesia.reduction", RECORDED, kept)), None)
 
     def _escalation(self, method: str, window: str | None) -> Number | None:
