@@ -20,7 +20,6 @@ from opioid_outcomes.hyperalgesia.compared import SCALES, Measured, Question, co
 from opioid_outcomes.hyperalgesia.escalation import CONTRAST, POPULATION
 from opioid_outcomes.hyperalgesia.histories import Histories, ScoreHistory, score_history
 from opioid_outcomes.hyperalgesia.person_days import MARGIN, Floats
-from opioid_outcomes.hyperalgesia.positivity import where_taken
 from opioid_outcomes.hyperalgesia.trial import Trial
 
 METHOD: Method = "aipw"
@@ -72,7 +71,7 @@ def _rows(  # noqa: PLR0917 - one call of it
     windows: Sequence[tuple[int, int]], grace_days: int,
 ) -> list[Estimate]:  # fmt: skip
     earlier = replace(decisions, confounders=decisions.confounders.beside(last_value(decisions, history)))
-    earlier = earlier.rows(where_taken(earlier)[0])
+    earlier = trials.among_the_like(earlier)
     person, day = earlier.visits.person, earlier.visits.day
     assigned = assign(earlier, verb=VERB)
     rows = []

@@ -22,6 +22,7 @@ from opioid_outcomes.units import DAYS_PER_YEAR
 # METHODS D3.4: mean, slope and highest pain over the 180 days up to the visit
 PAIN_HISTORY_DAYS = 180
 HIGHEST = "highest pain in 180 days"
+DOSE = "dose before the visit"
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def dose_terms(visits: Visits) -> dict[str, npt.NDArray[Any]]:
     would extrapolate across.
     """
     if len(visits.dose) == 0:
-        return {"dose before the visit": visits.dose}
+        return {DOSE: visits.dose}
     edges = np.unique(np.quantile(visits.dose, np.arange(1, 10) / 10))
     steps = {f"dose step {number}": visits.dose >= edge for number, edge in enumerate(edges, start=1)}
     return {"dose before the visit": visits.dose, **steps}

@@ -34,7 +34,7 @@ from opioid_outcomes.hyperalgesia.compared import (
 )
 from opioid_outcomes.hyperalgesia.fitted import BETTER, CORRECTED, FOLLOWED, RECORDED, Fitted, Replicates
 from opioid_outcomes.hyperalgesia.histories import Histories
-from opioid_outcomes.hyperalgesia.trial import Trial, Window
+from opioid_outcomes.hyperalgesia.trial import Trial, Window, unlike_any
 from opioid_outcomes.mortality.numbered import numbered
 
 __all__ = [
@@ -162,6 +162,7 @@ class _Rows:
             f"decisions left out: {about(trial.left_in_grace)} for follow-up that ends within grace, "
             f"{about(trial.arm_unknown)} for a dose not known within it, "
             f"{about(trial.incomplete)} for a missing covariate",
+            unlike_any(trial, "raised") if trial.unlike else "",
             WHILE_FOLLOWED if source == FOLLOWED else "",
             self.told.noise if source == CORRECTED else "",
             covariates_told(trial, [name for name, _ in assignment.dropped] if assignment else []),

@@ -132,7 +132,7 @@ def _rows(modifier: Modifier, trial: Trial, window: Window, step_mme: float) -> 
 
 def _group(question: Question, trial: Trial, window: Window, chosen: Bools, note: str) -> Group:
     chosen = chosen.copy()
-    chosen[chosen] = where_taken(trial.rows(chosen))[0]
+    chosen[chosen] = where_taken(trial.confounders.rows(chosen), trial.taken[chosen])[0]
     mine = trial.rows(chosen)
     assigned = assign(mine, verb=question.verb)
     measured = Measured(window.label, window.pain[chosen], window.mme[chosen], window.alive[chosen])

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 
+from opioid_outcomes.hyperalgesia.confounders import DOSE, Confounders
 from opioid_outcomes.hyperalgesia.person_days import Bools
-from opioid_outcomes.hyperalgesia.trial import Trial
 
-TOLD = 0.01  # share of the decisions left out by a term from which on it is named
+MOST = 0.5  # of those who maintain: a term by which more would be left out is told by the model, as what decides
 
 
-def where_taken(trial: Trial) -> tuple[Bools, list[str]]:
-    """(n,) decisions of which no term lies beyond those of the decisions at which the strategy was taken.
+def where_taken(terms: Confounders, taken: Bools) -> tuple[Bools, list[str]]:
+    """(n,) decisions that have a dose, and yes or no terms, as some at which the strategy was taken; and what tells so.
 
-    Beyond, the odds of taking it, which weight the maintainers, are as good as 0 (ATT), and a logistic model that has
-    to reach 0 has no estimate. What is left out depends on the terms alone, and nobody who took the strategy is. Terms
-    of recorded scores are not looked at: where these have error, a limit to them would select on it. Names: the terms
-    by which more than ``TOLD`` are left out, a covariate's without its level. Cost: a pass over the terms.
+    Elsewhere, at a ceiling dose say, the odds of taking it, which weight the maintainers, are 0 (ATT), and a logistic
+    model that has to reach 0 has no estimate. What is left out depends on the terms alone, and nobody who took the
+    strategy is. Names: of the terms by which some are left out, a covariate's without its level. Cost: a pass over the
+    terms.
     """
-    terms, taken = trial.confounders, trial.taken
     kept, names = np.ones(len(taken), dtype=bool), dict[str, None]()
     if not taken.any():
         return kept, []
-    scores = {*terms.noisy.tolist(), *terms.nonlinear.tolist()}
     for place, name in enumerate(terms.names):
-        if place in scores:
-            continue
         column = terms.values[:, place]
-        beyond = (column < column[taken].min()) | (column > column[taken].max())
-        if beyond.mean() > TOLD:
+        if name != DOSE and not ((column == 0) | (column == 1)).all():
+            continue
+        low, high = column[taken].min(), column[taken].max()
+        beyond = (column < low) | (column > high)
+        if beyond.any() and beyond.sum() <= MOST * (~taken).sum():
             names[name.split(": ")[0]] = None
-        kept &= ~beyond
+            kept &= ~beyond
     return kept, [*names]

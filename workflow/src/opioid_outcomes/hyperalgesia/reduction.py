@@ -23,7 +23,6 @@ from opioid_outcomes.hyperalgesia.confounders import Confounders
 from opioid_outcomes.hyperalgesia.escalation import POPULATION
 from opioid_outcomes.hyperalgesia.histories import Histories, score_history
 from opioid_outcomes.hyperalgesia.person_days import Floats, Ints
-from opioid_outcomes.hyperalgesia.positivity import where_taken
 from opioid_outcomes.hyperalgesia.trial import Trial, Window
 
 ANALYSIS = "hyperalgesia.reduction"
@@ -126,17 +125,16 @@ def _with_quarters(terms: Confounders, when: Ints) -> Confounders:
 
 
 def _rows(question: Question, decisions: Trial, histories: Histories, rules: Rules, note: str) -> list[Estimate]:
-    possible, never = where_taken(decisions)
-    decisions = decisions.rows(possible)
+    decisions = trials.among_the_like(decisions)
     windows = [trials.window(decisions, histories, days, rules.grace_days) for days in rules.windows]
-    left_out = f"; decisions unlike any at which the dose was lowered left out ({', '.join(never)})" if never else ""
+    unlike = f"; {trials.unlike_any(decisions, 'lowered')}" if decisions.unlike else ""
     rows = []
     for name, variance in ((METHOD, 0.0), (f"{METHOD}_noise_corrected", rules.error_variance)):
         assigned = assign(decisions, verb=VERB, error_variance=variance)
         for window in windows:
             measured = Measured(window.label, window.pain, window.mme, window.alive)
             found = compare(decisions, assigned, measured, VERB)
-            told = f"{_changes(decisions, window)}; {note}{left_out}"
+            told = f"{_changes(decisions, window)}; {note}{unlike}"
             rows += contrast_rows(question, found, assigned, decisions, method=METHOD, name=name, note=told)
     return rows
 

@@ -14,6 +14,7 @@ import numpy as np
 from opioid_outcomes.hyperalgesia.confounders import Confounders
 from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
+from opioid_outcomes.hyperalgesia.positivity import where_taken
 from opioid_outcomes.hyperalgesia.visits import ROUNDING, Visits
 
 
@@ -47,6 +48,7 @@ class Trial:
     left_in_grace: int  # decisions of people who died or left before the end of grace
     arm_unknown: int  # decisions with a dose that is not known within grace, and no change that is
     incomplete: int  # decisions of people with a missing covariate, where those are left out
+    unlike: tuple[str, ...] = ()  # terms by which decisions unlike any at which the strategy was taken are left out
 
     def rows(self, chosen: Bools | slice) -> Trial:
         """The chosen decisions; the counts stay those of the trial."""
@@ -120,8 +122,22 @@ def _trial(
     followed = histories.exit[visits.person] > visits.day + grace_days
     kept = followed & known & confounders.complete
     incomplete = followed & known & ~confounders.complete
-    left_out = (int(rows.sum()) for rows in (~followed, followed & ~known, incomplete))
-    return Trial(visits.rows(kept), taken[kept], confounders.rows(kept), *left_out)
+    found = Trial(
+        visits.rows(kept), taken[kept], confounders.rows(kept), left_in_grace=int((~followed).sum()),
+        arm_unknown=int((followed & ~known).sum()), incomplete=int(incomplete.sum()),
+    )  # fmt: skip
+    return among_the_like(found)
+
+
+def among_the_like(trial: Trial) -> Trial:
+    """The decisions of which there are like ones at which the strategy was taken (``positivity.where_taken``)."""
+    like, names = where_taken(trial.confounders, trial.taken)
+    return trial if like.all() else replace(trial.rows(like), unlike=tuple(dict.fromkeys((*trial.unlike, *names))))
+
+
+def unlike_any(trial: Trial, verb: str) -> str:
+    """What is said of decisions left out as unlike any at which the dose was raised, or lowered."""
+    return f"decisions unlike any at which the dose was {verb} left out ({', '.join(trial.unlike)})"
 
 
 def span(trial: Trial, histories: Histories, days: tuple[int, int], grace_days: int) -> tuple[Ints, Ints]:
