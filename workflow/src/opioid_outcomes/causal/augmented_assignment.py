@@ -19,6 +19,7 @@ from opioid_outcomes.survival.risk_sets import Floats, Ints
 
 Bools = npt.NDArray[np.bool_]
 LEFT_OUT = "left out under error"
+LARGEST = 700.0  # log odds whose exponential is a number still
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,7 @@ def assignment(
     design = _with_treatment(fitted.design, together)
     if noise is not None:
         eta = _linear_predictor(design, params, noise)
-    with np.errstate(over="ignore"):
-        odds = np.where(one == 1, 1.0, np.exp(eta))
+    odds = np.where(one == 1, 1.0, np.exp(np.minimum(eta, LARGEST)))
     return Assignment(
         one == 1, weight, blocks.probability(eta, "logit"), odds, codes, len(np.unique(codes[weight > 0])),
         tuple(names), dropped, kept, together, design, params, inverse, noise,
