@@ -15,7 +15,7 @@ rule calibrate_world:
         STEP
 
 
-rule calibrate:
+rule gather_calibration:
     input:
         replicates=calibration_batches(),
     output:
@@ -26,3 +26,8 @@ rule calibrate:
         step=for_step("gather_calibration"),
     script:
         STEP
+
+
+rule calibrate:
+    input:
+        OWN_CALIBRATION,
