@@ -29,14 +29,14 @@ BLOCK = 100_000
 # adds to the error of the weights is next to nothing
 MODELLED = 10_000
 # Penalty of the models: of next to no effect, except where nobody with some value of a covariate deviates, or everybody
-RIDGE = 1e-4
+RIDGE = 1e-5
 
 
 @dataclass(frozen=True)
 class Followed:
     """Of one window, by decision (n,): weighted mean of the scores while the strategy is followed, NaN without one;
-    mean daily dose on these days; and the mean weight of these scores, or where there is none, that of the window's
-    first day; 0 where the strategy was left before."""
+    mean daily dose on these days; and the mean weight of the window's scores, 0 for those after the strategy was left.
+    Where there is no score at all, the weight of the window's first day."""
 
     label: str
     pain: Floats
@@ -221,8 +221,11 @@ def _weigh(at: _Months, part: slice, chance: Floats, days: tuple[int, int], wind
     visits, histories = at.trial.visits, at.histories
     person, visit, rows = visits.person[part], visits.day[part], chance.shape[0]
     first = max(days[0], at.grace_days)
-    end = np.minimum(np.minimum(days[1] + 1, at.ends(part)), at.deviates[part])
+    stop = np.minimum(days[1] + 1, at.ends(part))
+    end = np.minimum(stop, at.deviates[part])
     low, high = histories.pain.window(person, visit + first, visit + end - 1)
+    # of all scores of the window: who leaves within it would else count fully for the scores before
+    every = np.maximum(histories.pain.first_from(person, visit + stop) - low, 0)
     owner, index = within(low, high)
     weight = _inverse(chance, owner, histories.pain.day[index] - visit[owner] - at.grace_days)
     count = np.bincount(owner, minlength=rows)
@@ -233,7 +236,7 @@ def _weigh(at: _Months, part: slice, chance: Floats, days: tuple[int, int], wind
     window.mme[part] = histories.dose.mean(person, visit + first, visit + np.maximum(end, first))
     unseen = _inverse(chance, np.arange(rows), np.full(rows, first - at.grace_days))
     unseen = np.where(at.deviates[part] > first, unseen, 0.0)
-    window.weight[part] = np.divide(total, count, out=unseen, where=count > 0)
+    window.weight[part] = np.divide(total, every, out=unseen, where=every > 0)
 
 
 def _inverse(chance: Floats, owner: Ints, day: Ints) -> Floats:
