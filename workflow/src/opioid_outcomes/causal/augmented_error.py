@@ -29,8 +29,8 @@ class Error:
     """Classical error in some columns of x.
 
     columns: (q,) columns of x that are linear in noisy scores. unit: (n, q, q) covariance of their errors in each row
-    if one score's error variance were 1. variance: of one score's error, taken as known. without: columns of x left out of the models
-    where there is error, as they are not linear in the scores (the highest score).
+    if one score's error variance were 1. variance: of one score's error, taken as known. without: columns of x left out
+    of the models where there is error, as they are not linear in the scores (the highest score).
     """
 
     columns: Ints
