@@ -272,15 +272,11 @@ def _solve(model: Assignment, equations: _Equations) -> _Solved | None:
     r, columns = equations.q.shape[1], 1 + len(model.design.active)
     size = columns + 2 * r + 1
     gram = np.zeros((size, size))
-    for part, block in model.design.blocks():
-        inside = np.flatnonzero(equations.weights[part])
-        if len(inside):
-            both = np.empty((len(inside), size))
-            both[:, :columns] = block[inside]
-            both[:, columns : columns + r] = equations.instrument[part][inside]
-            both[:, columns + r : -1] = equations.exposure[part][inside]
-            both[:, -1] = equations.outcome[part][inside]
-            gram += cross(both, both, equations.weights[part][inside])
+    for rows, both in nuisance.taken(model.design, np.flatnonzero(equations.weights), 2 * r + 1):
+        both[:, columns : columns + r] = equations.instrument[rows]
+        both[:, columns + r : -1] = equations.exposure[rows]
+        both[:, -1] = equations.outcome[rows]
+        gram += cross(both, both, equations.weights[rows])
     history = nuisance.independent(gram[:columns, :columns])
     z, v, y = columns + np.arange(r), columns + r + np.arange(r), [size - 1]
     for treatment in (z, v):
@@ -305,27 +301,26 @@ def _rows_influence(
 ) -> tuple[Floats, Floats, _Slopes]:
     """Of rows on the effects, (n, r); the instruments less history, likewise; and the slopes."""
     (n, r), columns = equations.q.shape, len(solved.beta)
-    rows, turn = np.zeros((n, r)), np.zeros((n, r))
+    on_effects, turn = np.zeros((n, r)), np.zeros((n, r))
     by_chance, by_size, by_observation = (np.zeros((r, columns + extra)) for extra in (0, 0, 1))
-    for part, block in model.design.blocks():
-        q, chance = equations.q[part], model.chance[part]
-        left = equations.instrument[part] - nuisance.times(block, solved.projection.T)
-        turn[part] = nuisance.times(left, solved.inverse.T)
-        residual = equations.outcome[part] - linear(equations.exposure[part], solved.psi) - linear(block, solved.beta)
-        weighted = equations.weights[part] * residual
-        rows[part] = turn[part] * weighted[:, None]
-        by_chance -= cross(q, block, weighted * model.size[part] * chance * (1 - chance))
+    for rows, block in nuisance.taken(model.design, np.flatnonzero(equations.weights)):
+        q, chance = equations.q[rows], model.chance[rows]
+        left = equations.instrument[rows] - nuisance.times(block, solved.projection.T)
+        turn[rows] = turned = nuisance.times(left, solved.inverse.T)
+        residual = equations.outcome[rows] - linear(equations.exposure[rows], solved.psi) - linear(block, solved.beta)
+        weighted = equations.weights[rows] * residual
+        on_effects[rows] = added = turned * weighted[:, None]
+        by_chance -= cross(q, block, weighted * model.size[rows] * chance * (1 - chance))
         by_size -= cross(q, block, weighted * chance)
         if watch is not None:
-            unseen = rows[part] * (1 - watch.chance[part])[:, None]
+            unseen = added * (1 - watch.chance[rows])[:, None]
             by_observation[:, :-1] -= cross(unseen, block)
-            by_observation[:, -1] -= column_sums(unseen, watch.scores.steps[part])
-    return rows, turn, _Slopes(solved.inverse @ by_chance, solved.inverse @ by_size, by_observation)
+            by_observation[:, -1] -= column_sums(unseen, watch.scores.steps[rows])
+    return on_effects, turn, _Slopes(solved.inverse @ by_chance, solved.inverse @ by_size, by_observation)
 
 
-def _add_observation(watch: Observation, slope: Floats, rows: Floats) -> None:
+def _add_observation(watch: Observation, slope: Floats, on_effects: Floats) -> None:
     """Adds to the rows' influence what they have on it through the model of who has an outcome."""
     turn, residual = (slope @ watch.bread).T, watch.residual()
-    for part, inside, block in watch.scores.blocks():
-        places = part.start + inside
-        rows[places] += nuisance.times(block, turn) * residual[places, None]
+    for rows, block in watch.scores.blocks():
+        on_effects[rows] += nuisance.times(block, turn) * residual[rows, None]

@@ -85,18 +85,15 @@ class Scores:
     scored: Floats
     weights: Floats
 
-    def blocks(self, every: int = 1) -> Iterator[tuple[slice, Ints, Floats]]:
-        """Block, places in it of the rows with weight, and their columns: the history's, then the step."""
-        for part, block in self.design.blocks(every):
-            inside = np.flatnonzero(self.weights[part])
-            both = np.empty((len(inside), block.shape[1] + 1))
-            both[:, :-1] = block if len(inside) == len(block) else block[inside]
-            both[:, -1] = self.steps[part] if len(inside) == len(block) else self.steps[part][inside]
-            if len(inside):
-                yield part, inside, both
+    def blocks(self, every: int = 1) -> Iterator[tuple[Ints, Floats]]:
+        """Rows with weight, and their columns: the history's, then the step. Or every so-many-th block of them."""
+        for rows, block in taken(self.design, np.flatnonzero(self.weights), 1, every):
+            block[:, -1] = self.steps[rows]
+            yield rows, block
 
     def total(self, every: int = 1) -> float:
-        return sum(float(self.weights[part].sum()) for part in binary_blocks.slices(len(self.steps), every))
+        weights = self.weights[np.flatnonzero(self.weights)]
+        return sum(float(weights[part].sum()) for part in binary_blocks.slices(len(weights), every))
 
 
 @dataclass(frozen=True)
@@ -163,11 +160,11 @@ def _derivatives(scores: Scores, beta: Floats, ridge: float, every: int = 1) -> 
     """Slope and information of the log-likelihood, and the furthest linear predictor."""
     penalty = np.r_[0.0, np.full(len(beta) - 1, ridge * scores.total(every))]
     slope, information, furthest = -penalty * beta, np.diag(penalty), 0.0
-    for part, inside, block in scores.blocks(every):
+    for rows, block in scores.blocks(every):
         eta = linear(block, beta)
-        chance, weight = binary_blocks.probability(eta, "logit"), scores.weights[part][inside]
+        chance, weight = binary_blocks.probability(eta, "logit"), scores.weights[rows]
         furthest = max(furthest, float(np.abs(eta).max()))
-        slope += column_sums(block, weight * (scores.scored[part][inside] - chance))
+        slope += column_sums(block, weight * (scores.scored[rows] - chance))
         information += cross(block, block, weight * chance * (1 - chance))
     return slope, information, furthest
 
@@ -175,10 +172,10 @@ def _derivatives(scores: Scores, beta: Floats, ridge: float, every: int = 1) -> 
 def _observed(scores: Scores, beta: Floats, ridge: float) -> Observation:
     information = np.diag(np.r_[0.0, np.full(len(beta) - 1, ridge * scores.total())])
     everybody = np.ones(len(scores.steps))
-    for part, inside, block in scores.blocks():
+    for rows, block in scores.blocks():
         chance = binary_blocks.probability(linear(block, beta), "logit")
-        information += cross(block, block, scores.weights[part][inside] * chance * (1 - chance))
-        everybody[part.start + inside] = chance
+        information += cross(block, block, scores.weights[rows] * chance * (1 - chance))
+        everybody[rows] = chance
     return Observation(scores, everybody, inverse(information))
 
 
@@ -220,14 +217,29 @@ def times(x: Floats, matrix: Floats) -> Floats:
     return np.einsum("nj,jk->nk", x, matrix, optimize=False)
 
 
+def taken(design: Design, rows: Ints, extra: int = 0, every: int = 1) -> Iterator[tuple[Ints, Floats]]:
+    """Some rows of the design, block by block, with ``extra`` columns to be filled beside it; the block is used again.
+
+    every: every so-many-th block only.
+    """
+    whole = len(design.active) == design.rows.x.shape[1]
+    columns, spread = 1 + len(design.active), design.spread[design.active]
+    centre, scale = design.centre[design.active], 1 / np.where(spread > 0, spread, 1.0)
+    buffer = np.ones((min(binary_blocks.BLOCK, len(rows)), columns + extra))
+    for part in binary_blocks.slices(len(rows), every):
+        places = rows[part]
+        values = design.rows.x[places]
+        block = buffer[: len(places)]
+        np.subtract(values if whole else values[:, design.active], centre, out=block[:, 1:columns])
+        block[:, 1:columns] *= scale
+        yield places, block
+
+
 def _among(design: Design, weights: Floats, outcome: Floats) -> tuple[Floats, Floats]:
     """Products of the columns, and with the outcome, over rows with weight."""
     size = 1 + len(design.active)
     gram, moment = np.zeros((size, size)), np.zeros(size)
-    for part, block in design.blocks():
-        inside = np.flatnonzero(weights[part])
-        if len(inside):
-            rows, weight = block[inside], weights[part][inside]
-            gram += cross(rows, rows, weight)
-            moment += column_sums(rows, weight * outcome[part][inside])
+    for rows, block in taken(design, np.flatnonzero(weights)):
+        gram += cross(block, block, weights[rows])
+        moment += column_sums(block, weights[rows] * outcome[rows])
     return gram, moment
