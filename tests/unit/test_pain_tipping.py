@@ -165,6 +165,7 @@ def test_part_of_the_people_tells_what_all_would(monkeypatch: pytest.MonkeyPatch
     """Of every fourth person, on the whole trial's own estimate: the same error within a tenth of a point."""
     decisions, windows = made(pain_world.World(noise=1.0, persons=12_000, months=14), 6, ((1, 30),))
     recorded = effects(decisions, windows, 0.0)
+    monkeypatch.setattr(tipping, "MANY", len(decisions.taken))
     whole = tipping.table(tipping.rows(decisions, windows, recorded, [None]))
     monkeypatch.setattr(tipping, "MANY", len(decisions.taken) // 4)
     part = tipping.table(tipping.rows(decisions, windows, recorded, [None]))
@@ -172,6 +173,8 @@ def test_part_of_the_people_tells_what_all_would(monkeypatch: pytest.MonkeyPatch
     assert part["at_zero"][0] == pytest.approx(whole["at_zero"][0], abs=0.1)
     assert part["at_zero"][0] != whole["at_zero"][0]
     assert part[1:].equals(whole[1:])
+    monkeypatch.setattr(tipping, "MANY", 1)  # of one person nothing is read: everybody is asked
+    assert tipping.table(tipping.rows(decisions, windows, recorded, [None])).equals(whole)
 
 
 def test_a_window_that_was_not_evaluable_has_no_rows() -> None:

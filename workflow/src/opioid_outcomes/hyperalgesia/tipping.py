@@ -16,6 +16,7 @@ import polars as pl
 from opioid_outcomes.causal import augmented
 from opioid_outcomes.causal.augmented import Assignment, Effects, RegressionFailure
 from opioid_outcomes.contracts.displays import DISPLAYS
+from opioid_outcomes.hyperalgesia.compared import FEWEST_PER_ARM
 from opioid_outcomes.hyperalgesia.trial import Trial, Window
 from opioid_outcomes.survival import normal
 
@@ -178,9 +179,21 @@ class Assignments:
 
     @classmethod
     def of(cls, trial: Trial) -> Assignments:
+        """Of the whole trial where it has not many decisions, or a part of its people has too few who changed dose."""
         every = -(-len(trial.taken) // MANY)
-        chosen = trial.visits.person % max(every, 1) == 0
-        return cls(trial if every <= 1 else trial.rows(chosen), chosen)
+        if every > 1:
+            chosen = trial.visits.person % every == 0
+            part = cls(trial.rows(chosen), chosen)
+            treated = len(np.unique(part.trial.visits.person[part.trial.taken]))
+            if treated >= FEWEST_PER_ARM and part.assignment(0.0) is not None:
+                return part
+        return cls(trial, np.ones(len(trial.taken), dtype=bool))
+
+    def assignment(self, variance: float) -> Assignment | None:
+        """The model at an error variance; None where it has no estimate."""
+        if variance not in self.fitted:
+            self.fitted[variance] = self._fit(variance)
+        return self.fitted[variance]
 
     def curve(self, window: Window, numbers: Numbers) -> Curve:
         """Estimate and standard error of the whole trial, which has ``numbers`` without error.
@@ -198,9 +211,7 @@ class Assignments:
         return at
 
     def _at(self, variance: float, window: Window) -> Numbers | None:
-        if variance not in self.fitted:
-            self.fitted[variance] = self._fit(variance)
-        assignment = self.fitted[variance]
+        assignment = self.assignment(variance)
         if assignment is None:
             return None
         try:
