@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import report_exposure
+import report_pain
 
 from opioid_outcomes.config.exposure import Exposure
 from opioid_outcomes.config.model import Config
@@ -55,39 +56,10 @@ def _rate(cohort: str, group: str, deaths: int, years: float) -> pl.DataFrame:
     return frame([row], study="demo", cohort=cohort)
 
 
-def _pain(cohort: str) -> pl.DataFrame:
-    common = {"population": "stable long-term therapy", "outcome": "pain", "contrast": "escalate vs maintain"}
-    rows = []
-    for window, value in (("1-30", -0.35), ("31-90", 0.02), ("91-180", 0.31), ("181-365", 0.62)):
-        spread = {"se": 0.09, "persons": 1450, "events": 610}
-        rows.append(
-            Estimate(
-                analysis="hyperalgesia.escalation", method="regression", scale="mean_difference", window=window,
-                estimate=value, ci_low=value - 0.18, ci_high=value + 0.18,
-                note="change in escalated -0.41, in maintained -0.73", **common, **spread,
-            )
-        )  # fmt: skip
-        rows.append(
-            Estimate(
-                analysis="hyperalgesia.escalation", method="regression", scale="mean_difference_per_step",
-                window=window, estimate=value * 1.1, ci_low=value * 1.1 - 0.2, ci_high=value * 1.1 + 0.2, **common,
-                **spread,
-            )
-        )  # fmt: skip
-    rows.append(
-        Estimate(
-            analysis="hyperalgesia.naive", method="crude", population="person-visits", outcome="pain", contrast="dose",
-            scale="slope", estimate=0.58, ci_low=0.51, ci_high=0.65, se=0.035, persons=2100, events=21000,
-            gate="fail: by design: confounded by indication",
-        )
-    )  # fmt: skip
-    return frame(rows, study="demo", cohort=cohort)
-
-
 def _withheld(cohort: str) -> pl.DataFrame:
     rows = [
         Estimate(
-            analysis="hyperalgesia.escalation", method="regression", population="", outcome="pain",
+            analysis="hyperalgesia.escalation", method="aipw", population="", outcome="pain",
             contrast="escalate vs maintain", window=window, scale="mean_difference",
             gate="not evaluable: the cohort has no pain scores",
         )
@@ -106,7 +78,7 @@ def estimates() -> pl.DataFrame:
             _hr(cohort, "adjusted_full", 1.58 + shift, 0.095),
             _hr(cohort, "adjusted_full", 1.72 + shift, 0.12, "on vs never"),
         ]  # fmt: skip
-    parts += [_pain("clinic"), _withheld("claims")]
+    parts += [report_pain.estimates("clinic"), _withheld("claims")]
     parts += [
         _hr("pooled", "crude", 1.90, 0.06),
         _hr("pooled", "adjusted", 1.78, 0.06),
@@ -225,6 +197,7 @@ def _displays(cohort: str) -> dict[str, list[dict[str, Any]]]:
             for rise in [peak * math.exp(month / 2) if month < 0 else after + (peak - after) * math.exp(-month / 2)]
             for mean in [5 + rise]
         ]  # fmt: skip
+        made |= report_pain.displays()
     return made | report_exposure.rows()
 
 
@@ -235,7 +208,7 @@ def outputs(folder: Path) -> dict[str, Any]:
 
 
 def _truth() -> pl.DataFrame:
-    common = {"cohort": "clinic", "outcome": "pain", "contrast": "escalate vs maintain", "method": "regression"}
+    common = {"cohort": "clinic", "outcome": "pain", "contrast": "escalate vs maintain", "method": "aipw"}
     pain = {**common, "analysis": "hyperalgesia.escalation", "scale": "mean_difference", "description": "planted"}
     death = {
         "cohort": "clinic", "analysis": "mortality.current_use", "method": "adjusted_full", "outcome": "death",
@@ -307,4 +280,4 @@ def write(folder: Path, *, profile: str = "cms11", empty: bool = False, mortalit
     inputs |= {path.stem: path for path in sorted(folder.rglob("*.csv"))}
     inputs["example"] = folder / WORKED_EXAMPLE
     timeline(Exposure()).write_csv(inputs["example"])
-    return inputs
+    return inputs | report_pain.write(folder, numbers, COHORTS, empty=empty)

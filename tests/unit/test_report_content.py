@@ -20,6 +20,7 @@ from opioid_outcomes.report import (
     hyperalgesia_section,
     mortality_section,
     opening,
+    pain_words,
     released,
 )
 from opioid_outcomes.report.compose import compose
@@ -111,7 +112,7 @@ def test_a_truth_missed_by_more_than_three_standard_errors_is_flagged(study: Rel
     section = accounting.truth(study)
     rows = table(section, "truth")
     assert rows["Mortality by current use (descriptive): on vs off"] == ("hazard ratio", "1.60", "1.58", "−0.1")
-    assert rows["Pain after a dose escalation: escalate vs maintain, days 181 to 365"][-1] == "4.1 (missed)"
+    assert rows["Pain after a dose escalation (primary): escalate vs maintain, days 181 to 365"][-1] == "4.1 (missed)"
     assert "Of 3 planted values that could be compared, 2 were found within 3 standard errors and 1 was missed." in (
         section.blocks[0].text  # type: ignore[union-attr]
     )
@@ -127,7 +128,7 @@ def test_what_could_not_be_estimated_is_grouped_with_its_reason(study: Released)
     found = next(block for block in accounting.not_estimated(study).blocks if isinstance(block, Table))
     assert found.rows == (
         (
-            "Pain after a dose escalation", "not evaluable", "the cohort has no pain scores",
+            "Pain after a dose escalation (primary)", "not evaluable", "the cohort has no pain scores",
             "claims: escalate vs maintain (4 numbers)",
         ),
     )  # fmt: skip
@@ -142,7 +143,7 @@ def test_what_disclosure_hides_stands_apart_from_what_a_gate_failed(study: Relea
     rows = [row | {"gate": gates.get(row["contrast"], row["gate"])} for row in study.estimates]
     section = accounting.not_estimated(replace(study, estimates=rows))
     # never in two cohorts, and pain in the four windows of the cohort that has no scores
-    said = "Of 34 numbers that were asked for, 6 could not be estimated or failed a gate, and 4 may not"
+    said = "Of 120 numbers that were asked for, 6 could not be estimated or failed a gate, and 4 may not"
     assert said in words(section)
     tables = {block.name: block.rows for block in section.blocks if isinstance(block, Table)}
     assert [row[2] for row in tables["not_estimated"]] == [
@@ -172,17 +173,17 @@ def test_rates_of_rounded_counts_are_called_that_wherever_they_stand(study: Rele
 def test_captions_about_pain_state_no_finding_of_their_own(study: Released) -> None:
     with_contrast = words(hyperalgesia_section.hyperalgesia(study))
     assert "Where doses are raised because it hurts, pain peaks at the visit" in with_contrast
-    assert "people with the same history are compared below" in with_contrast
+    assert "the difference between people with the same recorded history" in with_contrast
     assert "is positive under" not in with_contrast
-    bare = replace(study, estimates=[row for row in study.estimates if row["analysis"] != hyperalgesia_section.RIGHT])
+    bare = replace(study, estimates=[row for row in study.estimates if row["analysis"] != pain_words.ESCALATION])
     assert "Where doses are raised because it hurts" in words(hyperalgesia_section.hyperalgesia(bare))
-    assert "compared below" not in words(hyperalgesia_section.hyperalgesia(bare))
+    assert "the difference between people" not in words(hyperalgesia_section.hyperalgesia(bare))
 
 
 def test_wrong_answers_are_shown_as_wrong_beside_the_right_ones(study: Released) -> None:
     section = next(section for section in compose(study).sections if section.id == "hyperalgesia")
     assert table(section, "naive")["clinic"] == (
-        "slope of pain on dose, dose",
+        "slope on dose, all scores pooled",
         "0.58 (0.51 to 0.65) points per +20 MME/day",
         "0.68 (0.48 to 0.88), days 181 to 365",
     )  # fmt: skip

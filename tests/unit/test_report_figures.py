@@ -97,7 +97,7 @@ def course(arm: str, month: int, persons: int | None) -> dict[str, object]:
 def test_the_people_behind_each_arm_s_course_stand_under_it() -> None:
     rows = [course("escalate", month, 1230 + month) for month in range(-6, 13)]
     rows += [course("maintain", month, None if month == 12 else 2340 + month) for month in range(-6, 13)]
-    picture = svg(charts.pain_escalation({"clinic": rows}, 11), "pain", "Pain", "Pain")
+    picture = svg(charts.pain_escalation({"clinic": rows}, {}, 11), "pain", "Pain", "Pain")
     told = re.findall(r">([^<>]+)</text>", picture)
     assert [told.count(text) for text in ("1,224", "1,230", "1,242", "2,343", "&lt;11")] == [1, 1, 1, 1, 1]
     assert "1,231" not in told  # every third month, so that the numbers stay apart
@@ -113,5 +113,7 @@ def test_the_course_of_pain_breaks_at_a_month_that_is_not_shown() -> None:
     whole = [course("escalate", month, 100) for month in range(-6, 13)]
     withheld = [row | ({"mean": None} if row["month"] == 3 else {}) for row in whole]
     absent = [row for row in whole if row["month"] != 3]
-    pictures = [svg(charts.pain_escalation({"clinic": rows}, 11), "p", "P", "P") for rows in (whole, withheld, absent)]
+    pictures = [
+        svg(charts.pain_escalation({"clinic": rows}, {}, 11), "p", "P", "P") for rows in (whole, withheld, absent)
+    ]
     assert [lines(picture) for picture in pictures] == [1, 2, 2]

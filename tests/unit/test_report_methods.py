@@ -50,7 +50,7 @@ def told(
         ({"mortality": {"horizons_days": [90, 1000]}}, "at 90 and 1,000 days"),
         ({"hyperalgesia": {"escalation": {"min_rise": 0.3, "min_mme": 10}}}, "at least 30 % and at least 10 MME/day"),
         ({"hyperalgesia": {"windows_days": [(1, 60), (61, 120)]}}, "(1 to 60 and 61 to 120 days after the visit)"),
-        ({"hyperalgesia": {"smallest_effect": 0.75}}, "below 0.75 points"),
+        ({"hyperalgesia": {"smallest_effect": 0.75}}, "point at least 0.75"),
         ({"hyperalgesia": {"step_mme": 15}}, "per 15 MME/day"),
         ({"quality": {"max_rejected_share": 0.05}}, "loses more than 5 % of its rows"),
         ({"synthesis": {"pool": False}}, "not pooled"),
@@ -98,7 +98,7 @@ def test_gates_are_told_as_they_stand_in_the_estimators() -> None:
     assert "fewer than ten deaths behind it" in told()
     assert f"more than {100 * gates.MOST_UNOBSERVED:g} % of its deaths fall outside follow-up" in told()
     assert f"fewer than {escalation.FEWEST_PER_ARM} people in an arm" in told()
-    assert f"less than {escalation.LEAST_SEPARATION:g} MME/day between the arms" in told()
+    assert f"nor per step below {escalation.LEAST_SEPARATION:g} MME/day of separation" in told()
     assert f"no gap above {visits.LONGEST_GAP} days" in told()
     assert f"within {100 * visits.STABLE_BAND:g} % of their mean" in told()
 

@@ -79,7 +79,7 @@ def test_a_slope_has_the_unit_of_its_own_analysis_and_outcome(study: Released) -
     units = {(row[0], row[2]): row[4] for row in told.rows if len(row) > 1}
     assert units["per year on opioids", "dose"] == "mean slope of dose, MME/day per year"
     assert units["per year on opioids", "pain"] == "mean slope of pain, points per year"
-    assert units["dose", "pain"] == "slope of pain on dose, points per +20 MME/day"
+    assert units["per 20 MME/day", "pain"] == "slope of pain on dose, points per +20 MME/day"
 
 
 def test_the_caption_of_all_estimates_says_what_each_analysis_counts_as_events(study: Released) -> None:

@@ -9,6 +9,8 @@ from opioid_outcomes.report.words import listed, number, plural, present
 
 def pain(released: Released) -> list[str]:
     """Paragraphs on the pain trials, the structural model, noise, the verdict, and the other claims about pain."""
+    if released.exposures == {"baseline"}:
+        return ["Pain and dose are not followed over time in this study, and no analysis of them was made."]
     options = released.config.hyperalgesia
     done = any(present(row["estimate"]) for row in released.rows(analysis="hyperalgesia.escalation"))
     return [

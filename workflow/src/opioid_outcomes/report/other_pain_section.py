@@ -30,7 +30,7 @@ QUESTIONS = {
 
 
 def other_pain(released: Released) -> Section | None:
-    if not any(released.rows(analysis=name) for name in QUESTIONS):
+    if released.exposures == {"baseline"} or not any(released.rows(analysis=name) for name in QUESTIONS):
         return None
     blocks: list[Block] = []
     for name, (title, words) in QUESTIONS.items():
