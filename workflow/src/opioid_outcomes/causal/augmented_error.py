@@ -20,8 +20,6 @@ from opioid_outcomes.survival.risk_sets import Floats, Ints
 TRUTH = 1e-3
 # the largest step, in standard deviations of the coefficients, at which the search ends, and how long it may take
 CLOSE, STEPS, HALVINGS = 1e-10, 50, 20
-# shares of the error by which the search goes where it does not arrive at once: from the recorded score's coefficients
-STAGES = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,6 @@ class Noise:
         """Places in blocks whose columns begin after ``first`` others."""
         return self.places + first
 
-    def share(self, of: float) -> Noise:
-        return Noise(self.places, self.unit, self.which, self.scale * of)
-
 
 def noise(error: Error | None, design: Design, kept: Ints) -> Noise | None:
     """The error in the columns ``kept`` of x, in the units of the design; None if there is none.
@@ -102,14 +97,7 @@ def conditional_score(
     distribution. start: coefficients that take the recorded for the truth, from which the nearest root is sought.
     Raises RegressionFailure "error" where the error is larger than the variance, or no root is found.
     """
-    search = _Search(design, treated, weights, noisy)
-    try:
-        return search.run(start)
-    except RegressionFailure:
-        found = start
-        for share in STAGES:
-            found, inverse = _Search(design, treated, weights, noisy.share(share)).run(found)
-        return found, inverse
+    return _Search(design, treated, weights, noisy).run(start)
 
 
 @dataclass(frozen=True)
