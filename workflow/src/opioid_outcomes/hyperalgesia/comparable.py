@@ -12,6 +12,7 @@ from opioid_outcomes.causal.balance import column_differences
 from opioid_outcomes.causal.gates import FEWEST_EFFECTIVE, LARGEST_SMD, MOST_OUTSIDE
 from opioid_outcomes.hyperalgesia.confounders import Confounders
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats
+from opioid_outcomes.hyperalgesia.positivity import where_taken
 from opioid_outcomes.hyperalgesia.trial import Trial
 
 # Score above which a decision was all but certain; the untreated's odds are then above 99
@@ -56,7 +57,8 @@ def assign(
         except RegressionFailure as failure:
             if failure.reason != "separation":
                 raise
-            kept = counted * _like_the_taken(trial, counted)
+            # of a trial those unlike any with the strategy are left out; of the people drawn there are more of them
+            kept = counted * where_taken(trial.confounders, trial.taken & (counted > 0))[0]
             if not ((kept > 0) & ~trial.taken).any():
                 raise
             found = _fitted(trial, kept, error)
@@ -74,20 +76,6 @@ def _fitted(trial: Trial, weights: Floats, error: Error | None) -> Assignment:
     return augmented.assignment(
         terms.values, trial.taken, names=terms.names, person=trial.visits.person, weights=weights, error=error
     )
-
-
-def _like_the_taken(trial: Trial, weights: Floats) -> Bools:
-    """Decisions none of whose terms lies beyond those of the decisions at which the strategy was taken.
-
-    The others were never going to take it, and have odds, and with them a weight, of 0: what the effect in those who
-    took it is not asked of, though a model that should say so has no estimate.
-    """
-    values, taken = trial.confounders.values, trial.taken & (weights > 0)
-    kept = np.ones(len(values), dtype=bool)
-    for place in range(values.shape[1]):
-        column = values[:, place]
-        kept &= (column >= column[taken].min()) & (column <= column[taken].max())
-    return kept
 
 
 def corrected(recorded: Assigned, under_error: Assigned) -> Assigned:
