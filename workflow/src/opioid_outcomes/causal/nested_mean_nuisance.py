@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -85,15 +86,20 @@ class Scores:
     scored: Floats
     weights: Floats
 
+    @cached_property
+    def rows(self) -> Ints:
+        """Places of the rows with weight."""
+        return np.flatnonzero(self.weights)
+
     def blocks(self, every: int = 1) -> Iterator[tuple[Ints, Floats]]:
         """Rows with weight, and their columns: the history's, then the step. Or every so-many-th block of them."""
-        for rows, block in taken(self.design, np.flatnonzero(self.weights), 1, every):
+        for rows, block in taken(self.design, self.rows, 1, every):
             block[:, -1] = self.steps[rows]
             yield rows, block
 
     def total(self, every: int = 1) -> float:
-        weights = self.weights[np.flatnonzero(self.weights)]
-        return sum(float(weights[part].sum()) for part in binary_blocks.slices(len(weights), every))
+        places = self.rows
+        return sum(float(self.weights[places[part]].sum()) for part in binary_blocks.slices(len(places), every))
 
 
 @dataclass(frozen=True)
