@@ -141,13 +141,16 @@ def _numbered(row: Estimate, found: Contrast) -> Estimate:
 
 
 def _share(fitted: NestedMean, lags: Sequence[int]) -> str:
-    return f"{share(fitted.observed[lags[0] - 1], 1)} of decisions have a score, weighted for having one"
+    observed = fitted.observed[lags[0] - 1]
+    weighted = ", weighted for having one" if observed < 1 else ""
+    return f"{share(observed, 1)} of the decisions followed so long have a score{weighted}"
 
 
 def _note(decisions: Decisions, fitted: NestedMean) -> str:
     trial = decisions.trial
     parts = [
         "of one step whatever came before and comes after it; later rises and falls taken off by shorter lags' effects",
+        "errors in pain scores not corrected for",
         "events = people who raised the dose",
         f"decisions left out: {about(decisions.fell)} where the dose fell within grace, "
         f"{about(decisions.unknown + trial.arm_unknown)} for a dose not known within it, "

@@ -51,8 +51,9 @@ def decide(trial: Trial, histories: Histories, rule: EscalationRule, *, step_mme
     change, person = change[kept], person[kept]
     rose = change >= least
     cut = steps.first_unknown(person, day[kept] + rule.grace_days + 1) < histories.exit[person]
+    rows = trial if kept.all() else trial.rows(kept)
     return Decisions(
-        trial.rows(kept), np.where(rose, change, 0.0) / step_mme, np.where(rose, 0.0, change) / step_mme, steps,
+        rows, np.where(rose, change, 0.0) / step_mme, np.where(rose, 0.0, change) / step_mme, steps,
         step_mme, rule.grace_days, int(fell.sum()), int(unknown.sum()), int(cut.sum()),
     )  # fmt: skip
 

@@ -14,6 +14,8 @@ from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.hyperalgesia import blip, blip_modifiers, confounders, trial, visits
 from opioid_outcomes.hyperalgesia import inputs as pain_inputs
+from opioid_outcomes.hyperalgesia.blip_decisions import Decisions
+from opioid_outcomes.hyperalgesia.inputs import Known
 
 
 def estimate_blip(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -32,19 +34,24 @@ def analyse(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> 
     tables: those of ``hyperalgesia.inputs.TABLES``. settings: the step's slice.
     """
     options = Hyperalgesia(**settings["hyperalgesia"])
-    rule, known = options.escalation, pain_inputs.known(tables, settings)
+    known = pain_inputs.known(tables, settings)
     if known.histories is None:
         gate = known.gate or "not evaluable: nothing is known"
         return [*blip.empty(options, gate), *blip_modifiers.empty(options, gate)], 0
-    histories = known.histories
+    decisions = _decisions(known, options)
+    if not len(decisions.step):
+        gate = f"not evaluable: nobody on a stable dose for {options.escalation.stable_days} days reported pain"
+        return [*blip.empty(options, gate), *blip_modifiers.empty(options, gate)], 0
+    told = (part.estimates(decisions, known.histories, options) for part in (blip, blip_modifiers))
+    return [row for rows in told for row in rows], len(decisions.step)
+
+
+def _decisions(known: Known, options: Hyperalgesia) -> Decisions:
+    """The decisions of stable therapy, in steps; what they are made from is large and is let go."""
+    histories, rule = known.of(), options.escalation
     chosen = visits.eligible(histories, stable_days=rule.stable_days)
     terms = confounders.build(
         chosen, histories, baseline=known.covariates, missing=known.missing, min_rise=rule.min_rise,
         min_mme=rule.min_mme,
     )  # fmt: skip
-    decisions = blip.decide(trial.escalations(chosen, terms, histories, rule), histories, options)
-    if not len(decisions.step):
-        gate = f"not evaluable: nobody on a stable dose for {rule.stable_days} days reported pain"
-        return [*blip.empty(options, gate), *blip_modifiers.empty(options, gate)], 0
-    rows = [*blip.estimates(decisions, histories, options), *blip_modifiers.estimates(decisions, histories, options)]
-    return rows, len(decisions.step)
+    return blip.decide(trial.escalations(chosen, terms, histories, rule), histories, options)
