@@ -2,7 +2,7 @@
 
 BLIP_PERSONS and BLIP_VISITS set the size; 100,000 x 24 with 20 columns of history is the one promised: 30 s and 2 GB,
 a third of the scores missing and each lag weighted for having one. Measured at that size, on a machine with six times
-the load it has cores for: rows alone 0.52 GB, the logistic models 15.6 s of processor and 1.02 GB, the twelve lags 25.5 s
+the load it has cores for: rows alone 0.52 GB, logistic models 15.6 s of processor and 1.02 GB, the twelve lags 25.5 s
 (1.6 x) and 0.90 GB.
 """
 
