@@ -109,17 +109,16 @@ def _balance(terms: Confounders, taken: Bools, odds: Floats, counted: Floats) ->
     weights = odds * counted
     if not np.isfinite(weights).all():
         return float("inf"), ""
-    columns = [*range(len(terms.names))]
-    squared = [place for place in columns if not _yes_or_no(terms.values[:, place])]
+    squared = [place for place in range(len(terms.names)) if not _yes_or_no(terms.values[:, place])]
     largest, worst = 0.0, ""
-    for places, square in ((columns, False), (squared, True)):
-        x = terms.values[:, places]
-        smd = np.abs(column_differences(np.square(x) if square else x, taken, [weights])[0])
+    for places, of in ((range(len(terms.names)), ""), (squared, "square of ")):
+        # the columns as they are, not a copy of them
+        x = np.square(terms.values[:, squared]) if of else terms.values
+        smd = np.abs(column_differences(x, taken, [weights])[0])
         smd = np.where(np.isnan(smd), np.inf, smd)  # the arms differ in a term that varies in neither
         if len(smd) and smd.max() > largest:
             place = int(np.argmax(smd))
-            name = terms.names[places[place]].split(": ")[0]
-            largest, worst = float(smd[place]), f"square of {name}" if square else name
+            largest, worst = float(smd[place]), of + terms.names[places[place]].split(": ")[0]
     return largest, worst
 
 

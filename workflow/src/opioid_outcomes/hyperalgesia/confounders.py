@@ -13,7 +13,7 @@ from opioid_outcomes.causal.augmented_error import Error
 from opioid_outcomes.cohort.covariates import measure
 from opioid_outcomes.cohort.eligibility import TOP_CODED_AGE
 from opioid_outcomes.hyperalgesia.histories import DoseHistory, Histories, ScoreHistory
-from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints, within
+from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints, segment_reduce, within
 from opioid_outcomes.hyperalgesia.visits import LONGEST_GAP, Visits
 from opioid_outcomes.mortality.trial_table import EVER
 from opioid_outcomes.survival.products import row_blocks
@@ -124,8 +124,7 @@ def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, npt.NDArra
     single = earlier == 0
     total = np.bincount(owner, score, minlength=rows) - visits.pain
     mean = np.where(single, visits.pain, total / np.maximum(earlier, 1))
-    highest = np.full(rows, -np.inf)
-    np.maximum.at(highest, owner, score)
+    highest = segment_reduce(np.maximum, pain.score, low, high, -np.inf)
     terms = {
         "pain at the visit": visits.pain,
         "mean of earlier pain in 180 days": mean,
