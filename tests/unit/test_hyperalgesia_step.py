@@ -238,3 +238,15 @@ def test_files_in_and_out(tmp_path: Path) -> None:
     assert table.schema == estimates.INTERNAL
     assert set(table["study"]) == {"s"}
     assert pl.read_parquet(outputs["pain_escalation"]).columns == list(displays.DISPLAYS["pain_escalation"].columns)
+
+
+def test_the_bootstrap_gives_errors_like_those_of_the_sandwich() -> None:
+    tables = trial_of(300, 150)
+    sandwich = rows_of(tables)["aipw", "mean_difference", "1-30"]
+    drawn = rows_of(tables, standard_error="bootstrap", replicates=200)
+    row = drawn["aipw", "mean_difference", "1-30"]
+    assert (row.gate, row.estimate) == ("pass", sandwich.estimate)
+    assert row.se == pytest.approx(sandwich.se, rel=0.2)
+    assert row.se != sandwich.se
+    assert row.ci_low < row.estimate < row.ci_high
+    assert drawn["aipw", "risk_difference", "1-30"].gate == "pass"
