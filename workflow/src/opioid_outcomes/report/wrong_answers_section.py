@@ -33,6 +33,8 @@ def wrong_answers(released: Released) -> list[Block]:
 def _label(row: Row) -> str:
     name = {NAIVE: "unadjusted", WITHIN: method_words(row["method"])}.get(row["analysis"], method_words(row["method"]))
     if row["scale"] == "slope":
+        if row["contrast"].endswith("within person"):
+            name = "fixed effects of person"
         return f"slope on dose, {'all scores pooled' if row['analysis'] == NAIVE else name}"
     return f"{name}, days {days_of(row)}"
 

@@ -71,15 +71,17 @@ def _trials(
         chosen, told, baseline=found.covariates, missing=found.missing, min_rise=rule.min_rise, min_mme=rule.min_mme
     )
     variance = noise.of(told, chosen, options, scale=found.scale).variance
-    lowered = trial.reductions(chosen, terms, told, options.reduction, grace_days=rule.grace_days)
+    # one trial after the other: the terms of each fill a third of the memory
+    rows = reduction.estimates(
+        trial.reductions(chosen, terms, told, options.reduction, grace_days=rule.grace_days), told, tables["changes"],
+        _rules(options, settings, variance),
+    )  # fmt: skip
     raised = trial.escalations(chosen, terms, told, rule)
+    del terms
+    rows += body.estimates(raised, told, tables["measurements"], options.windows_days, grace_days=rule.grace_days)
     last = trial.window(raised, told, options.windows_days[-1], rule.grace_days)
     conditions = confounders.at_visits(raised.visits, told, [*modifier.CONDITIONS])
-    return [
-        *reduction.estimates(lowered, told, tables["changes"], _rules(options, settings, variance)),
-        *body.estimates(raised, told, tables["measurements"], options.windows_days, grace_days=rule.grace_days),
-        *modifier.estimates(raised, last, conditions, step_mme=options.step_mme),
-    ]
+    return rows + modifier.estimates(raised, last, conditions, step_mme=options.step_mme)
 
 
 def _rules(options: Hyperalgesia, settings: Mapping[str, Any], error_variance: float) -> reduction.Rules:
