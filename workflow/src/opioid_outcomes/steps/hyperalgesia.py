@@ -142,6 +142,6 @@ def _everywhere(found: Known) -> str:
 
 def _nothing(options: Hyperalgesia, gate: str) -> Analysed:
     labels = [f"{first}-{last}" for first, last in sorted(options.windows_days)]
-    return Analysed(
-        escalation.empty(labels, gate, options.step_mme), {name: DISPLAYS[name].empty() for name in DISPLAYED}
-    )
+    displays = {name: DISPLAYS[name].empty() for name in DISPLAYED}
+    displays["pain_escalation"] = pain_months.by_month(None, None, grace_days=options.escalation.grace_days)
+    return Analysed(escalation.empty(labels, gate, options.step_mme), displays)
