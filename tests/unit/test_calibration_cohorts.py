@@ -140,7 +140,8 @@ def test_the_truth_is_that_of_both_lives_of_every_decision_to_raise(known: Sourc
     as_lived = cohorts.as_histories(free)
     decided = visits.eligible(as_lived, stable_days=90)
     place = free.place(decided.person, decided.day)
-    chosen = free.raised[decided.person, place] & (as_lived.exit[decided.person] > decided.day + rule.grace_days)
+    chosen = free.raised[decided.person, place] & trial.raised(decided, as_lived, rule)[0]
+    chosen &= as_lived.exit[decided.person] > decided.day + rule.grace_days
     person, day, place = decided.person[chosen], decided.day[chosen], place[chosen]
     number = np.arange(len(person)) - np.searchsorted(person, person)  # 0 for a person's first decision to raise
     sums = np.zeros((len(OPTIONS.windows_days), 2))

@@ -19,6 +19,7 @@ from opioid_outcomes.hyperalgesia.calibrate.cohorts import Draws
 from opioid_outcomes.hyperalgesia.calibrate.source import Source
 from opioid_outcomes.hyperalgesia.calibrate.truth import Truth
 from opioid_outcomes.hyperalgesia.calibrate.worlds import World
+from opioid_outcomes.hyperalgesia.person_days import Floats
 from opioid_outcomes.hyperalgesia.verdict import VERDICTS
 
 LAGS = ("short", "long")
@@ -134,7 +135,7 @@ def characteristics(replicates: pl.DataFrame) -> dict[str, float | int | None]:
         )
         corrected = (replicates[f"corrected_{lag}"] - replicates[f"truth_{lag}"]).drop_nulls().to_numpy()
         told |= {
-            f"truth_{lag}": float(replicates[f"truth_{lag}"].mean() or 0.0),
+            f"truth_{lag}": _mean(replicates[f"truth_{lag}"].drop_nulls().to_numpy()),
             f"bias_{lag}": _mean(error), f"bias_se_{lag}": _error(error), f"sd_{lag}": _spread(error),
             f"mean_se_{lag}": _mean(seen[f"se_{lag}"].to_numpy()),
             f"coverage_{lag}": _mean(covered), f"coverage_se_{lag}": _error(covered),
@@ -143,15 +144,15 @@ def characteristics(replicates: pl.DataFrame) -> dict[str, float | int | None]:
     return told
 
 
-def _mean(values: np.ndarray) -> float | None:
+def _mean(values: Floats) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _spread(values: np.ndarray) -> float | None:
+def _spread(values: Floats) -> float | None:
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
-def _error(values: np.ndarray) -> float | None:
+def _error(values: Floats) -> float | None:
     """Monte Carlo error of a mean."""
     spread = _spread(values)
     return None if spread is None else spread / math.sqrt(len(values))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
-from opioid_outcomes.hyperalgesia import visits
+from opioid_outcomes.hyperalgesia import trial, visits
 from opioid_outcomes.hyperalgesia.calibrate.cohorts import Draws, Forced, Lived, as_histories, live
 from opioid_outcomes.hyperalgesia.calibrate.source import Source
 from opioid_outcomes.hyperalgesia.calibrate.worlds import World
@@ -59,6 +59,9 @@ def of(source: Source, world: World, options: Hyperalgesia, *, seed: list[int], 
         as_histories(live(source, world, draws, rule, step_mme=step, forced=Forced(at, raised)))
         for raised in (True, False)
     ]
+    # the study's own rule says who raised: who has run out on the last day of grace did not, whatever was prescribed
+    taken, _ = trial.raised(decided, lives[0], rule)
+    decided, weight = decided.rows(taken), weight[taken]
     windows = [_difference(lives, decided, weight, span, options) for span in options.windows_days]
     pain, mme, per_step, se = (np.array(column) for column in zip(*windows, strict=True))
     return Truth(pain, mme, per_step, se)
