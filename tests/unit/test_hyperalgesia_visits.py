@@ -171,29 +171,47 @@ def test_pain_history_of_180_days() -> None:
     found = visits.eligible(histories_, stable_days=90)
     at = found.day.tolist().index(100)
     terms, unit = confounders.pain_terms(found, histories_.pain)
+    months = np.array([-6.0, -2.0, 0.0]) + 8 / 3
     assert {name: values[at] for name, values in terms.items()} == pytest.approx(
         {
             "pain at the visit": 8.0,
             "mean of earlier pain in 180 days": 3.5,
             "highest pain in 180 days": 8.0,
-            # days -180, -60, 0: least squares slope of 2, 5, 8 per 30 days
-            "slope of pain in 180 days": np.polyfit([-6.0, -2.0, 0.0], [2.0, 5.0, 8.0], 1)[0],
+            # days -180, -60, 0: slope of 2, 5, 8 per 30 days by ridge regression, penalty half a squared month
+            "slope of pain in 180 days": float(months @ [2.0, 5.0, 8.0]) / ((months**2).sum() + 0.5),
             "scores in 180 days": 3.0,
             "one score in 180 days": 0.0,
         }
     )
     # of the scores 2, 5, 8 each term takes these shares
-    months = np.array([-6.0, -2.0, 0.0]) + 8 / 3
-    shares = np.array([[0, 0, 1], [0.5, 0.5, 0], months / (months**2).sum()])
-    assert shares @ [2.0, 5.0, 8.0] == pytest.approx([values[at] for values in [*terms.values()][:3]])
+    shares = np.array([[0, 0, 1], [0.5, 0.5, 0]])
+    assert shares @ [2.0, 5.0, 8.0] == pytest.approx([values[at] for values in [*terms.values()][:2]])
     assert unit[at] == pytest.approx(shares @ shares.T)
+
+
+def test_the_slope_of_scores_a_day_apart_is_next_to_nothing() -> None:
+    """Two points of difference between them are error: 60 points a month otherwise."""
+    histories_ = known(STEADY, [(99, 4.0), (100, 6.0)])
+    terms, _ = confounders.pain_terms(visits.eligible(histories_, stable_days=90), histories_.pain)
+    assert terms[confounders.SLOPE][-1] == pytest.approx((2 / 60) / (2 / 60**2 + 0.5))
 
 
 def test_of_one_score_the_mean_of_the_earlier_ones_is_that_score() -> None:
     histories_ = known(STEADY, [(100, 8.0)])
     terms, unit = confounders.pain_terms(visits.eligible(histories_, stable_days=90), histories_.pain)
     assert [values[0] for values in terms.values()] == [8.0, 8.0, 0.0, 8.0, 1.0, 1.0]
-    assert unit[0].tolist() == [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    assert unit[0].tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize(("rises", "first", "second"), [(103, True, False), (104, False, True), (106, False, True)])
+def test_what_is_done_from_the_next_score_on_is_that_visits_decision(rises: int, first: bool, second: bool) -> None:
+    """A rise after the score of day 104 may follow that score: in the trial of day 100 the dose was maintained."""
+    histories_ = known([(-100, rises, 50.0), (rises, 300, 80.0)], [(100, 5.0), (104, 9.0)])
+    found = visits.eligible(histories_, stable_days=90)
+    rule = SimpleNamespace(min_rise=0.2, min_mme=5.0, grace_days=7)
+    raised = dict(zip(found.day.tolist(), trial.raised(found, histories_, rule)[0].tolist(), strict=True))
+    assert raised[100] is first
+    assert raised.get(104, False) is second  # after a rise on day 103 the dose of day 104 is not stable
 
 
 @pytest.mark.parametrize(

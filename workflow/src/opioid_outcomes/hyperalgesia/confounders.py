@@ -21,6 +21,10 @@ from opioid_outcomes.units import DAYS_PER_YEAR
 
 # METHODS D3.4: mean, slope and highest pain over the 180 days up to the visit
 PAIN_HISTORY_DAYS = 180
+# Squared months added to those over which scores lie apart, so that the slope of scores a few days apart, which is
+# nothing but their error, is near 0
+SHRINKING = 0.5
+SLOPE = "slope of pain in 180 days"
 HIGHEST = "highest pain in 180 days"
 DOSE = "dose before the visit"
 
@@ -34,9 +38,11 @@ class Confounders:
     complete: Bools
     baseline: list[str]  # names of the terms of baseline covariates
     absent: list[str]  # baseline covariates that the cohort does not have
-    noisy: Ints  # (q,) columns that are linear in recorded scores: last, mean of the earlier ones, slope
+    noisy: Ints  # (q,) columns whose error is taken out where scores have one: last score, mean of the earlier ones
     unit: Floats  # (n, q, q) covariance of their errors for an error variance of 1 of one score
-    nonlinear: Ints  # columns made of recorded scores, but not linear in them: highest
+    # columns left out where that is done: the highest is not linear in the scores, and of the slope given the other two
+    # little but error is left
+    unsteady: Ints
 
     def rows(self, chosen: Bools | slice) -> Confounders:
         """Those of the chosen decisions."""
@@ -48,8 +54,8 @@ class Confounders:
         return replace(self, values=values, names=[*self.names, *columns], baseline=[*self.baseline, *columns])
 
     def error(self, variance: float) -> Error:
-        """The error of the noisy columns where that of one score has this variance; highest is left out under it."""
-        return Error(self.noisy, self.unit, variance, self.nonlinear)
+        """The error of the noisy columns where that of one score has this variance; the unsteady are left out then."""
+        return Error(self.noisy, self.unit, variance, self.unsteady)
 
 
 def build(
@@ -73,9 +79,9 @@ def build(
         columns |= terms
         complete &= observed | (missing != "complete")
     absent = [name for name in baseline if name not in known.columns]
-    noisy, nonlinear = np.arange(unit.shape[1]), np.array([[*columns].index(HIGHEST)])
+    noisy, unsteady = np.arange(unit.shape[1]), np.array([[*columns].index(name) for name in (SLOPE, HIGHEST)])
     names = [*columns]
-    return Confounders(_stacked(columns), names, complete, names[history:], absent, noisy, unit, nonlinear)
+    return Confounders(_stacked(columns), names, complete, names[history:], absent, noisy, unit, unsteady)
 
 
 def at_visits(visits: Visits, histories: Histories, names: list[str]) -> pl.DataFrame:
@@ -103,11 +109,11 @@ def _stacked(columns: dict[str, npt.NDArray[Any]]) -> Floats:
 
 
 def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, npt.NDArray[Any]], Floats]:
-    """Terms of the scores in the 180 days up to the visit, and the error covariance (n, 3, 3) of the first three.
+    """Terms of the scores in the 180 days up to the visit, and the error covariance (n, 2, 2) of the first two.
 
     The last score (the visit's own), the mean of the earlier ones (the last where there is none), the least squares
-    slope per 30 days (0 where there is one score only), the highest, and their number. The first three are linear in
-    the scores, w'P, so where each carries an independent error of variance 1 their errors have the covariance W W'.
+    slope per 30 days (shrunk, 0 where there is one score only), the highest, and their number. Each score carries an
+    independent error of variance 1.
     Cost: O(scores within 180 days of a visit).
     """
     low, high = pain.window(visits.person, visits.day - PAIN_HISTORY_DAYS, visits.day)
@@ -118,8 +124,7 @@ def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, npt.NDArra
     centre = np.bincount(owner, months, minlength=rows) / count
     centred = months - centre[owner]
     spread = np.bincount(owner, centred**2, minlength=rows)
-    some = spread > 0
-    slope = np.divide(np.bincount(owner, centred * score, minlength=rows), spread, out=np.zeros(rows), where=some)
+    slope = np.bincount(owner, centred * score, minlength=rows) / (spread + SHRINKING)
     earlier = count - 1
     single = earlier == 0
     total = np.bincount(owner, score, minlength=rows) - visits.pain
@@ -128,21 +133,15 @@ def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, npt.NDArra
     terms = {
         "pain at the visit": visits.pain,
         "mean of earlier pain in 180 days": mean,
-        "slope of pain in 180 days": slope,
+        SLOPE: slope,
         HIGHEST: highest,
         "scores in 180 days": count,
         "one score in 180 days": single,
     }
-    per_spread = np.divide(1.0, spread, out=np.zeros(rows), where=some)
-    last = np.where(some, -centre, 0.0) * per_spread  # what the slope gives the visit's own score
-    unit = np.zeros((rows, 3, 3))
+    unit = np.zeros((rows, 2, 2))
     unit[:, 0, 0] = 1.0
     unit[:, 1, 1] = np.where(single, 1.0, 1 / np.maximum(earlier, 1))
     unit[:, 0, 1] = unit[:, 1, 0] = single
-    unit[:, 2, 2] = per_spread
-    unit[:, 0, 2] = unit[:, 2, 0] = last
-    # the slope's weights sum to 0, so those of the earlier scores sum to minus that of the last
-    unit[:, 1, 2] = unit[:, 2, 1] = np.where(single, 0.0, -last / np.maximum(earlier, 1))
     return terms, unit
 
 

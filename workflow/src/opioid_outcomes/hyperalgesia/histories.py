@@ -101,6 +101,14 @@ class ScoreHistory:
         """Index of the first score on ``day`` or later, of the person or of those after."""
         return np.searchsorted(self.keys, self.days.key(person, day), side="left").astype(np.int64)
 
+    def next_day(self, person: Ints, day: Ints) -> Ints:
+        """Day of the person's next score after ``day``; NEVER if there is none."""
+        index = self.first_from(person, day + 1)
+        if len(self.day) == 0:
+            return np.full(len(person), NEVER)
+        nearest = np.minimum(index, len(self.day) - 1)
+        return np.where((index < len(self.day)) & (self.person[nearest] == person), self.day[nearest], NEVER)
+
     def window(self, person: Ints, first: Ints, last: Ints) -> tuple[Ints, Ints]:
         """Indices [low, high) of the person's scores on the days first..last."""
         return self.first_from(person, first), self.first_from(person, last + 1)

@@ -72,14 +72,20 @@ def raised(visits: Visits, histories: Histories, rule: EscalationRule) -> tuple[
 
     Raised: on some day of [v, v + grace_days] the known daily dose is at least (1 + min_rise) times, and at least
     min_mme above, the dose prescribed up to the visit, and it has not fallen back by the last of those days: the days
-    on which two products overlap when one takes over from the other are no rise of the prescribed dose.
+    on which two products overlap when one takes over from the other are no rise of the prescribed dose. Grace ends on
+    the eve of the person's next score: what is done from then on may follow that score, and is its visit's decision.
     """
-    last = visits.day + rule.grace_days
+    last = decided_by(visits, histories, rule.grace_days)
     highest, known = histories.dose.highest_known(visits.person, visits.day, last)
     at_last = histories.dose.on_day(visits.person, last)  # NaN where not known
     least = least_raised(visits.dose, rule)
     escalated = (highest >= least) & ~(at_last < least)
     return escalated, escalated | known | np.isfinite(at_last)
+
+
+def decided_by(visits: Visits, histories: Histories, grace_days: int) -> Ints:
+    """Last day on which a change of dose is the decision of this visit."""
+    return np.minimum(visits.day + grace_days, histories.pain.next_day(visits.person, visits.day) - 1)
 
 
 def least_raised(dose: Floats, rule: EscalationRule) -> Floats:
@@ -94,7 +100,7 @@ def lowered(visits: Visits, histories: Histories, rule: ReductionRule, *, grace_
     (1 - min_fall) times, and at least min_mme below, the dose up to the visit, and it is not back above that on the
     last of those days. Days without supply lower nothing: a refill a few days late is no change of prescription.
     """
-    last = visits.day + grace_days
+    last = decided_by(visits, histories, grace_days)
     lowest, known = histories.dose.lowest_known(visits.person, visits.day, last)
     at_last = histories.dose.on_day(visits.person, last)
     most = np.minimum((1 - rule.min_fall) * visits.dose, visits.dose - rule.min_mme) + ROUNDING
