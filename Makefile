@@ -24,7 +24,7 @@ bench: $(ENVIRONMENT)
 
 operating-characteristics: $(ENVIRONMENT)
 	$(BIN)/python tests/operating_characteristics/run.py
-	$(BIN)/python tests/operating_characteristics/verdicts.py
+	$(BIN)/python tests/operating_characteristics/pain_oc.py
 
 clean:
 	rm -rf .venv .snakemake data/demo data/derived/demo reports/demo

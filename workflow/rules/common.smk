@@ -65,6 +65,27 @@ def canonical(*tables):
     }
 
 
+def pain_trial_inputs():
+    """What the pain trials of a cohort read."""
+    return canonical(
+        "persons",
+        "observation",
+        "dispensings",
+        "diagnoses",
+        "pain",
+        "measurements",
+        "stays",
+        "therapies",
+        "changes",
+        "deaths",
+    ) | {
+        "daily_dose": f"{COHORT}/daily_dose.parquet",
+        "opioid_status": f"{COHORT}/opioid_status.parquet",
+        "cohort": f"{COHORT}/cohort.parquet",
+        "notes": f"{COHORT}/cohort_notes.json",
+    }
+
+
 def of_every_cohort(pattern):
     """The files of all cohorts, for the rules of the whole study."""
     return [pattern.replace("{cohort}", cohort) for cohort in COHORTS]

@@ -1,24 +1,3 @@
-def pain_trial_inputs():
-    """What the pain trials of a cohort read."""
-    return canonical(
-        "persons",
-        "observation",
-        "dispensings",
-        "diagnoses",
-        "pain",
-        "measurements",
-        "stays",
-        "therapies",
-        "changes",
-        "deaths",
-    ) | {
-        "daily_dose": f"{COHORT}/daily_dose.parquet",
-        "opioid_status": f"{COHORT}/opioid_status.parquet",
-        "cohort": f"{COHORT}/cohort.parquet",
-        "notes": f"{COHORT}/cohort_notes.json",
-    }
-
-
 rule estimate_hyperalgesia:
     input:
         **pain_trial_inputs(),
