@@ -11,6 +11,7 @@ from opioid_outcomes.report.words import (
     WITHHELD,
     Scale,
     analysis_words,
+    days_words,
     hidden_by_disclosure,
     interval,
     method_words,
@@ -178,7 +179,7 @@ def _events(rows: Rows) -> str:
 
 def _estimate(row: dict[str, Any], scale: Scale) -> tuple[str, ...]:
     return (
-        row["contrast"], method_words(row["method"]), row["outcome"], row["window"].replace("-", " to "),
+        row["contrast"], method_words(row["method"], row["analysis"]), row["outcome"], days_words(row["window"]),
         f"{scale.label}, {scale.unit}" if scale.unit else scale.label, row["gate"], interval(row, scale),
         number(row["persons"]), number(row["events"]), person_years(row["person_years"]),
     )  # fmt: skip

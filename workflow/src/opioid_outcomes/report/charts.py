@@ -285,11 +285,11 @@ def _contrast(rows: Rows, scale: Any) -> Any:
     base = alt.Chart(values(data)).encode(x=x)
     null = alt.Chart(values([{"null": 0.0}])).mark_rule(color=QUIET).encode(y="null:Q")
     y = alt.Y("estimate:Q", title="points", axis=alt.Axis(tickCount=4))
-    windows = base.mark_rule(color=EXPOSED, strokeWidth=2.4).encode(
+    windows = base.mark_rule(color=EXPOSED, strokeWidth=1.6).encode(
         x=alt.X("first:Q", scale=scale, title=None), x2="last:Q", y=y
     )
     spans = base.mark_rule(color=INK, strokeWidth=1.4).encode(y="low:Q", y2="high:Q")
-    points = base.mark_point(filled=True, size=60, opacity=1, shape="square", color=EXPOSED).encode(y=y)
+    points = base.mark_point(filled=True, size=22, opacity=1, shape="square", color=EXPOSED).encode(y=y)
     return null + windows + spans + points
 
 
@@ -301,7 +301,8 @@ def _pain_course(rows: Rows, arms: list[str], scale: Any) -> Any:
         for arm in arms
         for place, row in enumerate(row for row in rows if row["arm"] == arm and present(row["mean"]))
     ]
-    colour = alt.Color("arm:N", title=None, scale=_group_colours(arms), legend=alt.Legend(orient="top"))
+    legend = alt.Legend(orient="top", symbolOpacity=1, symbolStrokeWidth=0)
+    colour = alt.Color("arm:N", title=None, scale=_group_colours(arms), legend=legend)
     x = alt.X("month:Q", title="30-day months from the visit", scale=scale, axis=alt.Axis(grid=False, tickMinStep=1))
     y = alt.Y("mean:Q", title="mean pain, 0–10", scale=alt.Scale(zero=False, padding=8))
     base = alt.Chart(values(data)).encode(x=x, color=colour)

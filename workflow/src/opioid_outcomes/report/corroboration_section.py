@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from opioid_outcomes.report.document import Block, Heading, Notice, Paragraph, Table
-from opioid_outcomes.report.pain_words import days_of
+from opioid_outcomes.report.document import Block, Bullets, Heading, Paragraph, Table
+from opioid_outcomes.report.pain_words import days_of, reasons
 from opioid_outcomes.report.released import Released
-from opioid_outcomes.report.words import has_interval, interval, method_words, number, plain
+from opioid_outcomes.report.words import has_interval, interval, method_words, number, outcome_words
 
 Row = dict[str, Any]
 ANALYSES = {
@@ -31,13 +31,28 @@ def corroboration(released: Released) -> list[Block]:
         return []
     told = [row for row in rows if has_interval(row)]
     day = released.config.hyperalgesia.reduction.from_day
-    blocks: list[Block] = [Heading("What else it should do"), Paragraph(WHY.replace("{day}", str(day)))]
+    blocks: list[Block] = [Heading("What else hyperalgesia should do"), Paragraph(WHY.replace("{day}", str(day)))]
     if told:
         blocks.append(_table(released, told))
-    missing = [words for name, words in ANALYSES.items() if not any(row["analysis"] == name for row in told)]
+    missing = _missing(released, rows)
     if missing:
-        blocks.append(Notice(f"Not measurable in this study: {'; '.join(missing)}."))
+        blocks += [Paragraph("What could not be estimated, and why:"), Bullets(missing)]
     return [*blocks, *_modifiers(released)]
+
+
+def _missing(released: Released, rows: list[Row]) -> tuple[str, ...]:
+    """What has no number in any window, with the reasons of each cohort."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        who = row["population"].removesuffix(" (ATT)") if row["analysis"] == "hyperalgesia.reduction" else ""
+        groups.setdefault((ANALYSES[row["analysis"]], who), []).append(row)
+    told = []
+    for (words, who), own in groups.items():
+        cohorts = {row["cohort"] for row in own if has_interval(row)}
+        why = reasons(released, [row for row in own if row["cohort"] not in cohorts])
+        if why:
+            told.append(f"{words[:1].upper()}{words[1:]}{f' ({who})' if who else ''} – {why}.")
+    return tuple(told)
 
 
 def _table(released: Released, rows: list[Row]) -> Table:
@@ -56,13 +71,13 @@ def _table(released: Released, rows: list[Row]) -> Table:
     heads = ("Cohort", "Who", "What", "Days", "Persons", "Difference (95 % CI)")
     return Table(
         "corroboration", "What else hyperalgesia should do.", heads, tuple(lines), 2, released.rule,
-        (0.7, 1.8, 1.6, 0.8, 0.7, 1.9),
+        (0.7, 1.5, 1.4, 0.8, 0.7, 2.4),
     )  # fmt: skip
 
 
 def _measure(row: Row) -> str:
     corrected = ", error taken out" if row["method"] == "aipw_noise_corrected" else ""
-    return f"{plain(row['outcome'])}{corrected}"
+    return f"{outcome_words(row['outcome'])}{corrected}"
 
 
 def _modifiers(released: Released) -> list[Block]:
@@ -79,4 +94,4 @@ def _modifiers(released: Released) -> list[Block]:
         "group, and the difference between groups. Exploratory: many groups, and no verdict rests on them."
     )
     heads = ("Cohort", "Group", "Method", "Persons", "Points (95 % CI)")
-    return [Table("modifiers", caption, heads, lines, 2, released.rule, (0.7, 2.2, 1.4, 0.8, 1.6))]
+    return [Table("modifiers", caption, heads, lines, 2, released.rule, (0.8, 2.6, 1, 0.8, 1.5))]

@@ -59,7 +59,7 @@ def _marks(rows: Rows, x: dict[str, Any]) -> list[Any]:
     )
     # a wrong answer, told as such, looks like none of the others
     wrong = base.transform_filter("datum.wrong").mark_point(
-        size=80, opacity=1, shape="cross", angle=45, color=QUIET, strokeWidth=2
+        filled=True, size=80, opacity=1, shape="cross", angle=45, color=QUIET
     )
     return [spans, right.encode(x=at), *([wrong.encode(x=at)] if any(row.get("wrong") for row in rows) else [])]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from opioid_outcomes.report import charts, forest, pain_charts
@@ -12,6 +13,7 @@ from opioid_outcomes.report.pain_words import ESCALATION, MAIN, days_of, escalat
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.verdict_section import verdict
 from opioid_outcomes.report.words import (
+    MINUS,
     counts,
     has_interval,
     interval,
@@ -32,7 +34,10 @@ IMPROVED = "alive with 30 % less pain"
 BOUNDS = ("survivor_bound_low", "survivor_bound_high")
 
 
-def hyperalgesia(released: Released) -> Section:
+def hyperalgesia(released: Released) -> Section | None:
+    """None where exposure is known at one interview only: no dose is followed, and nothing of this was asked."""
+    if released.exposures == {"baseline"}:
+        return None
     blocks: list[Block] = [
         Paragraph(
             "If tolerance explains rising doses, raising the dose relieves pain for a while; if opioids themselves "
@@ -168,12 +173,29 @@ def _bound(row: Row) -> str:
 
 
 def _changes(rows: Rows) -> list[Block]:
-    """What the notes say of each arm's own change, which is never a condition."""
-    lines = tuple((row["cohort"], days_of(row), row["note"]) for row in rows if row["note"])
+    """What the notes say: each arm's own change, which is never a condition, and who is left out."""
+    lines = []
+    for cohort in dict.fromkeys(row["cohort"] for row in rows):
+        notes = {days_of(row): row["note"].split("; ") for row in rows if row["cohort"] == cohort and row["note"]}
+        shared = [part for part in next(iter(notes.values()), []) if all(part in own for own in notes.values())]
+        if len(notes) > 1 and shared:
+            lines.append((cohort, "all", _minus("; ".join(shared))))
+        else:
+            shared = []
+        lines += [
+            (cohort, days, _minus("; ".join(part for part in parts if part not in shared)))
+            for days, parts in notes.items()
+            if any(part not in shared for part in parts)
+        ]
     if not lines:
         return []
     heads = ("Cohort", "Days", "Notes")
-    return [Table("escalation_notes", "What stands behind each difference.", heads, lines, 0, "", (0.8, 0.9, 5))]
+    return [Table("escalation_notes", "What stands behind each difference.", heads, tuple(lines), 0, "", (0.8, 0.9, 5))]
+
+
+def _minus(note: str) -> str:
+    """A true minus before a number, none between two."""
+    return re.sub(r"(?<![\w.])-(?=\d)", MINUS, note)
 
 
 def _by_method(released: Released) -> list[Block]:
@@ -190,7 +212,7 @@ def _by_method(released: Released) -> list[Block]:
                 ]
                 per_step = interval(step[0], released.scale(step[0])) if step else "not evaluable"
                 lines.append(
-                    (cohort, days_of(row), method_words(method), number(row["persons"]),
+                    (cohort, days_of(row), method_words(method, ESCALATION), number(row["persons"]),
                      interval(row, released.scale(row)), per_step)
                 )  # fmt: skip
     if not lines:
@@ -223,8 +245,8 @@ def _lags(released: Released) -> list[Block]:
     }
     alt = f"{title}. " + " ".join(f"{name}: {text}." for name, text in told.items())
     smallest = released.config.hyperalgesia.smallest_effect
-    drawn = svg(pain_charts.effect_by_lag(panels, smallest=smallest), "blip_lags", title, alt)
     step = released.scales["mean_difference_per_step"].unit
+    drawn = svg(pain_charts.effect_by_lag(panels, smallest=smallest, step=step), "blip_lags", title, alt)
     return [
         Heading("Effect by months since the step"),
         Paragraph(
@@ -249,18 +271,18 @@ def _lag(row: Row) -> Row:
 
 
 TIPPING = {
-    "error_sd": "SD of the error of one score, if doses follow the pain that is felt",
-    "flare": "an unrecorded flare at the visit, in those escalated, points",
-    "flare_noise_corrected": "the same once the noise of scores is taken out, points",
-    "unseen": "those seen hurt more than those not seen, in both arms, points",
-    "unseen_escalated": "the same in those escalated only, points",
+    "error_sd": "standard deviation of the error of one score, if doses follow the pain that is felt",
+    "flare": "an unrecorded flare at the visit, in those escalated",
+    "flare_noise_corrected": "the same once the error of scores is taken out",
+    "unseen": "those seen hurt more than those not seen, in both arms",
+    "unseen_escalated": "the same in those escalated only",
 }
 
 
 def _explained_away(released: Released) -> list[Block]:
     lines = [
         (
-            name, str(row["window"]).replace("-", " to "), _what(row["what"]), number(row["estimate"], 2),
+            name, days_of(row), _what(row["what"]), number(row["estimate"], 2),
             number(row["at_zero"], 2) if present(row["at_zero"]) else "none does",
             number(row["limit_at_zero"], 2) if present(row["limit_at_zero"]) else "none does",
         )
@@ -271,11 +293,12 @@ def _explained_away(released: Released) -> list[Block]:
     if not lines:
         return []
     return [
-        Heading("What would explain it away"),
+        Heading("What would explain the difference away"),
         Table(
             "noise_tipping",
             "Size of each bias at which the difference would be 0, and at which its confidence limit nearer to 0 would "
-            "be; a limit that is beyond 0 already needs none.",
+            "be, all in points; below 0: in the other direction; 0.00: nothing is needed. “None does”: not even the "
+            "largest that is possible. Such a size says how wrong the data would have to be, not that they are.",
             ("Cohort", "Days", "Bias", "Difference", "Brings it to 0", "Brings its limit to 0"),
             tuple(lines),
             3,
@@ -296,7 +319,7 @@ def _arms(released: Released) -> list[Block]:
             told = counts(row, ("persons",), released.threshold)
             lines.append(
                 (
-                    name, str(row["window"]).replace("-", " to "), row["arm"], told["persons"], number(row["ess"]),
+                    name, days_of(row), row["arm"], told["persons"], number(row["ess"]),
                     percent(row["observed"]), number(row["change"], 2), number(row["mme"], 1), percent(row["dead"]),
                     number(row["largest_smd"], 2),
                 )

@@ -84,10 +84,16 @@ def scope(released: Released) -> Section:
 
 def _cannot(released: Released, shown: set[str]) -> list[str]:
     told = []
-    if not any(judged["verdict"] != INCONCLUSIVE for judged in released.verdict.values()):
+    followed = released.exposures != {"baseline"}
+    if followed and all(judged["verdict"] == INCONCLUSIVE for judged in released.verdict.values()):
         told.append(
             "Whether opioids make pain worse: the pre-registered reading of pain after escalation "
             "(`hyperalgesia.verdict`) is inconclusive, which is no evidence for either side; its conditions say why."
+        )
+    elif followed and not all(judged["calibrated"] for judged in released.verdict.values()):
+        told.append(
+            "How often the verdict on pain and dose errs in cohorts like those marked uncalibrated: that was not "
+            "simulated (`snakemake calibrate`)."
         )
     if PRIMARY not in shown:
         told.insert(
@@ -168,9 +174,7 @@ def key_numbers(released: Released) -> Section:
         )
         rows = tuple(row for row, _ in mortality)
         blocks.append(Table("key_mortality", caption, heads, rows, 4, released.rule, (0.8, 1.2, 1.2, 1.2, 1.2)))
-    if any(judged["verdict"] != INCONCLUSIVE for judged in released.verdict.values()) or _pain(released):
-        told = [f"{name}: {judged['consistent_with']}" for name, judged in released.verdict.items()]
-        blocks.append(Paragraph(f"The verdict on pain and dose (`hyperalgesia.verdict`): {'; '.join(told)}."))
+    blocks += _verdict(released)
     pain = _pain_rows(released)
     if pain:
         blocks.append(
@@ -225,6 +229,30 @@ def _primary(released: Released) -> list[Block]:
     else:
         blocks.append(Notice(f"The primary estimate (risk difference at {days} days) may not be shown in any cohort."))
     return [*blocks, *([Bullets(told)] if told else [])]
+
+
+def _verdict(released: Released) -> list[Block]:
+    """What the estimates are consistent with: of populations, with what is not known of the verdict."""
+    if released.exposures == {"baseline"}:
+        return []
+    judged = {name: released.verdict[name] for name in released.cohorts_and_pooled if name in released.verdict}
+    if not judged or (not _pain(released) and all(each["verdict"] == INCONCLUSIVE for each in judged.values())):
+        return []
+    told = "; ".join(
+        f"{name}: {each['consistent_with'] if _measured(each) else 'not judged, as nothing of it could be measured'}"
+        for name, each in judged.items()
+    )
+    return [
+        Paragraph(
+            f"The verdict on pain after a dose escalation (`hyperalgesia.verdict`), by a rule fixed beforehand: "
+            f"{told}. It says what the estimates of a population are consistent with; it is no finding about any "
+            "person, nor about why one person's dose rose."
+        )
+    ]
+
+
+def _measured(judged: dict[str, Any]) -> bool:
+    return any(condition["met"] is not None for condition in judged["conditions"])
 
 
 def _first(rows: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opioid_outcomes.report.document import Block, Heading, Notice, Paragraph, Section, Table
-from opioid_outcomes.report.pain_words import days_of
+from opioid_outcomes.report.pain_words import days_of, reasons
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import has_interval, interval, method_words, number
 
@@ -51,12 +51,10 @@ def _table(released: Released, name: str, rows: list[Row]) -> Table:
     heads = ("Cohort", "Comparison", "Outcome", "Days", "Method", "Persons", "Difference (95 % CI)")
     return Table(
         name.replace(".", "_"), f"{QUESTIONS[name][0]}: differences in pain.", heads, lines, 2, released.rule,
-        (0.7, 1.7, 1, 0.7, 1.3, 0.7, 1.9),
+        (0.7, 1.6, 1, 0.9, 1, 0.7, 2.2),
     )  # fmt: skip
 
 
 def _why(released: Released, name: str) -> str:
-    reasons = dict.fromkeys(
-        f"{row['cohort']}: {str(row['gate']).partition(': ')[2]}" for row in released.rows(analysis=name)
-    )
-    return f"Could not be estimated. {'; '.join(reasons)}."
+    why = reasons(released, released.rows(analysis=name))
+    return f"Could not be estimated{f' ({why})' if why else ''}."

@@ -8,6 +8,7 @@ from opioid_outcomes.hyperalgesia.verdict import VERDICTS
 from opioid_outcomes.report import pain_charts
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Table
 from opioid_outcomes.report.drawing import svg
+from opioid_outcomes.report.pain_words import ESCALATION, MAIN, reasons
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import MISSING, listed, number, percent, plain, present
 
@@ -95,23 +96,29 @@ def _conditions(released: Released) -> list[Block]:
             f"{name}: {'; '.join(line['reading'] + ', ' + line['name'] + ': ' + _state(line) for line in lines)}."
             for name, lines in panels.items()
         )
+        step = released.scales["mean_difference_per_step"].unit
         blocks.append(
             Figure(
                 "verdict", svg(pain_charts.verdict_conditions(panels), "verdict", title, alt),
-                f"{title}, with the number each is about. The verdict is the first reading all of whose conditions are "
-                "met; what cannot be measured is not met. Corroboration is no condition: it says whether what else "
-                "hyperalgesia should do was looked for and seen.",
+                f"{title} (full: met, open: not met), with the number each is about: {step}, under "
+                "corroboration in the unit of what was measured "
+                "(sites of pain; threshold or tolerance; points). The verdict is the first reading all of whose "
+                "conditions are met; what cannot be measured is not met. Corroboration is no condition: it says "
+                "whether what else hyperalgesia should do was looked for and seen.",
                 alt, note=released.rule,
             )
         )  # fmt: skip
     if without:
-        blocks.append(Paragraph(f"No condition can be measured in {listed(without)}."))
+        main = [row for row in released.rows(analysis=ESCALATION, method=MAIN) if row["cohort"] in without]
+        why = reasons(released, main)
+        blocks.append(Paragraph(f"No condition can be measured in {listed(without)}{f' ({why})' if why else ''}."))
     return blocks
 
 
 def _condition(condition: Row) -> Row:
     reading, _, name = str(condition["name"]).partition(": ")
     value = number(condition["value"], 2) if present(condition["value"]) else ""
+    name = name.replace("blip,", "structural nested model,")
     return {"reading": plain(reading), "name": name, "met": condition["met"], "value": value}
 
 
@@ -132,8 +139,9 @@ def _calibration(released: Released) -> list[Block]:
     if uncalibrated:
         blocks.append(
             Notice(
-                f"Uncalibrated: {listed(uncalibrated)}. How often this test errs in a cohort of that size, with those "
-                "visits, doses and noise, is not known; `snakemake calibrate` finds out."
+                f"Uncalibrated: {listed(uncalibrated)}. How often this test says hyperalgesia where there is none, or "
+                "misses it, is not known for a cohort of that size, with those visits, doses and noise; "
+                "`snakemake calibrate` finds out."
             )
         )
     return blocks
@@ -155,12 +163,15 @@ def _cells(row: Row) -> Rows:
 
 def _reading(released: Released) -> str:
     rows = [row for row in released.calibration if row["world"] in NO_EFFECT_WORLDS]
-    false = f" Hyperalgesia was said in at most {percent(max(row['hyperalgesia'] for row in rows))} of the cohorts in "
+    false = ""
+    if rows:
+        most = percent(max(row["hyperalgesia"] for row in rows))
+        false = f" In no such world without effect was hyperalgesia said of more than {most} of the cohorts."
     return (
         "Cohorts like each of the study's own, in size, visits, doses and noise, were simulated in worlds of which the "
         "answer is known, and put to the same test."
-        + (f"{false}which dose does nothing to pain." if rows else "")
-        + " A test that is mostly inconclusive where there is an effect says little by being inconclusive here."
+        f"{false}"
+        " A test that is mostly inconclusive where there is an effect says little by being inconclusive here."
     )
 
 
@@ -173,8 +184,9 @@ def _heat_map(released: Released, panels: dict[str, Rows]) -> Figure:
     )
     chart = pain_charts.calibration(panels, worlds, [plain(name) for name in VERDICTS])
     caption = (
-        f"{title}; the right verdict is framed. In noisy null, doses follow the true pain while scores are recorded "
-        "with error; in informative visits, people come because it hurts."
+        f"{title}; the right verdict is framed."
+        + (" In noisy null, doses follow true pain, scores have error." if "noisy null" in worlds else "")
+        + (" In informative visits, people come because it hurts." if "informative visits" in worlds else "")
     )
     return Figure("calibration", svg(chart, "calibration", title, alt), caption, alt)
 

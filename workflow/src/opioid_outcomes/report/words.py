@@ -57,13 +57,16 @@ MEASURES = {
     "widespread_pain_index": "sites, 0–19", "body_sites": "sites", "pressure_pain_threshold_kpa": "kPa",
     "cold_pressor_tolerance_s": "seconds",
 }  # fmt: skip
+MEASURE_NAMES = {
+    "pressure_pain_threshold_kpa": "pressure pain threshold", "cold_pressor_tolerance_s": "cold pressor tolerance",
+}  # fmt: skip
 
 
 def scale_of(row: Row, step_mme: float) -> Scale:
     """How the estimate of a row is printed."""
     own = SLOPES.get((row["analysis"], row["outcome"])) if row["scale"] == "slope" else None
     if row["analysis"] in ("hyperalgesia.spread", "hyperalgesia.threshold"):
-        own = Scale(f"mean difference in {plain(row['outcome'])}", 2, MEASURES.get(row["outcome"], ""))
+        own = Scale(f"mean difference in {outcome_words(row['outcome'])}", 2, MEASURES.get(row["outcome"], ""))
     return own or scales(step_mme)[row["scale"]]
 
 
@@ -137,6 +140,17 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
+def outcome_words(outcome: str) -> str:
+    """An outcome as words; what was measured without its unit."""
+    return MEASURE_NAMES.get(outcome, plain(outcome))
+
+
+def days_words(window: str) -> str:
+    """``31 to 90``; days before the event have a true minus sign: ``−60 to −31``."""
+    found = re.fullmatch(r"(-?\d+)-(-?\d+)", window)
+    return " to ".join(found.groups()).replace("-", MINUS) if found else window
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
@@ -173,7 +187,7 @@ METHODS: dict[str, str] = {
     "multinomial_complete_case": "multinomial regression, complete cases only",
     "logistic_complete_case": "logistic regression, complete cases only",
     "logistic": "logistic regression",
-    "aipw": "augmented inverse probability weights (AIPW)",
+    "aipw": "AIPW",
     "aipw_noise_corrected": "AIPW, error of scores taken out",
     "per_protocol": "per protocol, AIPW",
     "survivor_bound_low": "lower bound among survivors of either arm",
@@ -185,6 +199,9 @@ METHODS: dict[str, str] = {
     "gee_intensity_weighted": "GEE, visits weighted by inverse intensity",
     "mixed": "linear mixed model",
 }
+
+# What stands beside the AIPW of the pain trials
+PAIN_METHODS = {"ipw": "inverse probability weights alone", "regression": "outcome regression alone"}
 
 ANALYSES: dict[str, str] = {
     "mortality.rate": "Death rates",
@@ -261,7 +278,10 @@ def weighted(row: Row) -> bool:
     return re.search(r"\bweighted\b", row["population"]) is not None
 
 
-def method_words(method: str) -> str:
+def method_words(method: str, analysis: str = "") -> str:
+    """A method in words; ``analysis`` where the same name is of something else in the pain trials."""
+    if analysis.startswith("hyperalgesia.") and method in PAIN_METHODS:
+        return PAIN_METHODS[method]
     base, _, lag = method.partition("_lag_")
     return METHODS.get(base, plain(base)) + (f", lagged by {lag} days" if lag else "")
 
