@@ -137,6 +137,18 @@ def test_decisions_unlike_any_taken_are_left_out_and_nobody_who_took_is() -> Non
     assert none == []
 
 
+def test_a_count_that_nobody_with_the_strategy_has_is_left_out_like_a_yes_or_no() -> None:
+    taken = np.array([1, 1, 0, 0, 0, 0, 0, 0], dtype=bool)
+    given = terms(
+        dose_before_the_visit=[40, 60, 40, 60, 50, 50, 50, 50], hospital_days=[0, 0, 0, 0, 0, 0, 3, 14],
+        # 9 in one left out and in nobody else: with that one gone, who took it has the highest of all
+        scores=[4, 4, 4, 4, 4, 3, 1, 9],
+    )  # fmt: skip
+    kept, names = where_taken(given, taken)
+    assert names == ["hospital days", "scores"]
+    assert kept.tolist() == [True, True, True, True, True, False, False, False]
+
+
 def test_a_term_that_decides_is_left_to_the_model_to_name() -> None:
     taken = np.array([1, 1, 0, 0, 0, 0], dtype=bool)
     kept, names = where_taken(terms(pain=[1, 2, 3, 4, 5, 6], sure=[1, 1, 0, 0, 0, 0]), taken)

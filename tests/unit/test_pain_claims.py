@@ -228,7 +228,9 @@ def test_pain_before_by_hand() -> None:
     assert told.last[[0, 1]].tolist() == [6.0, 4.0]
     assert np.isnan(told.last[[2, 3]]).all()
     assert told.terms["mean pain in 180 days"].tolist() == [5.0, 6.5, 5.75, 5.75]
-    assert told.terms["slope of pain in 180 days"].tolist() == pytest.approx([1.0, -1.5, 0.0, 0.0])
+    # 4 and 6 two months apart, 9 and 4 100 days apart: sums of squared months 2 and 50 / 9, with 1 / 2 added to each
+    slopes = [2 / (2 + 0.5), -(25 / 3) / (50 / 9 + 0.5), 0.0, 0.0]
+    assert told.terms["slope of pain in 180 days"].tolist() == pytest.approx(slopes)
     assert told.terms["scores in 180 days"].tolist() == [2.0, 2.0, 0.0, 0.0]
     assert told.terms["days since the last score"].tolist() == [30.0, 59.0, 44.5, 44.5]
     assert told.terms["no score in 180 days"].tolist() == [0.0, 0.0, 1.0, 1.0]

@@ -31,11 +31,14 @@ def made() -> Trial:
 
 def test_it_is_left_out_and_the_rest_can_be_compared() -> None:
     trial = made()
-    assert assign(trial, verb="escalated").gate.startswith("not evaluable: who escalated is told for sure by dose step")
     kept, names = where_taken(trial.confounders, trial.taken)
     np.testing.assert_array_equal(kept, trial.visits.dose != 50)
     assert names == [DOSE]
     assert assign(trial.rows(kept), verb="escalated").gate == "pass"
+    # of a trial with them, as of people drawn, the model is that of the others
+    found = assign(trial, verb="escalated").assignment
+    assert found is not None
+    np.testing.assert_array_equal(found.weights > 0, kept)
 
 
 def test_where_every_dose_was_raised_at_nothing_is_left_out() -> None:
@@ -43,3 +46,16 @@ def test_where_every_dose_was_raised_at_nothing_is_left_out() -> None:
     kept, names = where_taken(trial.confounders, trial.taken | (trial.visits.person % 50 == 0))
     assert kept.all()
     assert names == []
+
+
+def test_tenths_of_the_dose_with_few_decisions_are_joined() -> None:
+    # 997 at 30 and 60, three between: quantiles that fall among these would tell three decisions apart
+    dose = np.concatenate([np.full(499, 30.0), [40.0, 45.0, 50.0], np.full(498, 60.0)])
+    zero = np.zeros(len(dose))
+    steps = confounders.dose_terms(Visits(np.arange(len(dose)), np.arange(len(dose)), zero, dose, zero))
+    told = [name for name in steps if name != DOSE]
+    assert [int(steps[name].sum()) for name in told] == [500]
+    even = confounders.dose_terms(Visits(np.arange(1000), np.arange(1000), np.zeros(1000), np.arange(1000.0), zero))
+    assert [int(column.sum()) for name, column in even.items() if name != DOSE] == [*range(900, 0, -100)]
+    same = confounders.dose_terms(Visits(np.arange(9), np.arange(9), np.zeros(9), np.full(9, 30.0), np.zeros(9)))
+    assert [*same] == [DOSE]

@@ -27,6 +27,7 @@ SHRINKING = 0.5
 SLOPE = "slope of pain in 180 days"
 HIGHEST = "highest pain in 180 days"
 DOSE = "dose before the visit"
+FEWEST = 0.02  # of the decisions, on either side of a step of the dose
 
 
 @dataclass(frozen=True)
@@ -108,37 +109,54 @@ def _stacked(columns: dict[str, npt.NDArray[Any]]) -> Floats:
     return values
 
 
+@dataclass(frozen=True)
+class Recent:
+    """Scores of the 180 days up to each day, by row, (n,): [low, high) in the history, their number and sum, and the
+    least squares slope per 30 days, shrunk: 0 of one score or none."""
+
+    low: Ints
+    high: Ints
+    count: Floats
+    total: Floats
+    slope: Floats
+
+
+def recent(pain: ScoreHistory, person: Ints, day: Ints) -> Recent:
+    """What scores of the 180 days up to each day, which itself counts, say. O(scores within 180 days), in blocks."""
+    low, high = pain.window(person, day - PAIN_HISTORY_DAYS, day)
+    total, slope = np.zeros(len(low)), np.zeros(len(low))
+    for part in row_blocks(len(low), 1):
+        owner, index = within(low[part], high[part])
+        rows = len(low[part])
+        score, months = pain.score[index], (pain.day[index] - day[part][owner]) / 30.0
+        centre = np.bincount(owner, months, minlength=rows) / np.maximum(high[part] - low[part], 1)
+        centred = months - centre[owner]
+        spread = np.bincount(owner, centred**2, minlength=rows)
+        total[part] = np.bincount(owner, score, minlength=rows)
+        slope[part] = np.bincount(owner, centred * score, minlength=rows) / (spread + SHRINKING)
+    return Recent(low, high, (high - low).astype(float), total, slope)
+
+
 def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, npt.NDArray[Any]], Floats]:
     """Terms of the scores in the 180 days up to the visit, and the error covariance (n, 2, 2) of the first two.
 
-    The last score (the visit's own), the mean of the earlier ones (the last where there is none), the least squares
-    slope per 30 days (shrunk, 0 where there is one score only), the highest, and their number. Each score carries an
-    independent error of variance 1.
+    The last score (the visit's own), the mean of the earlier ones (the last where there is none), their slope (see
+    ``Recent``), the highest, and their number. Each score carries an independent error of variance 1.
     Cost: O(scores within 180 days of a visit).
     """
-    low, high = pain.window(visits.person, visits.day - PAIN_HISTORY_DAYS, visits.day)
-    rows, count = len(low), (high - low).astype(float)  # at least 1: the visit's own score
-    owner, index = within(low, high)
-    score = pain.score[index]
-    months = (pain.day[index] - visits.day[owner]) / 30.0
-    centre = np.bincount(owner, months, minlength=rows) / count
-    centred = months - centre[owner]
-    spread = np.bincount(owner, centred**2, minlength=rows)
-    slope = np.bincount(owner, centred * score, minlength=rows) / (spread + SHRINKING)
-    earlier = count - 1
+    past = recent(pain, visits.person, visits.day)
+    earlier = past.count - 1  # the visit's own score is one of them
     single = earlier == 0
-    total = np.bincount(owner, score, minlength=rows) - visits.pain
-    mean = np.where(single, visits.pain, total / np.maximum(earlier, 1))
-    highest = segment_reduce(np.maximum, pain.score, low, high, -np.inf)
+    mean = np.where(single, visits.pain, (past.total - visits.pain) / np.maximum(earlier, 1))
     terms = {
         "pain at the visit": visits.pain,
         "mean of earlier pain in 180 days": mean,
-        SLOPE: slope,
-        HIGHEST: highest,
-        "scores in 180 days": count,
+        SLOPE: past.slope,
+        HIGHEST: segment_reduce(np.maximum, pain.score, past.low, past.high, -np.inf),
+        "scores in 180 days": past.count,
         "one score in 180 days": single,
     }
-    unit = np.zeros((rows, 2, 2))
+    unit = np.zeros((len(single), 2, 2))
     unit[:, 0, 0] = 1.0
     unit[:, 1, 1] = np.where(single, 1.0, 1 / np.maximum(earlier, 1))
     unit[:, 0, 1] = unit[:, 1, 0] = single
@@ -146,16 +164,29 @@ def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, npt.NDArra
 
 
 def dose_terms(visits: Visits) -> dict[str, npt.NDArray[Any]]:
-    """The dose before the visit, and by tenths of its distribution.
+    """The dose before the visit, and by tenths of its distribution, those with few decisions joined to the next.
 
     Where nobody escalates (at a ceiling dose) the steps take those decisions out of the contrast, which a line alone
     would extrapolate across.
     """
     if len(visits.dose) == 0:
         return {DOSE: visits.dose}
-    edges = np.unique(np.quantile(visits.dose, np.arange(1, 10) / 10))
+    edges = _fair(np.sort(visits.dose), np.unique(np.quantile(visits.dose, np.arange(1, 10) / 10)))
     steps = {f"dose step {number}": visits.dose >= edge for number, edge in enumerate(edges, start=1)}
-    return {"dose before the visit": visits.dose, **steps}
+    return {DOSE: visits.dose, **steps}
+
+
+def _fair(dose: Floats, edges: Floats) -> list[float]:
+    """The edges, rising, between which, and beyond which, lie not too few of the sorted doses.
+
+    Doses are often of a few sizes, and so are tenths of theirs: a step that tells a handful apart tells nothing.
+    """
+    fewest, kept, below = FEWEST * len(dose), [], 0
+    for edge, until in zip(edges, np.searchsorted(dose, edges, side="left"), strict=True):
+        if until - below >= fewest and len(dose) - until >= fewest:
+            kept.append(float(edge))
+            below = int(until)
+    return kept
 
 
 def rises(dose: DoseHistory, min_rise: float, min_mme: float) -> Bools:
