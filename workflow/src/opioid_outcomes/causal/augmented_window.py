@@ -81,7 +81,10 @@ def observe(window: Window) -> Observed:
     names = [TREATED, *(f"{j}" for j in given.kept)]
     model: Literal["logistic", "ridge"] = "logistic"
     try:
-        fit = binary_regression.fit(given.columns, window.seen, names=names, weights=window.weights, redundant="drop")
+        fit = binary_regression.fit(
+            given.columns, window.seen, names=names, weights=window.weights, redundant="drop",
+            like=given.design,
+        )  # fmt: skip
     except RegressionFailure:
         model = "ridge"
         fit = binary_regression.fit(given.columns, window.seen, names=names, weights=window.weights, ridge=RIDGE)

@@ -50,6 +50,16 @@ class Beside:
             values = values[:, self.columns]
         return values if self.first is None else np.concatenate([self.first[rows, None], values], axis=1)
 
+    def centred(self, rows: slice, centre: Floats, out: Floats) -> None:
+        """The columns of some rows, less their centre, into ``out`` (columns, rows)."""
+        before = int(self.first is not None)
+        if self.first is not None:
+            np.subtract(self.first[rows], centre[0], out=out[0])
+        values = self.x[rows]
+        if len(self.columns) < values.shape[1]:
+            values = values[:, self.columns]
+        np.subtract(values.T, centre[before:, None], out=out[before:])
+
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
         return np.asarray(self[slice(None)], dtype=dtype)
 
@@ -79,19 +89,25 @@ class Design:
         return replace(self, active=active)
 
     def blocks(self, every: int = 1) -> Iterator[tuple[slice, Floats]]:
-        """Row numbers and columns of every so-many-th block, a constant first if the model has one."""
-        first = int(self.rows.intercept)
-        everything = len(self.active) == self.rows.x.shape[1]
+        """Row numbers and columns of every so-many-th block, a constant first if the model has one.
+
+        A block's columns, not its rows, lie together in memory: what is done to all rows of a column is most of it.
+        """
+        first, x = int(self.rows.intercept), self.rows.x
+        everything = len(self.active) == x.shape[1]
         centre, spread = self.centre[self.active], self.spread[self.active]
         scale = 1 / np.where(spread > 0, spread, 1.0)
-        buffer = np.empty((BLOCK, first + len(self.active)))
-        buffer[:, :first] = 1.0
+        buffer = np.empty((first + len(self.active), BLOCK))
+        buffer[:first] = 1.0
         for part in slices(len(self.rows.y), every):
-            values = self.rows.x[part] if everything else self.rows.x[part][:, self.active]
-            block = buffer[: len(values)]
-            np.subtract(values, centre, out=block[:, first:])
-            block[:, first:] *= scale
-            yield part, block
+            block = buffer[:, : part.stop - part.start]
+            if everything and isinstance(x, Beside):
+                x.centred(part, centre, block[first:])
+            else:
+                values = x[part] if everything else x[part][:, self.active]
+                np.subtract(values.T, centre[:, None], out=block[first:])
+            block[first:] *= scale[:, None]
+            yield part, block.T
 
     def take(self, rows: Ints) -> Floats:
         """Some rows, by place, as in ``blocks``."""
@@ -268,16 +284,23 @@ def dependent(information: Floats, tolerance: float) -> dict[int, list[int]]:
 
 
 def separating(design: Design) -> Ints:
-    """Numbers of active columns whose values with and without the event overlap at one value at most."""
-    edges = np.full((2, 2, len(design.active)), -np.inf)  # outcome, highest of (x, -x)
-    for part in slices(len(design.rows.y)):
-        values = np.asarray(design.rows.x[part][:, design.active], dtype=np.float64)
+    """Numbers of active columns whose values with and without the event overlap at one value at most.
+
+    Columns that overlap in the rows read so far are not looked at again: mostly a few blocks are read.
+    """
+    rows, left = design.rows, design.active
+    low, high = np.full((2, len(left)), np.inf), np.full((2, len(left)), -np.inf)  # by outcome
+    for part in slices(len(rows.y)):
+        values = np.asarray(rows.x[part][:, left], dtype=np.float64)
         for outcome in (0, 1):
-            chosen = values[(design.rows.y[part] == outcome) & (design.rows.weights[part] > 0)]
-            edges[outcome, 0] = np.maximum(edges[outcome, 0], chosen.max(axis=0, initial=-np.inf))
-            edges[outcome, 1] = np.maximum(edges[outcome, 1], (-chosen).max(axis=0, initial=-np.inf))
-    apart = (edges[1, 0] <= -edges[0, 1]) | (edges[0, 0] <= -edges[1, 1])
-    return design.active[apart]
+            chosen = values[(rows.y[part] == outcome) & (rows.weights[part] > 0)]
+            low[outcome] = np.minimum(low[outcome], chosen.min(axis=0, initial=np.inf))
+            high[outcome] = np.maximum(high[outcome], chosen.max(axis=0, initial=-np.inf))
+        apart = (high[1] <= low[0]) | (high[0] <= low[1])
+        left, low, high = left[apart], low[:, apart], high[:, apart]
+        if not left.size:
+            break
+    return left
 
 
 def spans(design: Design) -> Floats:

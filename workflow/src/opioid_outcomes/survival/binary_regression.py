@@ -109,6 +109,7 @@ def fit(
     intercept: bool = True,
     start: npt.ArrayLike | None = None,
     redundant: Literal["fail", "drop"] = "fail",
+    like: Design | None = None,
 ) -> BinaryFit:
     """Coefficients of P(y = 1) by maximum likelihood.
 
@@ -118,12 +119,13 @@ def fit(
     coefficients (weighted standard deviation, divisor n; not the intercept) from the mean log-likelihood, as glmnet's
     lambda at alpha = 0. start: coefficients, intercept first, where the search begins. redundant: whether a constant
     column, or one that those before it already say, is a failure or is left out and told in ``dropped``; with a ridge
-    it is neither.
+    it is neither. like: design of another model whose columns x is: these are then known to be finite, and scaled as
+    there (so a ridge standardises as there).
 
     Raises RegressionFailure when the model has no estimate, ValueError when the arguments make no sense.
     Cost: five to eight passes over the rows of p^2 each, and no memory beyond a few columns.
     """
-    rows = _check(x, y, names, weights, cluster, offset, intercept=intercept)
+    rows = _check(x, y, names, weights, cluster, offset, intercept=intercept, checked=like is not None)
     if link not in ("logit", "cloglog"):
         raise ValueError("link must be logit or cloglog")
     if not ridge >= 0:
@@ -133,7 +135,7 @@ def fit(
         raise RegressionFailure("no events")
     if events.all():
         raise RegressionFailure("everybody")
-    search = Search(rows, tuple(names), link, ridge, drop=redundant == "drop")
+    search = Search(rows, tuple(names), link, ridge, drop=redundant == "drop", like=like)
     begin = None if start is None else np.asarray(start, dtype=np.float64)
     if begin is not None and (begin.shape != (len(names) + intercept,) or not np.isfinite(begin).all()):
         raise ValueError(f"start must be {len(names) + intercept} finite numbers")
@@ -149,6 +151,7 @@ def _check(  # noqa: PLR0917 - the arguments of fit, in its order
     offset: npt.ArrayLike | None,
     *,
     intercept: bool,
+    checked: bool,
 ) -> Rows:
     outcome = np.asarray(y)
     n = outcome.size
@@ -171,8 +174,7 @@ def _check(  # noqa: PLR0917 - the arguments of fit, in its order
         raise ValueError("y must be 0 or 1, and weights at least 0")
     if not np.isfinite(weight).all() or not (shift is None or np.isfinite(shift).all()):
         raise ValueError("weights and offsets must be known and finite")
-    finite = blocks.finite(columns)
-    if not finite.all():
+    if not (checked or (finite := blocks.finite(columns)).all()):
         unknown = [name for name, told in zip(names, finite, strict=True) if not told]
         raise ValueError(f"covariates must be known and finite: {', '.join(unknown)}")
     numbered: Ints | None = None

@@ -62,9 +62,11 @@ class Search:
     link: Link
     ridge: float
     drop: bool
+    like: Design | None = None  # of which the centre and spread of the columns are taken
 
     def run(self, start: Floats | None) -> Maximum:
-        centre, spread = blocks.location_and_spread(self.rows)
+        known = self.like
+        centre, spread = blocks.location_and_spread(self.rows) if known is None else (known.centre, known.spread)
         design = Design(self.rows, centre, spread, np.arange(len(self.names)))
         design, dropped = self._varying(design)
         beta = self._rough(design) if start is None else design.scaled(start)
