@@ -181,6 +181,13 @@ def test_pain_history_of_180_days() -> None:
             "slope of pain in 180 days": float(months @ [2.0, 5.0, 8.0]) / ((months**2).sum() + 0.5),
             "scores in 180 days": 3.0,
             "one score in 180 days": 0.0,
+            "score before the last": 5.0,
+            # about the middle of the scale, 5
+            "pain at the visit, squared": 9.0,
+            "mean of earlier pain, squared": 2.25,
+            "score before the last, squared": 0.0,
+            "pain at the visit times mean of earlier pain": -4.5,
+            "pain at the visit times score before the last": 0.0,
         }
     )
     # of the scores 2, 5, 8 each term takes these shares
@@ -199,7 +206,7 @@ def test_the_slope_of_scores_a_day_apart_is_next_to_nothing() -> None:
 def test_of_one_score_the_mean_of_the_earlier_ones_is_that_score() -> None:
     histories_ = known(STEADY, [(100, 8.0)])
     terms, unit = confounders.pain_terms(visits.eligible(histories_, stable_days=90), histories_.pain)
-    assert [values[0] for values in terms.values()] == [8.0, 8.0, 0.0, 8.0, 1.0, 1.0]
+    assert [values[0] for values in terms.values()] == [8.0, 8.0, 0.0, 8.0, 1.0, 1.0, 8.0, 9.0, 9.0, 9.0, 9.0, 9.0]
     assert unit[0].tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 

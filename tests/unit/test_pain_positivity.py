@@ -59,3 +59,21 @@ def test_tenths_of_the_dose_with_few_decisions_are_joined() -> None:
     assert [int(column.sum()) for name, column in even.items() if name != DOSE] == [*range(900, 0, -100)]
     same = confounders.dose_terms(Visits(np.arange(9), np.arange(9), np.zeros(9), np.full(9, 30.0), np.zeros(9)))
     assert [*same] == [DOSE]
+
+
+def test_decisions_beyond_the_pain_at_which_doses_are_raised_are_left_out() -> None:
+    """Raised from a score of 7 on only: whoever had less stands for nobody who was raised."""
+    rng = np.random.default_rng(4)
+    score = rng.integers(0, 11, ROWS).astype(float)
+    taken = (rng.random(ROWS) < 0.3) & (score >= 7)
+    terms = Confounders(
+        score[:, None], ["pain at the visit"], np.ones(ROWS, bool), [], [], np.zeros(0, int),
+        np.zeros((ROWS, 0, 0)), np.zeros(0, int),
+    )  # fmt: skip
+    kept, names = where_taken(terms, taken)
+    np.testing.assert_array_equal(kept, score >= 7)
+    assert names == ["pain at the visit"]
+    # who is told for sure by a term is not compared with nobody: the model says so
+    kept, names = where_taken(terms, score >= 7)
+    assert kept.all()
+    assert names == []

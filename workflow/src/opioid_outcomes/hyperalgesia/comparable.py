@@ -10,7 +10,7 @@ from opioid_outcomes.causal import augmented
 from opioid_outcomes.causal.augmented import Assignment, Effects, Error, RegressionFailure
 from opioid_outcomes.causal.balance import column_differences
 from opioid_outcomes.causal.gates import FEWEST_EFFECTIVE, LARGEST_SMD, MOST_OUTSIDE
-from opioid_outcomes.hyperalgesia.confounders import Confounders
+from opioid_outcomes.hyperalgesia.confounders import Confounders, curved
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats
 from opioid_outcomes.hyperalgesia.positivity import where_taken
 from opioid_outcomes.hyperalgesia.trial import Trial
@@ -109,7 +109,9 @@ def _balance(terms: Confounders, taken: Bools, odds: Floats, counted: Floats) ->
     weights = odds * counted
     if not np.isfinite(weights).all():
         return float("inf"), ""
-    squared = [place for place in range(len(terms.names)) if not _yes_or_no(terms.values[:, place])]
+    squared = [
+        place for place, name in enumerate(terms.names) if not (curved(name) or _yes_or_no(terms.values[:, place]))
+    ]
     largest, worst = 0.0, ""
     for places, of in ((range(len(terms.names)), ""), (squared, "square of ")):
         # the columns as they are, not a copy of them

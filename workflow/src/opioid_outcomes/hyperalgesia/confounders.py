@@ -26,6 +26,9 @@ PAIN_HISTORY_DAYS = 180
 SHRINKING = 0.5
 SLOPE = "slope of pain in 180 days"
 HIGHEST = "highest pain in 180 days"
+BEFORE = "score before the last"
+SQUARED, TIMES = ", squared", " times "
+MIDDLE = 5.0  # of the scale: about it squares say little that the scores do not say
 DOSE = "dose before the visit"
 FEWEST = 0.02  # of the decisions, on either side of a step of the dose
 
@@ -41,8 +44,8 @@ class Confounders:
     absent: list[str]  # baseline covariates that the cohort does not have
     noisy: Ints  # (q,) columns whose error is taken out where scores have one: last score, mean of the earlier ones
     unit: Floats  # (n, q, q) covariance of their errors for an error variance of 1 of one score
-    # columns left out where that is done: the highest is not linear in the scores, and of the slope given the other two
-    # little but error is left
+    # columns left out where that is done: the highest, squares and products are not linear in the scores, and of the
+    # slope, or one more score, given the other two little but error is left
     unsteady: Ints
 
     def rows(self, chosen: Bools | slice) -> Confounders:
@@ -80,9 +83,19 @@ def build(
         columns |= terms
         complete &= observed | (missing != "complete")
     absent = [name for name in baseline if name not in known.columns]
-    noisy, unsteady = np.arange(unit.shape[1]), np.array([[*columns].index(name) for name in (SLOPE, HIGHEST)])
+    noisy, unsteady = np.arange(unit.shape[1]), np.flatnonzero([unsteady_term(name) for name in columns])
     names = [*columns]
     return Confounders(_stacked(columns), names, complete, names[history:], absent, noisy, unit, unsteady)
+
+
+def unsteady_term(name: str) -> bool:
+    """Whether a term of pain is left out where the error of scores is taken out."""
+    return name in {SLOPE, HIGHEST, BEFORE} or curved(name)
+
+
+def curved(name: str) -> bool:
+    """Whether a term is a square or a product of others."""
+    return name.endswith(SQUARED) or TIMES in name
 
 
 def at_visits(visits: Visits, histories: Histories, names: list[str]) -> pl.DataFrame:
@@ -141,13 +154,16 @@ def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, npt.NDArra
     """Terms of the scores in the 180 days up to the visit, and the error covariance (n, 2, 2) of the first two.
 
     The last score (the visit's own), the mean of the earlier ones (the last where there is none), their slope (see
-    ``Recent``), the highest, and their number. Each score carries an independent error of variance 1.
+    ``Recent``), the highest, their number, the score before the last, and squares and products of the last with these,
+    as who decides may look for two high scores on end. Each score carries an independent error of variance 1.
     Cost: O(scores within 180 days of a visit).
     """
     past = recent(pain, visits.person, visits.day)
     earlier = past.count - 1  # the visit's own score is one of them
     single = earlier == 0
     mean = np.where(single, visits.pain, (past.total - visits.pain) / np.maximum(earlier, 1))
+    before = np.where(single, visits.pain, pain.score[np.maximum(past.high - 2, 0)])
+    last, usual, previous = (score - MIDDLE for score in (visits.pain, mean, before))
     terms = {
         "pain at the visit": visits.pain,
         "mean of earlier pain in 180 days": mean,
@@ -155,6 +171,12 @@ def pain_terms(visits: Visits, pain: ScoreHistory) -> tuple[dict[str, npt.NDArra
         HIGHEST: segment_reduce(np.maximum, pain.score, past.low, past.high, -np.inf),
         "scores in 180 days": past.count,
         "one score in 180 days": single,
+        BEFORE: before,
+        f"pain at the visit{SQUARED}": last**2,
+        f"mean of earlier pain{SQUARED}": usual**2,
+        f"{BEFORE}{SQUARED}": previous**2,
+        f"pain at the visit{TIMES}mean of earlier pain": last * usual,
+        f"pain at the visit{TIMES}{BEFORE}": last * previous,
     }
     unit = np.zeros((len(single), 2, 2))
     unit[:, 0, 0] = 1.0
