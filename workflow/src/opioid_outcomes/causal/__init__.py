@@ -6,7 +6,8 @@
   ``contrasts``
 - effects on outcomes in those treated: ``augmented`` (``augmented_assignment``, ``augmented_error`` where scores are
   recorded with error, ``augmented_window``), AIPW beside IPW and regression
-- treatment over time: ``time_varying_weights``, ``marginal_structural``; ``nested_mean`` (``nested_mean_nuisance``):
+- treatment over time: ``time_varying_weights``, ``marginal_structural``, ``visit_intensity`` (who is seen when);
+  ``nested_mean`` (``nested_mean_nuisance``):
   the effect of one step, so many months later
 - strategies: ``clone_layout`` (who is a clone of whom, and until when), ``clone_censor`` (weights),
   ``clone_contrasts``
