@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opioid_outcomes.hyperalgesia.verdict import VERDICTS
+from opioid_outcomes.hyperalgesia.verdict import POOLED, VERDICTS
 from opioid_outcomes.report import pain_charts
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Table
 from opioid_outcomes.report.drawing import svg
@@ -64,7 +64,7 @@ def _answers(released: Released) -> list[Block]:
             (0.8, 2.2, 2.4),
         )
     ]
-    if "pooled" not in released.verdict:
+    if POOLED not in released.verdict:
         told.append(Paragraph("No verdict is pooled: that takes three cohorts or more that can each be judged."))
     return told
 
@@ -128,7 +128,11 @@ def _state(line: Row) -> str:
 
 def _calibration(released: Released) -> list[Block]:
     blocks: list[Block] = [Heading("How often this test errs")]
-    uncalibrated = [name for name, judged in _judged(released).items() if not judged["calibrated"]]
+    uncalibrated = [
+        name
+        for name, judged in _judged(released).items()
+        if not judged["calibrated"] and any(condition["met"] is not None for condition in judged["conditions"])
+    ]
     panels = {
         name: cells
         for name in released.cohorts
@@ -141,10 +145,11 @@ def _calibration(released: Released) -> list[Block]:
             Notice(
                 f"Uncalibrated: {listed(uncalibrated)}. How often this test says hyperalgesia where there is none, or "
                 "misses it, is not known for a cohort of that size, with those visits, doses and noise; "
-                "`snakemake calibrate` finds out."
+                "`snakemake calibrate` finds out"
+                + (", though not for pooled numbers: no pooled study is simulated." if POOLED in uncalibrated else ".")
             )
         )
-    return blocks
+    return blocks if len(blocks) > 1 else []
 
 
 def _worlds(released: Released, cohort: str) -> Rows:
@@ -165,14 +170,26 @@ def _reading(released: Released) -> str:
     rows = [row for row in released.calibration if row["world"] in NO_EFFECT_WORLDS]
     false = ""
     if rows:
-        most = percent(max(row["hyperalgesia"] for row in rows))
-        false = f" In no such world without effect was hyperalgesia said of more than {most} of the cohorts."
+        worst = max(rows, key=lambda row: row["hyperalgesia"])
+        limit = percent(_upper_limit(worst["hyperalgesia"], int(worst["replicates"])))
+        false = (
+            " In worlds in which dose does nothing to pain, hyperalgesia was said of at most "
+            f"{percent(worst['hyperalgesia'])} of {number(worst['replicates'])} cohorts (95 % upper limit {limit})."
+        )
     return (
         "Cohorts like each of the study's own, in size, visits, doses and noise, were simulated in worlds of which the "
         "answer is known, and put to the same test."
         f"{false}"
         " A test that is mostly inconclusive where there is an effect says little by being inconclusive here."
     )
+
+
+def _upper_limit(share: float, replicates: int) -> float:
+    """Exact upper 95 % limit of a share of simulated cohorts (Clopper & Pearson)."""
+    from scipy.stats import beta
+
+    said = round(share * replicates)
+    return float(beta.ppf(0.975, said + 1, replicates - said)) if said < replicates else 1.0
 
 
 def _heat_map(released: Released, panels: dict[str, Rows]) -> Figure:
