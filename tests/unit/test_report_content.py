@@ -184,7 +184,7 @@ def test_wrong_answers_are_shown_as_wrong_beside_the_right_ones(study: Released)
     section = next(section for section in compose(study).sections if section.id == "hyperalgesia")
     assert table(section, "naive")["clinic"] == (
         "slope on dose, all scores pooled",
-        "0.58 (0.51 to 0.65) points per +20 MME/day",
+        "0.58 (0.51 to 0.65)",
         "0.68 (0.48 to 0.88), days 181 to 365",
     )  # fmt: skip
 

@@ -51,7 +51,7 @@ def _table(released: Released, name: str, rows: list[Row]) -> Table:
     heads = ("Cohort", "Comparison", "Outcome", "Days", "Method", "Persons", "Difference (95 % CI)")
     return Table(
         name.replace(".", "_"), f"{QUESTIONS[name][0]}: differences in pain.", heads, lines, 2, released.rule,
-        (0.7, 1.6, 1, 0.9, 1, 0.7, 2.2),
+        (0.6, 1.5, 0.8, 0.9, 1.5, 0.7, 2.1),
     )  # fmt: skip
 
 

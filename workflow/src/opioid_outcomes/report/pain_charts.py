@@ -111,7 +111,7 @@ def verdict_conditions(by_cohort: dict[str, Rows]) -> Any:
             marks.encode(x=alt.value(start), fill=fill, stroke=alt.Stroke("state:N", legend=None, scale=scale)),
             told,
         ]
-    return alt.layer(*layers).properties(width=CONDITION_WIDTH + len(by_cohort) * column, height=alt.Step(18))
+    return alt.layer(*layers).properties(width=CONDITION_WIDTH + len(by_cohort) * column, height=alt.Step(15))
 
 
 def _condition_lines(rows: Rows) -> Rows:

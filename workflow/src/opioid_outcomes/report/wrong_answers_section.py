@@ -115,7 +115,7 @@ def _table(released: Released, wrong: Rows) -> Table:
         tuple(lines),
         0,
         released.rule,
-        (0.8, 2.2, 1.8, 1.8),
+        (0.7, 2.1, 1.5, 2.3),
     )
 
 
