@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -80,15 +81,14 @@ def observe(window: Window) -> Observed:
         return Observed(np.ones(len(counted)), "none", None)
     names = [TREATED, *(f"{j}" for j in given.kept)]
     model: Literal["logistic", "ridge"] = "logistic"
+    fit = partial(
+        binary_regression.fit, given.columns, window.seen, names=names, weights=window.weights, like=given.design
+    )
     try:
-        fit = binary_regression.fit(
-            given.columns, window.seen, names=names, weights=window.weights, redundant="drop",
-            like=given.design,
-        )  # fmt: skip
+        found = fit(redundant="drop")
     except RegressionFailure:
-        model = "ridge"
-        fit = binary_regression.fit(given.columns, window.seen, names=names, weights=window.weights, ridge=RIDGE)
-    return Observed(np.where(counted, fit.fitted, 1.0), model, fit)
+        model, found = "ridge", fit(ridge=RIDGE)
+    return Observed(np.where(counted, found.fitted, 1.0), model, found)
 
 
 def solve(window: Window, observed: Observed) -> Solved:
@@ -137,7 +137,7 @@ class _Equations:
                 covariance = noise.covariance(part)
                 tilted = recorded.copy()
                 tilted[:, places] -= np.einsum("nij,j->ni", covariance, slopes[places], optimize=False)
-            values = np.where(self.window.seen[part, None], self.window.outcomes[part], 0.0)
+            values = np.where(self.window.seen[part], self.window.outcomes[part].T, 0.0).T
             odds = np.where(given.treated[part], 0.0, given.odds[part]) * self.weights[part]
             # outcomes that count for nothing weigh nothing, whatever the odds
             odds = np.where(self.weights[part] > 0, odds, 0.0)
@@ -195,21 +195,21 @@ class _Equations:
         """Rows' own part, and the slopes of the estimates in the assignment and the observation; then these models'."""
         n, k = self.window.outcomes.shape
         size = len(sums.moments)
-        found = np.zeros((n, 3, k))
+        found = _columns(n, k)
         assigned, seen = np.zeros((size, 3, k)), np.zeros((size, 3 * k))
         for block in self.blocks():
-            own, slopes = self._own(block, sums, fitted)
-            found[block.part] = own
+            own = found[block.part]
+            slopes = self._own(block, sums, fitted, own)
             assigned[:, :2] += slopes
             if self.observed.fit is not None:
                 unseen = 1 - self.observed.chance[block.part]
-                seen -= cross(block.recorded, own.reshape(len(own), -1), unseen)
+                seen -= cross(block.recorded, _flat(own), unseen)
         self._add_models(found, assigned.reshape(size, -1), seen)
         return found
 
-    def _own(self, block: _Block, sums: _Sums, fitted: _Fitted) -> tuple[Floats, Floats]:
-        """Influences of some rows as if the assignment and the observation were known, (rows, 3, k), and the rows' part
-        of the slopes of AIPW and IPW in the assignment's coefficients, (size, 2, k).
+    def _own(self, block: _Block, sums: _Sums, fitted: _Fitted, own: Floats) -> Floats:
+        """Fills ``own`` (rows, 3, k), the influences of some rows as if the assignment and the observation were known;
+        and the rows' part of the slopes of AIPW and IPW in the assignment's coefficients, (size, 2, k).
         """
         given, theta, means = self.window.given, fitted.theta, fitted.means
         share = block.odds[:, None] / sums.untreated
@@ -225,7 +225,10 @@ class _Equations:
             slopes[places, 0] -= np.einsum("n,nik->ik", share[:, 0], noisy, optimize=False)
             model += np.einsum("im,nik->nmk", fitted.pulls[places], noisy, optimize=False)
         model *= block.weights[:, None, None]
-        return np.stack([model[:, 0] - below, above - plain, model[:, 1]], axis=1), slopes
+        np.subtract(model[:, 0], below, out=own[:, 0])
+        np.subtract(above, plain, out=own[:, 1])
+        own[:, 2] = model[:, 1]
+        return slopes
 
     def _add_models(self, found: Floats, assigned: Floats, seen: Floats) -> None:
         """Influences of the assignment's and the observation's coefficients, in place."""
@@ -247,7 +250,8 @@ class _Equations:
             if fit is not None:
                 surprise = window.weights[part] * (window.seen[part] - self.observed.chance[part])
                 added += surprise[:, None] * linears(block, by_seen)
-            found[part] += added.reshape(found[part].shape)
+            flat = _flat(found[part])
+            flat += added
 
     def _between(self, fit: BinaryFit) -> Floats:
         """(its scaled columns, ours): takes our columns to those of the observation model, constant first."""
@@ -259,6 +263,17 @@ class _Equations:
         matrix[1:, 0] = (ours.centre[theirs.active] - theirs.centre[theirs.active]) / spread
         matrix[1 + np.arange(len(theirs.active)), 1 + theirs.active] = ours.spread[theirs.active] / spread
         return matrix
+
+
+def _columns(rows: int, k: int) -> Floats:
+    """(rows, 3, k) numbers, those of a method and an outcome together in memory."""
+    return np.empty((3, k, rows)).transpose(2, 0, 1)
+
+
+def _flat(influences: Floats) -> Floats:
+    """(rows, 3 k), the same numbers, of (rows, 3, k) as ``_columns`` lays them out."""
+    rows, methods, k = influences.shape
+    return influences.transpose(1, 2, 0).reshape(methods * k, rows).T
 
 
 def _turned(between: Floats, bread: Floats, sums: Floats) -> Floats:

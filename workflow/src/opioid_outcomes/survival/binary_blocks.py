@@ -50,6 +50,12 @@ class Beside:
             values = values[:, self.columns]
         return values if self.first is None else np.concatenate([self.first[rows, None], values], axis=1)
 
+    def only(self, columns: Ints) -> Beside:
+        """Some of them, by place, rising."""
+        before = int(self.first is not None)
+        first = self.first if before and 0 in columns else None
+        return Beside(self.x, self.columns[columns[columns >= before] - before], first)
+
     def centred(self, rows: slice, centre: Floats, out: Floats) -> None:
         """The columns of some rows, less their centre, into ``out`` (columns, rows)."""
         before = int(self.first is not None)
@@ -291,7 +297,8 @@ def separating(design: Design) -> Ints:
     rows, left = design.rows, design.active
     low, high = np.full((2, len(left)), np.inf), np.full((2, len(left)), -np.inf)  # by outcome
     for part in slices(len(rows.y)):
-        values = np.asarray(rows.x[part][:, left], dtype=np.float64)
+        few = rows.x.only(left)[part] if isinstance(rows.x, Beside) else rows.x[part][:, left]
+        values = np.asarray(few, dtype=np.float64)
         for outcome in (0, 1):
             chosen = values[(rows.y[part] == outcome) & (rows.weights[part] > 0)]
             low[outcome] = np.minimum(low[outcome], chosen.min(axis=0, initial=np.inf))

@@ -170,7 +170,7 @@ def _check(  # noqa: PLR0917 - the arguments of fit, in its order
     for name, values in {"weights": weight, "offset": shift, "cluster": members}.items():
         if values is not None and values.shape != (n,):
             raise ValueError(f"{name} must have {n} values, has shape {values.shape}")
-    if not np.isin(outcome, (0, 1)).all() or not (weight >= 0).all():
+    if not ((outcome == 0) | (outcome == 1)).all() or not (weight >= 0).all():
         raise ValueError("y must be 0 or 1, and weights at least 0")
     if not np.isfinite(weight).all() or not (shift is None or np.isfinite(shift).all()):
         raise ValueError("weights and offsets must be known and finite")

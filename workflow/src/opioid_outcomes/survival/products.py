@@ -43,14 +43,16 @@ def linear(x: Floats, beta: Floats) -> Floats:
 
 
 def linears(x: Floats, betas: Floats) -> Floats:
-    """X betas, (rows, q), of few columns: in runs so short that no threads are called for."""
+    """X betas, (rows, q), of few columns, each of which lies together: in runs so short that no threads are called
+    for."""
     (n, p), q = x.shape, betas.shape[1]
-    found = np.empty((n, q))
+    found, columns, turned = np.empty((q, n)), x.T, betas.T
     length = max(1, min(PRODUCT // (p * q), n))
     whole = n - n % length
-    np.matmul(x[:whole].reshape(-1, length, p), betas, out=found[:whole].reshape(-1, length, q))
-    np.matmul(x[whole:], betas, out=found[whole:])
-    return found
+    runs = columns[:, :whole].reshape(p, -1, length).transpose(1, 0, 2)
+    np.matmul(turned, runs, out=found[:, :whole].reshape(q, -1, length).transpose(1, 0, 2))
+    np.matmul(turned, columns[:, whole:], out=found[:, whole:])
+    return found.T
 
 
 def column_sums(x: Floats, weights: Floats) -> Floats:
