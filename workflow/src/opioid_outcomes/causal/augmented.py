@@ -26,7 +26,18 @@ from opioid_outcomes.survival.binary_regression import RegressionFailure
 from opioid_outcomes.survival.products import cross, effective_sample_size, sums_by
 from opioid_outcomes.survival.risk_sets import Floats
 
-__all__ = ["METHODS", "Assignment", "Effects", "Error", "Method", "RegressionFailure", "assignment", "effects", "joint"]
+__all__ = [
+    "METHODS",
+    "Assignment",
+    "Effects",
+    "Error",
+    "Method",
+    "RegressionFailure",
+    "assignment",
+    "effects",
+    "joint",
+    "outcome_weights",
+]
 T = TypeVar("T", bound=np.generic)
 Method = Literal["aipw", "ipw", "regression"]
 METHODS: tuple[Method, ...] = ("aipw", "ipw", "regression")
@@ -122,6 +133,19 @@ def effects(
         raise ValueError("outcomes must be finite, or NaN where there is none")
     seen: Bools = np.asarray(~np.isnan(values).any(axis=1))
     return _answer(assignment, Window(assignment, weight, seen, values))
+
+
+def outcome_weights(assignment: Assignment, seen: npt.ArrayLike, *, eligible: npt.ArrayLike) -> Floats:
+    """Weights with which outcomes of one window count, (n,): odds over the chance that one is seen, 0 where none is.
+
+    seen, eligible: (n,) as in ``effects``, by which they are used too. Cost: a logistic regression.
+    """
+    n = len(assignment.weights)
+    has = _of_rows(np.asarray(seen, dtype=bool), n, "seen")
+    weight = assignment.weights * _of_rows(np.asarray(eligible, dtype=bool), n, "eligible")
+    window = Window(assignment, weight, has, np.zeros((n, 0)))
+    counted = np.where(has, weight, 0.0)
+    return np.where(counted > 0, counted * assignment.odds / observe(window).chance, 0.0)
 
 
 def _answer(given: Assignment, window: Window) -> Effects:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from opioid_outcomes.causal import augmented
 from opioid_outcomes.causal.augmented import Method
 from opioid_outcomes.causal.contrasts import Joint
 from opioid_outcomes.contracts.estimates import Estimate, smallest
@@ -197,11 +198,12 @@ class _Rows:
         if not alive.differs:
             return []
         seen = compared.measured.seen
+        weights = augmented.outcome_weights(assigned.assignment, seen, eligible=window.alive)
         counts = arm_counts(self.trial.visits.person[seen], self.trial.taken[seen])
         dead = [1 - share for share in alive.alive]
         note = f"dead by the end of the window without a score in it: {dead[1]:.3f} escalated, {dead[0]:.3f} maintained"
         rows = []
-        for name, joint in zip(BOUNDS, survivors.bounds(self.trial, window, alive, odds), strict=True):
+        for name, joint in zip(BOUNDS, survivors.bounds(self.trial, window, alive, odds, weights), strict=True):
             gate = forbidden(assigned, compared.outcome, ESCALATED)
             row = self.asked.row(name, window.label, SCALES[0], gate=gate, note=note, **counts)
             rows.append(numbered(row, joint.combination(np.ones(1))) if gate == "pass" else row)

@@ -49,13 +49,15 @@ def survival(trial: Trial, window: Window, histories: Histories, odds: Floats, l
     return Survival((shares[0], shares[1]), known)
 
 
-def bounds(trial: Trial, window: Window, survival: Survival, weights: Floats) -> tuple[Joint, Joint]:
+def bounds(trial: Trial, window: Window, survival: Survival, odds: Floats, weights: Floats) -> tuple[Joint, Joint]:
     """Lowest and highest difference in mean pain, taken minus maintained, each with its variance.
 
-    weights: (n,) of the scores, the untreated's by the odds of treatment. Variance: of the two means, the trimmed
+    odds: (n,) of treatment for the untreated, 1 for the treated, as survival was weighted. weights: (n,) of the scores,
+    the odds over the chance that one is seen (``augmented.outcome_weights``). Variance: of the two means, the trimmed
     share and the threshold of trimming (Lee's proposition 3), by sums of influence over persons; weights as known.
+    By intention to treat only: who has left the strategy lives on, and whether they would have is not known.
     """
-    arms = [_Arm(trial, window, survival, weights, taken=taken) for taken in (False, True)]
+    arms = [_Arm(trial, window, survival, odds, weights, taken=taken) for taken in (False, True)]
     better = int(survival.alive[1] > survival.alive[0])
     share = 1 - survival.alive[1 - better] / survival.alive[better]
     found = []
@@ -79,11 +81,13 @@ def bounds(trial: Trial, window: Window, survival: Survival, weights: Floats) ->
 class _Arm:
     """Scores and survival of one arm; influences are by decision, (n,), 0 in the other arm."""
 
-    def __init__(self, trial: Trial, window: Window, survival: Survival, weights: Floats, *, taken: bool) -> None:
+    def __init__(
+        self, trial: Trial, window: Window, survival: Survival, odds: Floats, weights: Floats, *, taken: bool
+    ) -> None:
         mine = trial.taken == taken
         self.pain = window.pain
         self.scored = np.where(mine & np.isfinite(window.pain), weights, 0.0)
-        self.known = np.where(mine & survival.known, weights, 0.0)
+        self.known = np.where(mine & survival.known, odds, 0.0)
         self.alive = survival.alive[int(taken)]
         self.lives = window.alive
 
