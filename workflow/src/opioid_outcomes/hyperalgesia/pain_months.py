@@ -50,11 +50,10 @@ def clustered_mean(values: Floats, person: Ints) -> dict[str, float | int | None
     """Mean with limits from the variance of the persons' sums of deviations (linearisation, t with G - 1)."""
     from scipy.stats import t
 
-    ids, group = np.unique(person, return_inverse=True)
-    mean = float(values.mean())
-    if len(ids) < 2:
-        return {"persons": len(ids), "mean": mean, "ci_low": None, "ci_high": None}
-    sums = np.bincount(group, values - mean)
-    variance = len(ids) / (len(ids) - 1) * float(np.einsum("i,i->", sums, sums)) / len(values) ** 2
-    half = float(t.ppf(0.975, len(ids) - 1)) * float(np.sqrt(variance))
-    return {"persons": len(ids), "mean": mean, "ci_low": mean - half, "ci_high": mean + half}
+    persons, mean = int(np.count_nonzero(np.bincount(person))), float(values.mean())
+    if persons < 2:
+        return {"persons": persons, "mean": mean, "ci_low": None, "ci_high": None}
+    sums = np.bincount(person, values - mean)
+    variance = persons / (persons - 1) * float(np.einsum("i,i->", sums, sums)) / len(values) ** 2
+    half = float(t.ppf(0.975, persons - 1)) * float(np.sqrt(variance))
+    return {"persons": persons, "mean": mean, "ci_low": mean - half, "ci_high": mean + half}

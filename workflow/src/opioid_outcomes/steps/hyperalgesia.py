@@ -24,6 +24,7 @@ from opioid_outcomes.hyperalgesia.escalation import ESCALATED, Told
 from opioid_outcomes.hyperalgesia.fitted import CORRECTED, RECORDED, Fitted, Replicates, bootstrap, fit
 from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.inputs import TABLES, Known, known
+from opioid_outcomes.hyperalgesia.noise import Noise
 from opioid_outcomes.hyperalgesia.person_days import Floats
 from opioid_outcomes.hyperalgesia.trial import Trial, escalations, window
 from opioid_outcomes.hyperalgesia.visits import eligible
@@ -67,15 +68,10 @@ def analyse(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> 
 def of_histories(found: Known, options: Hyperalgesia, *, seed: int) -> Analysed:
     """The same from what is known. Cost: O(decisions x (terms^2 + scores in the longest window))."""
     histories, rule = found.of(), options.escalation
-    visits = eligible(histories, stable_days=rule.stable_days)
-    if len(visits.person) == 0:
+    decided = _decisions(found, histories, options)
+    if decided is None:
         return _nothing(options, f"not evaluable: nobody on a stable dose for {rule.stable_days} days reported pain")
-    error = noise.of(histories, visits, options, scale=found.scale)
-    terms = build(
-        visits, histories, baseline=found.covariates, missing=found.missing, min_rise=rule.min_rise,
-        min_mme=rule.min_mme,
-    )  # fmt: skip
-    trial = escalations(visits, terms, histories, rule)
+    trial, error = decided
     pain = pain_months.by_month(trial, histories, grace_days=rule.grace_days)
     gate = _no_arms(trial, histories)
     if gate is not None:
@@ -103,6 +99,19 @@ def of_histories(found: Known, options: Hyperalgesia, *, seed: int) -> Analysed:
         "noise_tipping": tipping.table(tipped),
     }
     return Analysed(rows, displays, calibration.facts(histories, trial, error), len(trial.taken), asdict(error))
+
+
+def _decisions(found: Known, histories: Histories, options: Hyperalgesia) -> tuple[Trial, Noise] | None:
+    """The trial and the scores' error; what they are made from is let go, as it fills as much memory as the trial."""
+    rule = options.escalation
+    visits = eligible(histories, stable_days=rule.stable_days)
+    if len(visits.person) == 0:
+        return None
+    terms = build(
+        visits, histories, baseline=found.covariates, missing=found.missing, min_rise=rule.min_rise,
+        min_mme=rule.min_mme,
+    )  # fmt: skip
+    return escalations(visits, terms, histories, rule), noise.of(histories, visits, options, scale=found.scale)
 
 
 def _readable(fitted: Fitted, source: str) -> list[Effects | None]:
