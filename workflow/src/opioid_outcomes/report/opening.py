@@ -90,7 +90,7 @@ def _cannot(released: Released, shown: set[str]) -> list[str]:
             "Whether opioids make pain worse: the pre-registered reading of pain after escalation "
             "(`hyperalgesia.verdict`) is inconclusive, which is no evidence for either side; its conditions say why."
         )
-    elif followed and not all(judged["calibrated"] for judged in released.verdict.values()):
+    elif followed and not all(judged["calibrated"] for judged in released.verdict.values() if _measured(judged)):
         told.append(
             "How often the verdict on pain and dose errs in cohorts like those marked uncalibrated: that was not "
             "simulated (`snakemake calibrate`)."
