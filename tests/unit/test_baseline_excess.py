@@ -89,3 +89,10 @@ def test_a_covariate_that_tells_who_starts_is_named_and_nothing_is_told() -> Non
     assert row.gate.startswith("not evaluable: propensity score: a covariate tells for sure who starts (sure)")
     assert row.estimate is None
     assert row.persons > 0
+
+
+def test_pain_that_never_changes_is_not_compared() -> None:
+    """Means of scores of 3.3 differ by rounding only: no difference without an error is told."""
+    tables = world(0.0, persons=3_000)
+    tables["pain"] = tables["pain"].with_columns(score=pl.lit(3.3))
+    assert excess(tables).gate == "not evaluable: pain does not vary"

@@ -224,7 +224,7 @@ def test_a_lag_without_scores_leaves_the_others_alone() -> None:
 def test_constant_pain_is_no_effect_without_error() -> None:
     found = visit_of(200, 100, [20])
     found["pain"] = found["pain"].with_columns(score=pl.lit(6.0))
-    assert gates(found)[0] == "not evaluable: every pain score on these days is the same"
+    assert gates(found)[0] == "not evaluable: pain does not vary"
 
 
 def test_history_that_determines_the_decision_is_collinear() -> None:

@@ -121,7 +121,23 @@ def test_few_stop() -> None:
 def test_constant_pain_is_no_number() -> None:
     tables = stopped() | {"pain": stopped()["pain"].with_columns(score=pl.lit(5.0))}
     rows = after_stopping(known(tables), tables["opioid_status"])
-    assert {row.gate for row in rows} == {"not evaluable: pain is the same in every score"}
+    assert {row.gate for row in rows} == {"not evaluable: pain does not vary"}
+
+
+def test_pain_that_never_changes_is_not_compared() -> None:
+    """Neither one score in all, nor each person's own: means of scores of 3.3 differ by rounding only."""
+    own = pl.when(pl.col("person_id") % 2 == 0).then(3.3).otherwise(6.1)
+    for score in (pl.lit(3.3), own):
+        tables = started() | {"pain": started()["pain"].with_columns(score=score)}
+        rows = new_user("non_user", tables["trials"], known(tables), baseline=["sex"], missing="indicator")
+        year = by(rows, lambda row: row.outcome)
+        assert year["pain"].gate == "not evaluable: pain does not vary"
+        assert year["alive with 30 % less pain"].gate == (
+            "not evaluable: who is alive with 30 % less pain does not vary"
+        )
+        told = of_therapies(exercised() | {"pain": exercised()["pain"].with_columns(score=score)})
+        for state in ("on", "off"):
+            assert told[f"exercise vs none, {state} opioids"].gate == "not evaluable: pain does not vary"
 
 
 # --- the mixed model

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -112,11 +111,10 @@ def test_few_people_at_two_doses_tell_nothing() -> None:
 
 def test_pain_that_never_changes_has_no_slope_and_no_error() -> None:
     tables = small(2_000)
-    tables["pain"] = tables["pain"].with_columns(score=pl.lit(5.0))
-    for row in rows_of(tables):
-        assert row.gate.startswith(("fail: by design", "not evaluable"))
-        assert row.estimate is None or abs(row.estimate) < 1e-9
-        assert row.p_value is None or np.isfinite(row.p_value)
+    tables["pain"] = tables["pain"].with_columns(score=pl.lit(3.3))  # sums of 3.3 are rounded
+    rows = rows_of(tables)
+    assert {row.estimate for row in rows} == {None}
+    assert {row.gate for row in rows} == {"not evaluable: pain does not vary"}
 
 
 @pytest.mark.parametrize(

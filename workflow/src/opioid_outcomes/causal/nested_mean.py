@@ -24,6 +24,7 @@ import numpy.typing as npt
 from opioid_outcomes.causal import nested_mean_nuisance as nuisance
 from opioid_outcomes.causal.contrasts import Contrast, Joint, unknown
 from opioid_outcomes.causal.nested_mean_nuisance import Assignment, Observation, Scores
+from opioid_outcomes.causal.variation import varies
 from opioid_outcomes.survival.binary_regression import RegressionFailure
 from opioid_outcomes.survival.products import column_sums, cross, linear, sums_by
 from opioid_outcomes.survival.risk_sets import Floats, Ints
@@ -215,7 +216,7 @@ class _Sequence:
         if seen.sum(axis=1).min() < self.fewest:
             return FEW
         values = lag.outcome[weights > 0]
-        return CONSTANT if values.min() == values.max() else None
+        return None if varies(values) else CONSTANT
 
     def _acts_as(self, until: int) -> Ints:
         """(lags,) the lag whose effect a step takes: its own or the next one's that has any; 0 where none has."""

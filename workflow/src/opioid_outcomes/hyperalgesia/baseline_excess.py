@@ -19,6 +19,7 @@ from opioid_outcomes.hyperalgesia.escalation import FEWEST_PER_ARM, arm_counts
 from opioid_outcomes.hyperalgesia.histories import ScoreHistory, daily_scores, numbered
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints, PersonDays
 from opioid_outcomes.hyperalgesia.regression import effects
+from opioid_outcomes.hyperalgesia.variation import unvaried
 from opioid_outcomes.hyperalgesia.visits import Visits
 from opioid_outcomes.mortality import trial_arms
 from opioid_outcomes.mortality.contrasts import Missing
@@ -63,6 +64,9 @@ def estimate(
         if len(np.unique(scored.person[arm])) < FEWEST_PER_ARM:
             gate = f"not evaluable: fewer than {FEWEST_PER_ARM} {who} have pain scores before and after"
             return _row(gate=gate, **counts)
+    constant = unvaried(scored.change)
+    if constant:
+        return _row(gate=constant, **counts)
     names = [*baseline, *NAMES, SINCE_LAST]
     ones = np.ones(scored.trials.height)
     try:

@@ -15,9 +15,11 @@ from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.counts import about, share
 from opioid_outcomes.hyperalgesia import blip_decisions
 from opioid_outcomes.hyperalgesia.blip_decisions import Decisions, label
+from opioid_outcomes.hyperalgesia.fixed_effects import about_person
 from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats
 from opioid_outcomes.hyperalgesia.trial import Trial
+from opioid_outcomes.hyperalgesia.variation import unvaried
 
 ANALYSIS, METHOD = "hyperalgesia.blip", "g_estimation"
 POPULATION, SCALE = "stable long-term opioid therapy (ATT)", "mean_difference_per_step"
@@ -26,7 +28,7 @@ FEW_GATE = f"not evaluable: fewer than {FEWEST_PER_ARM} people raised the dose, 
 GATES = {
     nested_mean.NO_OUTCOME: "not evaluable: no pain scores on these days",
     nested_mean.FEW: FEW_GATE,
-    nested_mean.CONSTANT: "not evaluable: every pain score on these days is the same",
+    nested_mean.CONSTANT: "not evaluable: pain does not vary",
     nested_mean.COLLINEAR: "not evaluable: what is known at the visit determines who raises the dose (collinear)",
     nested_mean.OBSERVATION: "not evaluable: who has a score on these days cannot be modelled",
 }
@@ -70,6 +72,9 @@ def fit(decisions: Decisions, histories: Histories, lags: int, modifiers: Floats
     person, rises = decisions.trial.visits.person, decisions.rises()
     if min(len(np.unique(person[arm])) for arm in (rises, ~rises)) < FEWEST_PER_ARM:
         return FEW_GATE
+    constant = unvaried(about_person(histories.pain.score, histories.pain.person))
+    if constant:
+        return constant
     terms = decisions.trial.confounders
     try:
         return nested_mean.fit(

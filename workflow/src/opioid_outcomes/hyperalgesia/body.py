@@ -80,7 +80,7 @@ def _rows(  # noqa: PLR0917 - one call of it
         outcome = history.mean(person, first, last)
         alive = np.isfinite(outcome) | (histories.death[person] > day + days[1])
         measured = Measured(f"{days[0]}-{days[1]}", outcome, np.full(len(day), np.nan), alive)
-        found = compare(earlier, assigned, measured, VERB)
+        found = compare(earlier, assigned, measured, VERB, what=question.outcome)
         note = f"{MEANING[question.analysis]}; events = people who escalated"
         rows.append(contrast_rows(question, found, assigned, earlier, method=METHOD, name=METHOD, note=note)[0])
     return rows

@@ -15,6 +15,7 @@ from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.hyperalgesia.comparable import Assigned, effective, why
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
 from opioid_outcomes.hyperalgesia.trial import Trial
+from opioid_outcomes.hyperalgesia.variation import unvaried
 from opioid_outcomes.hyperalgesia.visits import ROUNDING
 from opioid_outcomes.mortality.numbered import numbered
 
@@ -90,29 +91,30 @@ class Compared:
 
 
 def compare(
-    trial: Trial, assigned: Assigned, measured: Measured, verb: str, *, few: bool = False, dose: bool = True
-) -> Compared:
+    trial: Trial, assigned: Assigned, measured: Measured, verb: str, *, few: bool = False, dose: bool = True,
+    what: str = "pain",
+) -> Compared:  # fmt: skip
     """Effects in a window and their gates: people per arm (unless ``few`` are enough, as in a bootstrap), an outcome
-    that varies, models that have an estimate. ``dose``: whether the dose is compared too."""
+    that varies, models that have an estimate. ``dose``: whether the dose is compared too. ``what``: the outcome."""
     seen = measured.seen
     if not dose:
-        found, gate = _effects(trial, assigned, measured, seen, verb, few=few, dose=False)
+        found, gate = _effects(trial, assigned, measured, seen, verb, what, few=few, dose=False)
         return Compared(measured, found, None, gate, NO_DOSE)
     both = seen & np.isfinite(measured.mme)
     if (both == seen).all():
-        found, gate = _effects(trial, assigned, measured, both, verb, few=few, dose=True)
+        found, gate = _effects(trial, assigned, measured, both, verb, what, few=few, dose=True)
         return Compared(measured, found, found, gate, gate)
-    outcome, outcome_gate = _effects(trial, assigned, measured, seen, verb, few=few, dose=False)
-    dosed, dosed_gate = _effects(trial, assigned, measured, both, verb, few=few, dose=True)
+    outcome, outcome_gate = _effects(trial, assigned, measured, seen, verb, what, few=few, dose=False)
+    dosed, dosed_gate = _effects(trial, assigned, measured, both, verb, what, few=few, dose=True)
     return Compared(measured, outcome, dosed, outcome_gate, dosed_gate)
 
 
-def _effects(
-    trial: Trial, assigned: Assigned, measured: Measured, rows: Bools, verb: str, *, few: bool, dose: bool
+def _effects(  # noqa: PLR0917 - private, each call on one line
+    trial: Trial, assigned: Assigned, measured: Measured, rows: Bools, verb: str, what: str, *, few: bool, dose: bool
 ) -> tuple[Effects | None, str]:
     gate = None if few else too_few(trial.visits.person[rows], trial.taken[rows], verb)
-    if gate is None and not few and np.ptp(measured.outcome[rows]) == 0:
-        gate = "not evaluable: it is the same in everybody"
+    if gate is None and not few:
+        gate = _constant(measured.outcome[rows], trial.visits.pain[rows], what)
     if gate is None and assigned.assignment is None:
         gate = assigned.gate
     if gate is not None or assigned.assignment is None:
@@ -123,6 +125,11 @@ def _effects(
     except RegressionFailure as failure:
         return None, f"not evaluable: {why(failure, verb)}"
     return found, "pass"
+
+
+def _constant(outcome: Floats, before: Floats, what: str) -> str | None:
+    """Why there is nothing to compare where the outcome, or the change in pain since the visit, is one in all."""
+    return unvaried(outcome, what) or (unvaried(outcome - before, what) if what == "pain" else None)
 
 
 def people(person: Ints) -> int:

@@ -14,6 +14,7 @@ from opioid_outcomes.hyperalgesia.escalation import FEWEST_PER_ARM, POPULATION, 
 from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.person_days import Floats, Ints
 from opioid_outcomes.hyperalgesia.trial import Trial
+from opioid_outcomes.hyperalgesia.variation import unvaried
 
 ANALYSIS = "hyperalgesia.event_study"
 CONTRAST = "escalate vs not yet"
@@ -49,6 +50,7 @@ def estimates(trial: Trial, histories: Histories) -> list[Estimate]:
     )  # fmt: skip
     told = [place for place, count in enumerate(escalated) if count >= FEWEST_PER_ARM]
     note = "" if fit is None else _note(fit.joint_p_value([place for place in LEADS if place in told]))
+    constant = unvaried(fixed_effects.about_person(score, person))
     rows = []
     for place, label in enumerate(LABELS):
         count = escalated[place]
@@ -56,6 +58,8 @@ def estimates(trial: Trial, histories: Histories) -> list[Estimate]:
         if place not in told:
             gate = f"not evaluable: fewer than {FEWEST_PER_ARM} people who escalate have a score in these days"
             rows.append(_row(label, gate=gate, **counts))
+        elif constant:
+            rows.append(_row(label, gate=constant, **counts))
         elif fit is None or label in fit.dropped:
             rows.append(_row(label, gate="not evaluable: the other months and time tell this one", **counts))
         else:

@@ -21,6 +21,7 @@ from opioid_outcomes.survival.person_bootstrap import ENOUGH_REPLICATES, Persons
 # alive with less pain
 RECORDED, CORRECTED, FOLLOWED, BETTER = "recorded", "corrected", "followed", "better"
 LESS_PAIN = 0.3  # share of the pain at the visit
+BETTER_WORDS = f"who is alive with {100 * LESS_PAIN:.0f} % less pain"
 Protocol = Callable[[Floats | None], list[Followed]]  # by the weights of the decisions
 Key = tuple[str, str, Part, Method]
 
@@ -100,9 +101,15 @@ def fit(
         ],
     }  # fmt: skip
     compared = {
-        source: [compare(trial, assigned[source], each, verb, few=not once, dose=source != BETTER) for each in asked]
+        source: [
+            compare(
+                trial, assigned[source], each, verb, few=not once, dose=source != BETTER,
+                what=BETTER_WORDS if source == BETTER else "pain",
+            )
+            for each in asked
+        ]
         for source, asked in measured.items()
-    }
+    }  # fmt: skip
     return Fitted(assigned, compared)
 
 

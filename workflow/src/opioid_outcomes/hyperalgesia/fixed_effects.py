@@ -56,6 +56,12 @@ class Within:
         return float(f.sf(wald / len(chosen), len(chosen), self.clusters - 1))
 
 
+def about_person(values: Floats, person: Ints) -> Floats:
+    """Each value (n,) less the mean of its person's."""
+    _, who = np.unique(person, return_inverse=True)
+    return _Sweep.of(who, None).out(values)
+
+
 def fit(
     outcome: Floats, x: npt.NDArray, *, names: Sequence[str], person: Ints, period: Ints | None = None
 ) -> Within | None:

@@ -23,6 +23,7 @@ from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.person_days import Floats, Ints
 from opioid_outcomes.hyperalgesia.regression import effects
 from opioid_outcomes.hyperalgesia.trial import Trial, Window
+from opioid_outcomes.hyperalgesia.variation import unvaried
 
 ANALYSIS = "hyperalgesia.naive"
 SCORES = "all scores in follow-up"
@@ -69,6 +70,9 @@ def slope(histories: Histories, *, step_mme: float) -> Estimate:
     if users < FEWEST_PER_ARM:
         gate = f"not evaluable: fewer than {FEWEST_PER_ARM} people have a score on a day with a known dose"
         return slope_row(step_mme, gate=gate, **counts)
+    constant = unvaried(known.score)
+    if constant:
+        return slope_row(step_mme, gate=constant, **counts)
     nothing = _nothing(len(known.dose))
     fit = effects(known.score[:, None], known.dose / step_mme, nothing, NO_CONFOUNDERS, known.person)
     if fit is None:
@@ -88,7 +92,7 @@ def crude_contrast(trial: Trial, window: Window) -> Estimate:
     scored = np.isfinite(window.pain)
     person, escalate = trial.visits.person[scored], trial.taken[scored]
     counts = arm_counts(person, escalate)
-    gate = too_few(person, escalate)
+    gate = too_few(person, escalate) or unvaried(window.pain)
     if gate:
         return crude_row(window.label, gate=gate, **counts)
     fit = effects(window.pain[scored, None], escalate.astype(float), _nothing(len(person)), NO_CONFOUNDERS, person)

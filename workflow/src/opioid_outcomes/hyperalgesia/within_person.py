@@ -13,8 +13,9 @@ from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.hyperalgesia import fixed_effects
 from opioid_outcomes.hyperalgesia.escalation import FEWEST_PER_ARM, POPULATION, people
 from opioid_outcomes.hyperalgesia.naive import SCORES, Doses
-from opioid_outcomes.hyperalgesia.person_days import Bools, Ints
+from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
 from opioid_outcomes.hyperalgesia.trial import Trial, Window
+from opioid_outcomes.hyperalgesia.variation import unvaried
 
 ANALYSIS = "hyperalgesia.within_person"
 MONTH = 30  # days that share an effect of time
@@ -50,15 +51,16 @@ def slopes(known: Doses, *, step_mme: float) -> list[Estimate]:
     """Slope of pain on the dose before it, per step, within person; and within person and 30-day block of time."""
     changing = people(known.person[_changing(known.person, known.dose)])
     counts = {"persons": people(known.person), "smallest_cell": smallest(changing)}
+    constant = _constant(known.score, known.person) if changing >= FEWEST_PER_ARM else TOO_FEW
     rows = []
     for contrast, period in zip(slope_contrasts(step_mme), (None, known.day // MONTH), strict=True):
         fit = None
-        if changing >= FEWEST_PER_ARM:
+        if constant is None:
             fit = fixed_effects.fit(
                 known.score, known.dose[:, None] / step_mme, names=["dose"], person=known.person, period=period
             )
         if fit is None:
-            rows.append(_slope_row("fixed_effects", contrast, gate=TOO_FEW, **counts))
+            rows.append(_slope_row("fixed_effects", contrast, gate=constant or TOO_FEW, **counts))
         else:
             rows.append(_slope_row("fixed_effects", contrast, gate=SLOPE_GATE, **fit.numbers(), **counts))
     return rows
@@ -80,6 +82,9 @@ def lagged_slope(known: Doses, *, step_mme: float) -> Estimate:
     counts = {"persons": people(person), "smallest_cell": smallest(changing)}
     if changing < FEWEST_PER_ARM:
         return _slope_row("fixed_effects_lagged", contrast, gate=TOO_FEW, **counts)
+    constant = _constant(score, person)
+    if constant:
+        return _slope_row("fixed_effects_lagged", contrast, gate=constant, **counts)
     fit = fixed_effects.fit(score, np.stack([rise, before], axis=1), names=["rise", "score before"], person=person)
     if fit is None or fit.dropped:
         gate = "not evaluable: pain or dose does not vary within people"
@@ -99,8 +104,16 @@ def change(trial: Trial, window: Window) -> Estimate:
         gate = f"not evaluable: fewer than {FEWEST_PER_ARM} people escalated and have a score in the window"
         return _change_row(window.label, gate=gate, **counts)
     since = (window.pain - trial.visits.pain)[chosen]
+    constant = unvaried(since)
+    if constant:
+        return _change_row(window.label, gate=constant, **counts)
     numbers = _mean(since, person)
     return _change_row(window.label, gate=CHANGE_GATE, **numbers, **counts)
+
+
+def _constant(score: Floats, person: Ints) -> str | None:
+    """Why there is no slope within people, if none of them has different scores."""
+    return unvaried(fixed_effects.about_person(score, person))
 
 
 def _mean(values: np.ndarray, person: Ints) -> dict[str, float]:

@@ -19,6 +19,7 @@ from opioid_outcomes.causal.visit_intensity import AtRisk, CoxFailure, Intensity
 from opioid_outcomes.contracts.estimates import Estimate, smallest
 from opioid_outcomes.hyperalgesia.histories import Histories
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
+from opioid_outcomes.hyperalgesia.variation import unvaried
 from opioid_outcomes.mortality.numbered import numbered
 from opioid_outcomes.pain import mixed
 from opioid_outcomes.pain.stops import BEFORE_DAYS, LAST_DAY, Scores, Stops, scores, stops
@@ -58,8 +59,9 @@ def after_stopping(histories: Histories, status: pl.DataFrame) -> list[Estimate]
         return nothing(f"not evaluable: {told[0]}")
     kept = np.isin(window, [place for place, gate in enumerate(told) if gate is None])
     rows = {method: _empty(method, window, seen.person, told) for method in METHODS}
-    if np.ptp(seen.pain[kept]) == 0:
-        return nothing("not evaluable: pain is the same in every score")
+    constant = unvaried(seen.pain[kept])
+    if constant:
+        return nothing(constant)
     chosen = [place for place in range(1, len(told)) if told[place] is None]
     if not chosen:
         return [row for method in METHODS for row in rows[method]]

@@ -14,6 +14,7 @@ from opioid_outcomes.causal.balance import standardised_difference
 from opioid_outcomes.contracts.estimates import smallest
 from opioid_outcomes.hyperalgesia.confounders import baseline_terms
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
+from opioid_outcomes.hyperalgesia.variation import unvaried
 
 FEWEST_PER_ARM = 50  # people with an outcome (ANALYSES 4, gates)
 NOT_IMPUTED = "missing covariates are a category of their own, not imputed"
@@ -65,11 +66,19 @@ def refused(failure: RegressionFailure) -> str:
     return f"not evaluable: {REASONS.get(failure.reason, 'the models do not converge')}"
 
 
-def compare(decisions: Decisions, assignment: Assignment | str, outcome: Floats, eligible: Bools) -> Compared:
+def compare(
+    decisions: Decisions,
+    assignment: Assignment | str,
+    outcome: Floats,
+    eligible: Bools,
+    *,
+    before: Floats | None = None,
+    what: str = "pain",
+) -> Compared:
     """Effect on an outcome, (n,) with NaN where it is not seen, in eligible rows; gates before the number is looked at.
 
-    Gates: 50 people of either arm with an outcome; 50 effective ones after weighting; every column within 0.1 standard
-    deviations. Cost: that of ``augmented.effects``.
+    Gates: 50 people of either arm with an outcome; an outcome (``what``), and a change since ``before``, that varies;
+    50 effective people after weighting; every column within 0.1 standard deviations. Cost: of ``augmented.effects``.
     """
     seen = eligible & np.isfinite(outcome) & (decisions.weights > 0)
     arms = [len(np.unique(decisions.person[seen & arm])) for arm in (decisions.treated, ~decisions.treated)]
@@ -79,11 +88,13 @@ def compare(decisions: Decisions, assignment: Assignment | str, outcome: Floats,
     }
     if isinstance(assignment, str):
         return Compared(None, assignment, counts)
-    for size, who in zip(arms, ("start", "do not start"), strict=True):
-        if size < FEWEST_PER_ARM:
-            words = f"fewer than {FEWEST_PER_ARM} people {who} and have a score in the window"
-            return Compared(None, f"not evaluable: {words}", counts)
-    gate = _balance(decisions, assignment, eligible, counts["persons"])
+    change = outcome if before is None else outcome - np.nan_to_num(before)
+    gate = (
+        _few(arms)
+        or unvaried(outcome[seen], what)
+        or unvaried(change[seen], what)
+        or _balance(decisions, assignment, eligible, counts["persons"])
+    )
     if gate != "pass":
         return Compared(None, gate, counts)
     try:
@@ -94,6 +105,13 @@ def compare(decisions: Decisions, assignment: Assignment | str, outcome: Floats,
         gate = f"fail: effective sample size of an arm is under {gates.FEWEST_EFFECTIVE}"
         return Compared(None, gate, counts)
     return Compared(found, "pass", counts)
+
+
+def _few(arms: list[int]) -> str | None:
+    for size, who in zip(arms, ("start", "do not start"), strict=True):
+        if size < FEWEST_PER_ARM:
+            return f"not evaluable: fewer than {FEWEST_PER_ARM} people {who} and have a score in the window"
+    return None
 
 
 def covariates(frame: pl.DataFrame, names: list[str], missing: str, rows: int) -> tuple[dict[str, Floats], Bools]:

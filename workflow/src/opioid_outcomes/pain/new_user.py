@@ -69,11 +69,11 @@ def new_user(
         "intention to treat; covariates and pain history on the index date; weights for having a score; SE by person",
         *att.on_missing(trials, names, missing), SPACE,
     ]  # fmt: skip
-    found = att.compare(decisions, assigned, year.pain, year.alive)
+    found = att.compare(decisions, assigned, year.pain, year.alive, before=past.last)
     note = "; ".join([_changes(decisions, past, year), "pain while alive", *words])
     rows = [_row(comparator, "pain", found, note)]
     response, eligible = _response(past, year)
-    found = att.compare(decisions, assigned, response, eligible)
+    found = att.compare(decisions, assigned, response, eligible, what=f"who is {RESPONSE}")
     cells = [
         len(np.unique(person[eligible & (treated == arm) & (response == happened)]))
         for arm in (True, False) for happened in (0, 1)

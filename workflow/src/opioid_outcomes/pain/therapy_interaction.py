@@ -124,7 +124,7 @@ def _state(histories: Histories, visits: Visits, columns: dict[str, Floats], beg
     until = day + LAST
     pain = histories.pain.mean(person, day + GRACE_DAYS, np.minimum(until, histories.exit[person] - 1))
     alive = np.isfinite(pain) | (histories.death[person] > until)
-    found = att.compare(decisions, att.assign(decisions), pain, alive)
+    found = att.compare(decisions, att.assign(decisions), pain, alive, before=visits.pain[rows])
     change, scored = pain - visits.pain[rows], np.isfinite(pain)
     means = [
         float(change[scored & arm].mean()) if (scored & arm).any() else np.nan
