@@ -72,6 +72,14 @@ def test_a_planted_fall_of_pain_is_found_and_told_per_step() -> None:
     assert "against people who never have a change of policy or formulary, in the same quarter" in row.note
 
 
+def test_arms_that_differ_as_recorded_are_not_compared_with_the_error_taken_out_either() -> None:
+    world = reduction_world.World(noise=1.0, by_pain=-3.0, lowered=-9.0)
+    rows = rows_of(reduction_world.tables(world, persons=1_500), error_variance=1.0)
+    recorded, corrected = (rows[EVERYBODY, m, "29-90", "mean_difference"] for m in ("aipw", "aipw_noise_corrected"))
+    assert recorded.gate.startswith("fail: max |SMD| ")
+    assert (corrected.gate, corrected.estimate) == (recorded.gate, None)
+
+
 def test_who_counts_after_a_change() -> None:
     """Reductions up to 60 days after it, in quarters that hold both arms; people with any such change maintain none."""
     options = Hyperalgesia()

@@ -17,7 +17,7 @@ import polars as pl
 from opioid_outcomes.causal.augmented import Method
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.hyperalgesia import trial as trials
-from opioid_outcomes.hyperalgesia.comparable import assign
+from opioid_outcomes.hyperalgesia.comparable import assign, corrected
 from opioid_outcomes.hyperalgesia.compared import Measured, Question, compare, contrast_rows
 from opioid_outcomes.hyperalgesia.confounders import Confounders
 from opioid_outcomes.hyperalgesia.escalation import POPULATION
@@ -128,9 +128,10 @@ def _rows(question: Question, decisions: Trial, histories: Histories, rules: Rul
     decisions = trials.among_the_like(decisions)
     windows = [trials.window(decisions, histories, days, rules.grace_days) for days in rules.windows]
     unlike = f"; {trials.unlike_any(decisions, 'lowered')}" if decisions.unlike else ""
+    recorded = assign(decisions, verb=VERB)
+    under_error = assign(decisions, verb=VERB, error_variance=rules.error_variance)
     rows = []
-    for name, variance in ((METHOD, 0.0), (f"{METHOD}_noise_corrected", rules.error_variance)):
-        assigned = assign(decisions, verb=VERB, error_variance=variance)
+    for name, assigned in ((METHOD, recorded), (f"{METHOD}_noise_corrected", corrected(recorded, under_error))):
         for window in windows:
             measured = Measured(window.label, window.pain, window.mme, window.alive)
             found = compare(decisions, assigned, measured, VERB)
