@@ -3,8 +3,7 @@
 ESCALATION_PERSONS (100,000) people x 24 monthly visits of METHODS D2. Promised of that size: 20 s of processor and 2 GB
 from histories to the rows by AIPW with clustered errors (decisions, history, strategy, windows, gates, estimates). The
 whole analysis (noise, per protocol, being alive with less pain, IPW and regression beside it) is printed next to it.
-Measured on a machine shared with others, 2.3 million decisions: 19 s and 1.8 GB; the
-whole analysis 67 s and 2.5 GB.
+Measured on a machine shared with others, 2.3 million decisions: 18 s and 1.8 GB; the whole analysis 52 s and 2.0 GB.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import pytest
 pytestmark = pytest.mark.bench
 PERSONS = int(os.environ.get("ESCALATION_PERSONS", "100_000"))
 SECONDS, BYTES, PROMISED = 20.0, 2e9, 100_000
+WHOLE_SECONDS, WHOLE_BYTES = 60.0, 2.2e9  # what is reached, with room for what else the machine does
 RUN = """
 import json, resource, sys, time
 import polars as pl
@@ -98,3 +98,6 @@ def test_the_whole_analysis_is_told(folder: Path, capsys: pytest.CaptureFixture[
     with capsys.disabled():
         print(f"\n{decisions:,} decisions, the whole analysis: {took:.1f} s of processor, {peak / 1e9:.2f} GB")
     assert abs(estimates[0] + 0.61) < 0.05
+    if PERSONS == PROMISED:
+        assert took < WHOLE_SECONDS
+        assert peak < WHOLE_BYTES
