@@ -231,6 +231,43 @@ def test_both_arms_mean_change_is_printed() -> None:
     assert row.estimate == pytest.approx(-1.25)
 
 
+@pytest.mark.parametrize(
+    ("unseen", "told"),
+    [
+        (0, "share of decisions with a score 100 % escalated, 100 % maintained"),
+        (20, "share of decisions with a score 80 % escalated, 100 % maintained"),
+        (10, None),
+    ],
+)
+def test_shares_of_few_people_are_not_told(unseen: int, told: str | None) -> None:
+    """Neither of those without a score, nor of the dead."""
+    tables = trial_of(200, 100)
+    number = pl.col("person_id").str.slice(1).cast(pl.Int64)
+    tables["pain"] = tables["pain"].filter((number >= unseen) | (pl.col("date") == 100))
+    note = rows_of(tables)["aipw", "mean_difference", "1-30"].note
+    assert "mean change since the visit" in note
+    assert (told in note) if told else ("share of decisions" not in note)
+
+
+@pytest.mark.parametrize(
+    ("deaths", "told"),
+    [
+        (20, "dead by the end of the window without a score in it: 20 % escalated, none maintained"),
+        (10, "mortality differs by more than 1 % between the arms"),
+    ],
+)
+def test_shares_of_few_deaths_are_not_told(deaths: int, told: str) -> None:
+    tables = trial_of(200, 100)
+    number = pl.col("person_id").str.slice(1).cast(pl.Int64)
+    dies = number < deaths
+    tables["cohort"] = tables["cohort"].with_columns(
+        exit=pl.when(dies).then(115).otherwise(400), death=pl.when(dies).then(1).otherwise(0)
+    )
+    tables["pain"] = tables["pain"].filter(~dies | (pl.col("date") == 100))
+    bounds = [row for row in analysed(tables).rows if row.method.startswith("survivor_bound") and row.window == "1-30"]
+    assert [row.note for row in bounds] == [told, told]
+
+
 def test_files_in_and_out(tmp_path: Path) -> None:
     inputs = {name: tmp_path / f"{name}.parquet" for name in TABLES}
     for name, frame in empty().items():

@@ -68,6 +68,7 @@ def test_a_planted_fall_of_pain_is_found_and_told_per_step() -> None:
         # a fall of 150 MME by a quarter is 37.5; what is told is per 20 less
         assert abs(step.estimate - row.estimate * 20 / 37.5) < 0.08
         assert step.estimate < 0
+        assert "mean change since the visit" in step.note
         assert step.note.startswith("per -20 MME/day; achieved separation -")
     assert "against people who never have a change of policy or formulary, in the same quarter" in row.note
 
@@ -78,6 +79,14 @@ def test_arms_that_differ_as_recorded_are_not_compared_with_the_error_taken_out_
     recorded, corrected = (rows[EVERYBODY, m, "29-90", "mean_difference"] for m in ("aipw", "aipw_noise_corrected"))
     assert recorded.gate.startswith("fail: max |SMD| ")
     assert (corrected.gate, corrected.estimate) == (recorded.gate, None)
+
+
+def test_the_change_of_few_people_is_not_told() -> None:
+    rows = rows_of(reduction_world.tables(reduction_world.World(affected=0.1), persons=300))
+    few = rows[BY_POLICY, "aipw", "29-90", "mean_difference"]
+    assert few.gate == "not evaluable: fewer than 50 people reduced and have a score in the window"
+    assert few.events > 0
+    assert few.note.startswith("against people who never have a change")
 
 
 def test_who_counts_after_a_change() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,10 @@ SETTINGS: dict[str, Any] = {
     "covariates": {"baseline": ["age"], "missing": "mi"},
 }
 FACTS: dict[str, float] = dict.fromkeys(calibration.FACTS, 2.0)
-NOISE = {"sd": 1.0312, "reliability": None, "note": "error of one pain score: SD 1.03 points, as declared"}
+NOISE = {
+    "sd": 1.0312, "reliability": None, "source": "declared error SD",
+    "note": "error of one pain score: SD 1.03 points, as declared",
+}  # fmt: skip
 
 
 @dataclass
@@ -85,7 +88,7 @@ def table(cohort: str = "clinic", **changed: Any) -> pl.DataFrame:
 def test_each_cohort_is_judged_on_its_own(study: Study) -> None:
     found = study.run(
         {"one": escalation(0.0, 0.0), "two": [*escalation(-0.2, 1.0), *corroborating()]},
-        facts={"one": FACTS | {"noise": NOISE}},
+        facts={"one": FACTS | {"noise": NOISE | {"variance": 1.06337344}}},
     )
     assert list(found) == ["one", "two"]
     assert (found["one"]["verdict"], found["two"]["verdict"]) == ("no_effect", "hyperalgesia")
@@ -115,6 +118,12 @@ def test_same_rows_same_bytes_and_never_nan(study: Study) -> None:
     assert b"NaN" not in first
     golden = Path(__file__).parents[1] / "reference" / "hyperalgesia" / "verdict.json"
     assert first == golden.read_bytes()
+
+
+def test_the_error_of_scores_is_not_told_where_no_escalation_was_released(study: Study) -> None:
+    withheld = [replace(row, gate="not evaluable: fewer than 11 people") for row in escalation(0.0, 0.0)]
+    found = study.run({"few": [*withheld, *corroborating()]}, facts={"few": FACTS | {"noise": NOISE}})
+    assert found["few"]["noise"] is None
 
 
 class TestPooled:

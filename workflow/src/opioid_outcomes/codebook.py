@@ -85,7 +85,11 @@ VERDICT = (
     ("corroborated", "true or false", "whether spread or threshold, and reductions by policy or formulary, agree"),
     ("calibrated", "true or false", "whether error rates are known for a cohort like this and this config"),
     ("conditions", "list", "name (<reading>: <what must hold>), met (null: not measurable), value (what it is about)"),
-    ("noise", "object or null", "error of one pain score: sd, variance, reliability, source, note"),
+    (
+        "noise",
+        "object or null",
+        "error of one pain score: sd, reliability, source, note; null if no escalation is told",
+    ),
 )
 RATES = (
     ("bias", "estimate less truth, points per step of dose, mean over simulated cohorts with an estimate"),
@@ -131,7 +135,7 @@ def _calibration() -> str:
 def _facts() -> str:
     head = (
         "hyperalgesia_facts.json (in the cohort's folder): what a cohort must have in common with a simulated one, to "
-        "two significant digits, and noise as in verdict.json; empty without decisions"
+        "two significant digits, and noise as in verdict.json with its variance; empty without decisions"
     )
     return "\n".join([_wrapped(head, ""), *(_line(name, "number", MEANING_OF_FACTS[name]) for name in FACTS)])
 

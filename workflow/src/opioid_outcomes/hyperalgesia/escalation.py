@@ -16,7 +16,7 @@ from opioid_outcomes.causal import augmented
 from opioid_outcomes.causal.augmented import Method
 from opioid_outcomes.causal.contrasts import Joint
 from opioid_outcomes.contracts.estimates import Estimate, smallest
-from opioid_outcomes.counts import about
+from opioid_outcomes.counts import about, share, tellable
 from opioid_outcomes.hyperalgesia import survivors
 from opioid_outcomes.hyperalgesia.compared import (
     FEWEST_PER_ARM,
@@ -154,11 +154,10 @@ class _Rows:
             return ""
         change = compared.measured.outcome[seen] - trial.visits.pain[seen]
         up, same = float(change[trial.taken[seen]].mean()), float(change[~trial.taken[seen]].mean())
-        untreated, treated = compared.outcome.observation
         assignment = self.fitted.assigned[source].assignment
         parts = [
             f"mean change since the visit {up:+.2f} escalated, {same:+.2f} maintained",
-            f"share of decisions with a score {treated:.2f} escalated, {untreated:.2f} maintained",
+            self.with_a_score(compared),
             "events = people who escalated",
             f"decisions left out: {about(trial.left_in_grace)} for follow-up that ends within grace, "
             f"{about(trial.arm_unknown)} for a dose not known within it, "
@@ -170,6 +169,20 @@ class _Rows:
             self.told.everywhere,
         ]
         return "; ".join(part for part in parts if part)
+
+    def with_a_score(self, compared: Compared) -> str:
+        """Share of the decisions of either arm that have a score, unless those without are few people."""
+        trial, measured = self.trial, compared.measured
+        follows = measured.eligible if measured.followed is None else measured.eligible & (measured.followed > 0)
+        unseen = follows & ~measured.seen
+        arms = [(~trial.taken, "maintained"), (trial.taken, ESCALATED)]
+        if compared.outcome is None or not tellable(*(people(trial.visits.person[unseen & arm]) for arm, _ in arms)):
+            return ""
+        told = [
+            f"{share(part, 1, people=people(trial.visits.person[follows & arm]))} {what}"
+            for part, (arm, what) in zip(compared.outcome.observation, arms, strict=True)
+        ]
+        return f"share of decisions with a score {told[1]}, {told[0]}"
 
     def alive_with_less_pain(self, place: int) -> Estimate:
         """Risk difference of being alive with at least 30 % less pain than at the visit."""
@@ -200,14 +213,25 @@ class _Rows:
         seen = compared.measured.seen
         weights = augmented.outcome_weights(assigned.assignment, seen, eligible=window.alive)
         counts = arm_counts(self.trial.visits.person[seen], self.trial.taken[seen])
-        dead = [1 - share for share in alive.alive]
-        note = f"dead by the end of the window without a score in it: {dead[1]:.3f} escalated, {dead[0]:.3f} maintained"
+        note = self.dead(window, alive)
         rows = []
         for name, joint in zip(BOUNDS, survivors.bounds(self.trial, window, alive, odds, weights), strict=True):
             gate = forbidden(assigned, compared.outcome, ESCALATED)
             row = self.asked.row(name, window.label, SCALES[0], gate=gate, note=note, **counts)
             rows.append(numbered(row, joint.combination(np.ones(1))) if gate == "pass" else row)
         return rows
+
+    def dead(self, window: Window, alive: survivors.Survival) -> str:
+        """Share of either arm that has died, unless these are few people."""
+        trial, person = self.trial, self.trial.visits.person
+        told, counts = [], []
+        for arm, living, what in zip((~trial.taken, trial.taken), alive.alive, ("maintained", ESCALATED), strict=True):
+            known = arm & alive.known
+            counts.append(people(person[known & ~window.alive]))
+            told.append(f"{share(1 - living, 1, people=people(person[known]))} {what}")
+        if not tellable(*counts):
+            return f"mortality differs by more than {100 * survivors.LARGEST_DIFFERENCE:g} % between the arms"
+        return f"dead by the end of the window without a score in it: {told[1]}, {told[0]}"
 
 
 def long_less_short(

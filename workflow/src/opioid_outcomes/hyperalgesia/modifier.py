@@ -75,7 +75,8 @@ def _condition(name: str, first: Bools, known: Bools, gate: str = "") -> Modifie
 
 
 def _half(name: str, first: Bools, known: Bools, middle: float) -> Modifier:
-    cut = f"median {middle:.0f} {'MME/day' if name == 'dose' else 'days on opioids'}"
+    step, unit = (5, "MME/day") if name == "dose" else (30, "days on opioids")
+    cut = f"median about {step * round(middle / step)} {unit}"  # the median itself is one person's
     return Modifier(name, ("above median", "below median"), "above minus below median", first, known, cut=cut)
 
 

@@ -135,7 +135,7 @@ def _rows(question: Question, decisions: Trial, histories: Histories, rules: Rul
         for window in windows:
             measured = Measured(window.label, window.pain, window.mme, window.alive)
             found = compare(decisions, assigned, measured, VERB)
-            told = f"{_changes(decisions, window)}; {note}{unlike}"
+            told = f"{_changes(decisions, window)}; {note}{unlike}" if found.outcome else f"{note}{unlike}"
             rows += contrast_rows(question, found, assigned, decisions, method=METHOD, name=name, note=told)
     return rows
 
@@ -146,7 +146,7 @@ def _changes(decisions: Trial, window: Window) -> str:
     told = []
     for arm, what in ((decisions.taken, "reduced"), (~decisions.taken, "maintained")):
         scored = arm & np.isfinite(since)
-        told.append(f"{float(since[scored].mean()):+.2f} {what}" if scored.any() else f"none {what}")
+        told.append(f"{float(since[scored].mean()):+.2f} {what}")
     return f"mean change since the visit {', '.join(told)}; events = people whose dose was lowered"
 
 

@@ -89,8 +89,8 @@ def lagged_slope(known: Doses, *, step_mme: float) -> Estimate:
     if fit is None or fit.dropped:
         gate = "not evaluable: pain or dose does not vary within people"
         return _slope_row("fixed_effects_lagged", contrast, gate=gate, **counts)
-    held, each = float(fit.estimate[1]), len(person) / people(person)
-    note = f"coefficient of the score before {held:.2f} at {each:.0f} scores a person, too low by about "
+    held, each = float(fit.estimate[1]), round(len(person) / people(person))
+    note = f"coefficient of the score before {held:.2f} at {each} scores a person, too low by about "
     note += f"{(1 + held) / max(each - 1, 1):.2f} ({NICKELL})"
     return _slope_row("fixed_effects_lagged", contrast, gate=LAGGED_GATE, note=note, **fit.numbers(), **counts)
 

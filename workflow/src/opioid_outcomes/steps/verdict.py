@@ -11,7 +11,7 @@ from opioid_outcomes import io
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.config.shipped import DATA
 from opioid_outcomes.contracts.estimates import SCHEMA
-from opioid_outcomes.hyperalgesia import calibration, verdict
+from opioid_outcomes.hyperalgesia import calibration, escalation, verdict
 from opioid_outcomes.hyperalgesia.verdict import POOLED, VERDICTS, Verdict
 
 # Columns of the released table of error rates; what its cohort was like stays with the data
@@ -20,6 +20,8 @@ RATES = {
     "bias_short": pl.Float64(), "bias_long": pl.Float64(), "coverage_short": pl.Float64(),
     "coverage_long": pl.Float64(),
 }  # fmt: skip
+
+SHOWN = ("sd", "reliability", "source", "note")  # of the error of a score
 
 
 def judge_hyperalgesia(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
@@ -37,8 +39,9 @@ def judge_hyperalgesia(inputs: dict[str, Any], outputs: dict[str, Path], setting
     for path in sorted(inputs["facts"], key=lambda path: path.parent.name):
         cohort, facts = path.parent.name, io.read_json(path)
         rates = _of_cohort(tables, facts, settings)
-        found = _judge(released.filter(pl.col("cohort") == cohort), options, calibrated=not rates.is_empty())
-        judged[cohort] = found.record() | {"noise": _shown(facts.get("noise"))}
+        own = released.filter(pl.col("cohort") == cohort)
+        found = _judge(own, options, calibrated=not rates.is_empty())
+        judged[cohort] = found.record() | {"noise": _shown(facts.get("noise")) if _some_pain_told(own) else None}
         shown.append(rates.with_columns(cohort=pl.lit(cohort)))
     pooled = verdict.poolable(released, options.windows_days)
     if not pooled.is_empty():
@@ -52,11 +55,21 @@ def _judge(rows: pl.DataFrame, options: Hyperalgesia, *, calibrated: bool) -> Ve
     return verdict.judge(rows, options.windows_days, smallest_effect=options.smallest_effect, calibrated=calibrated)
 
 
+def _some_pain_told(rows: pl.DataFrame) -> bool:
+    """Whether an escalation was released: no number is of fewer people than the disclosure profile lets out."""
+    told = rows.filter(pl.col("analysis") == escalation.ANALYSIS, pl.col("estimate").is_not_null())
+    return not told.is_empty()
+
+
 def _shown(noise: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The error of a score in as many figures as its sentence tells."""
+    """The error of a score in as many figures as its sentence tells; not its variance, which is told by them."""
     if noise is None:
         return None
-    return {name: round(value, 2) if isinstance(value, float) else value for name, value in noise.items()}
+    return {
+        name: round(value, 2) if isinstance(value, float) else value
+        for name, value in noise.items()
+        if name in SHOWN
+    }  # fmt: skip
 
 
 def _rates(paths: list[Path]) -> list[pl.DataFrame]:
