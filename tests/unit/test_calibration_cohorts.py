@@ -70,7 +70,7 @@ def by_hand(known: Source, world: worlds.World, draws: Draws, person: int, force
             continue
         if known.period[row] != period:
             period, level, changed = known.period[row], known.dose[who], known.begins[row]
-            changes.append((known.begins[row], level))
+            changes.append((known.begins[row], level, known.begins[row]))
         least = max(rule.min_mme, rule.min_rise * level)
         steady = day - changed >= rule.stable_days
         possible = day >= changed and level + least <= decisions.highest
@@ -81,7 +81,8 @@ def by_hand(known: Source, world: worlds.World, draws: Draws, person: int, force
             up = possible and forced[1]
         down = not up and day >= changed and draws.down[person, visit] < decisions.fall_share
         raised[-1] = up
-        new = day + decisions.delays[int(draws.delay[person, visit] * len(decisions.delays))]
+        delay = decisions.delays[int(draws.delay[person, visit] * len(decisions.delays))]
+        new = day + (min(delay, known.visit_day[row + 1] - 1 - day) if row + 1 < rows.stop else delay)
         if up:
             rise = decisions.rises[int(draws.rise[person, visit] * len(decisions.rises))]
             size = min(max(rise, least), max(decisions.highest - level, least))
@@ -91,7 +92,7 @@ def by_hand(known: Source, world: worlds.World, draws: Draws, person: int, force
             continue
         steps.append((size, new, max(known.ends[row], new)))
         level, changed = level + size, new
-        changes.append((new, level))
+        changes.append((new, level, min(day + rule.grace_days + 1, known.ends[row] + 30) if up else new))
     return np.array(scores), np.array(raised), changes
 
 
@@ -120,8 +121,10 @@ def test_lives_are_those_of_one_person_after_another(known: Source, world: str, 
                 for a, b in zip(known.supply.start[start:stop], known.supply.stop[start:stop], strict=True)
             ]
         )
+        # and those for which a rise was dispensed
+        days = np.unique(np.concatenate([days, *(np.arange(begin, until) for begin, _, until in changes)])).astype(int)
         dose = np.full(len(days), known.dose[who])
-        for begin, level in changes:  # in the order in which they were decided
+        for begin, level, _ in changes:  # in the order in which they were decided
             # a change goes until the next long gap, after which the dose is the usual one
             first, last = known.periods.first[who], known.periods.first[who + 1]
             ends = known.periods.start[first:last]

@@ -15,6 +15,7 @@ from opioid_outcomes.hyperalgesia.calibrate.worlds import MONTH, World
 from opioid_outcomes.hyperalgesia.histories import DoseHistory, Histories, ScoreHistory
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
 from opioid_outcomes.hyperalgesia.trial import EscalationRule
+from opioid_outcomes.hyperalgesia.visits import LONGEST_GAP
 
 NEVER = np.iinfo(np.int64).max // 4
 SEEN_ODDS = 1.4  # log odds of coming at the usual pain, where coming depends on it: four visits of five
@@ -52,6 +53,7 @@ class Changes:
     person: Ints
     day: Ints
     level: Floats  # MME/day from that day on
+    until: Ints  # day up to which there is supply whatever the study's own: a rise counts once it is dispensed
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class _Clinic:
         self.score = np.full(self.day.shape, np.nan)
         self.chance = np.zeros(self.day.shape)
         self.raised = np.zeros(self.day.shape, dtype=bool)
-        self.changes: list[tuple[Ints, Ints, Floats]] = []
+        self.changes: list[tuple[Ints, Ints, Floats, Ints]] = []
 
     def _true_share(self) -> float:
         pain = self.source.pain
@@ -146,8 +148,9 @@ class _Clinic:
             if not self.world.inert:
                 true = true + self.effect[:seen, visit]
             self._visit(visit, true)
-        who, day, level = zip((np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)), *self.changes, strict=True)
-        changes = Changes(np.concatenate(who), np.concatenate(day), np.concatenate(level))
+        none = np.zeros(0, np.int64)
+        who, day, level, until = zip((none, none, np.zeros(0), none), *self.changes, strict=True)
+        changes = Changes(np.concatenate(who), np.concatenate(day), np.concatenate(level), np.concatenate(until))
         return Lived(self.source, draws.chosen, self.day, self.score, self.chance, self.raised, changes)
 
     def _visit(self, visit: int, true: Floats) -> None:
@@ -188,10 +191,14 @@ class _Clinic:
         down = free & ~up & (draws.down[who, visit] < decisions.fall_share)
         left = level * (decisions.falls[_index(draws.rise[who, visit], len(decisions.falls))] if down.any() else 1.0)
         delay = decisions.delays[_index(draws.delay[who, visit], len(decisions.delays))]
-        moved = up | down
-        self._change(who[moved], visit, (today + delay)[moved], np.where(up, level + rise, left)[moved])
+        # what comes after the next score is, in the study as here, the decision of that visit
+        if visit + 1 < self.day.shape[1]:
+            delay = np.minimum(delay, self.day[who, visit + 1] - 1 - today)
+        dispensed = np.minimum(today + self.rule.grace_days + 1, self.ends[who, visit] + LONGEST_GAP)
+        moved, until = up | down, np.where(up, dispensed, today)
+        self._change(who[moved], visit, (today + delay)[moved], np.where(up, level + rise, left)[moved], until[moved])
 
-    def _change(self, who: Ints, visit: int, day: Ints, level: Floats) -> None:
+    def _change(self, who: Ints, visit: int, day: Ints, level: Floats, until: Ints) -> None:
         """The dose is another from ``day`` until supply ends, and pain answers to both."""
         if len(who) == 0:
             return
@@ -202,7 +209,7 @@ class _Clinic:
             effect -= self.world.effect((later - ends[:, None]).astype(float))
             self.effect[who, visit + 1 :] += steps[:, None] * effect
         self.level[who], self.changed[who] = level, day
-        self.changes.append((who, day, level))
+        self.changes.append((who, day, level, until))
 
 
 def _index(uniform: Floats, length: int) -> Ints:
@@ -234,8 +241,7 @@ def _doses(lived: Lived) -> DoseHistory:
     """Doses of the study up to the first decision, and from then on the simulated ones while there is supply."""
     source, chosen, changes = lived.source, lived.chosen, lived.changes
     days = source.histories.dose.days
-    owner, start, stop = _spans(source.supply, chosen)
-    begin, end = days.key(owner, start), days.key(owner, stop)
+    begin, end = _supply(lived)
     inside = np.searchsorted(begin, days.key(changes.person, changes.day), side="right") - 1
     at = np.maximum(inside, 0)
     cuts = (inside >= 0) & (end[at] > days.key(changes.person, changes.day)) if len(end) else inside > 0
@@ -258,6 +264,24 @@ def _doses(lived: Lived) -> DoseHistory:
         np.concatenate([source.past.value[row], level])[order],
         np.concatenate([source.past.known[row], np.ones(len(level), dtype=bool)])[order],
     )
+
+
+def _supply(lived: Lived) -> tuple[Ints, Ints]:
+    """Keys of the days with supply: the study's, and those for which a rise was dispensed. Disjoint, in order.
+
+    Without the latter nobody who has run out could raise, and who raised would have more supply than who did not for
+    no reason that their histories tell.
+    """
+    source, chosen, changes = lived.source, lived.chosen, lived.changes
+    days = source.histories.dose.days
+    owner, start, stop = _spans(source.supply, chosen)
+    risen = changes.until > changes.day
+    begin = np.concatenate([days.key(owner, start), days.key(changes.person[risen], changes.day[risen])])
+    end = np.concatenate([days.key(owner, stop), days.key(changes.person[risen], changes.until[risen])])
+    order = np.argsort(begin, kind="stable")
+    begin, end = begin[order], np.maximum.accumulate(end[order])
+    first = np.flatnonzero(np.append(True, begin[1:] > end[:-1])[: len(begin)])
+    return begin[first], end[np.append(first[1:], len(begin)) - 1] if len(begin) else end
 
 
 def _spans(stretches: Stretches, chosen: Ints) -> tuple[Ints, Ints, Ints]:
