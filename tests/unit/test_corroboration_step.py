@@ -53,6 +53,9 @@ def test_every_row_stands_there_once_with_its_gate() -> None:
         gates[row.analysis].add(row.gate)
         assert (row.estimate is None) == (row.gate != "pass")
     assert "pass" in gates["hyperalgesia.reduction"]
+    assert {row.instrument for row in rows if row.outcome.startswith("pain")} == {"NRS"}
+    assert {row.instrument for row in rows if row.analysis in {"hyperalgesia.spread", "hyperalgesia.threshold"}} == {""}
+    assert all(row.note.endswith("pain on NRS, 0-10") for row in rows if row.gate == "pass")
     assert gates["hyperalgesia.spread"] == {
         "not evaluable: no widespread_pain_index is recorded", "not evaluable: no body_sites is recorded",
     }  # fmt: skip

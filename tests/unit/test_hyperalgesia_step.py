@@ -219,6 +219,8 @@ def test_scores_of_several_scales_are_not_mixed(others: int, configured: str | N
     row = rows_of(tables, scale=configured)["aipw", "mean_difference", "1-30"]
     assert row.gate == gate
     assert ("scores on other scales left out: about 40" in row.note) == (gate == "pass")
+    assert row.note.endswith("pain on NRS, 0-10") == (gate == "pass")
+    assert row.instrument == {"pass": "NRS"}.get(gate, "PEG" if configured == "PEG" else "")
 
 
 def test_both_arms_mean_change_is_printed() -> None:
@@ -265,7 +267,7 @@ def test_shares_of_few_deaths_are_not_told(deaths: int, told: str) -> None:
     )
     tables["pain"] = tables["pain"].filter(~dies | (pl.col("date") == 100))
     bounds = [row for row in analysed(tables).rows if row.method.startswith("survivor_bound") and row.window == "1-30"]
-    assert [row.note for row in bounds] == [told, told]
+    assert [row.note for row in bounds] == [f"{told}; pain on NRS, 0-10"] * 2
 
 
 def test_files_in_and_out(tmp_path: Path) -> None:

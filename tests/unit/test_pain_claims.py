@@ -337,6 +337,8 @@ def test_every_row_of_the_step() -> None:
     assert len({(row.analysis, row.method, row.contrast, row.outcome, row.window) for row in rows}) == len(rows)
     told = by(rows, lambda row: (row.contrast, row.outcome))
     assert told["new user vs non user", "pain"].gate == "pass"
+    assert told["new user vs non user", "pain"].note.endswith("pain on NRS, 0-10")
+    assert {row.instrument for row in rows} == {"NRS"}
     assert told["new user vs nsaid", "pain"].gate == "not evaluable: nobody in group 'new user'"
 
 

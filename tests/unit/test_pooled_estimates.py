@@ -9,6 +9,8 @@ import pytest
 
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.estimates import Estimate
+from opioid_outcomes.disclosure.estimates import released
+from opioid_outcomes.disclosure.profile import PROFILES
 from opioid_outcomes.synthesis.cohorts import pooled_rows
 
 
@@ -39,13 +41,41 @@ def test_differences_are_pooled_as_they_are_and_rates_and_shares_not_so() -> Non
         assert pooled_rows(pl.concat([of("one", scale, 1.0, 0.1), of("two", scale, 1.0, 0.1)]), "s").is_empty()
 
 
-def pain(cohort: str, **changed: str) -> pl.DataFrame:
+def pain(cohort: str, **changed: str | float) -> pl.DataFrame:
     words = {
         "analysis": "hyperalgesia.escalation", "method": "aipw", "population": "p", "outcome": "pain",
         "contrast": "escalate vs maintain", "scale": "mean_difference_per_step", "window": "181-365",
     }  # fmt: skip
     numbers = {"estimate": 0.5, "se": 0.1, "ci_low": 0.3, "ci_high": 0.7, "persons": 100, "events": 60}
-    return estimates.frame([Estimate(**(words | changed), **numbers)], study="s", cohort=cohort)  # type: ignore[arg-type]
+    return estimates.frame([Estimate(**(words | numbers | changed))], study="s", cohort=cohort)  # type: ignore[arg-type]
+
+
+def test_pain_is_pooled_on_one_scale_that_of_most_cohorts() -> None:
+    """Two cohorts on the NRS and one on another scale: two are pooled, and the note says which scale and who is out."""
+    found = pl.concat([
+        pain("a", instrument="NRS"), pain("b", instrument="PEG", estimate=9.0), pain("c", instrument="NRS"),
+    ])  # fmt: skip
+    [row] = pooled_rows(found, "s").to_dicts()
+    assert row["estimate"] == pytest.approx(0.5)
+    assert (row["persons"], row["instrument"]) == (200, "NRS")
+    assert "2 cohorts: a, c;" in row["note"]
+    assert "pain on NRS, 0-10" in row["note"]
+    assert "not pooled with b, which is on PEG" in row["note"]
+    assert "withheld" not in row["note"]
+
+
+def test_of_scales_in_as_many_cohorts_that_of_most_people_is_pooled() -> None:
+    given = [pain(name, instrument="BPI_severity", persons=300) for name in ("c", "d")]
+    given += [pain(name, instrument="NRS", persons=200) for name in ("a", "b")]
+    [row] = pooled_rows(pl.concat(given), "s").to_dicts()
+    assert (row["instrument"], row["persons"]) == ("BPI_severity", 600)
+    assert "pain on BPI severity, 0-10" in row["note"]
+    assert pooled_rows(pl.concat(given[1:3]), "s").is_empty()
+
+
+def test_the_scale_is_not_released() -> None:
+    for profile in PROFILES.values():
+        assert dict(released(pain("a", instrument="NRS"), profile).schema) == estimates.SCHEMA
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.config.slices import slice_of
 from opioid_outcomes.contracts.estimates import SCHEMA, Estimate
-from opioid_outcomes.hyperalgesia import calibration, verdict
+from opioid_outcomes.hyperalgesia import calibration, instrument, verdict
+from opioid_outcomes.hyperalgesia.calibrate import replicates
 from opioid_outcomes.steps import verdict as step
 from opioid_outcomes.synthesis.cohorts import pooled_rows
 
@@ -74,15 +75,15 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     return Study(tmp_path)
 
 
-def table(cohort: str = "clinic", **changed: Any) -> pl.DataFrame:
-    """Error rates in one world, of a cohort with the facts given."""
+def table(cohort: str = "clinic", *, worlds: tuple[str, ...] = calibration.NEEDED, **changed: Any) -> pl.DataFrame:
+    """Error rates in each world, of a cohort with the facts given."""
     like = {f"{calibration.PREFIX}{name}": value for name, value in FACTS.items()}
+    rates = {f"{name}_{lag}": 0.01 for name in replicates.CHARACTERISTICS for lag in replicates.LAGS}
     row = {
-        "cohort": cohort, "world": "null", "replicates": 200, **dict.fromkeys(verdict.VERDICTS, 0.0),
-        "no_effect": 0.97, "bias_short": 0.01, "bias_long": 0.02, "coverage_short": 0.95, "coverage_long": 0.94,
-        "config": calibration.fingerprint(SETTINGS), **like,
+        "cohort": cohort, "replicates": 200, **dict.fromkeys(verdict.VERDICTS, 0.0), **rates, "no_effect": 0.97,
+        "config": calibration.fingerprint(SETTINGS), **like, calibration.SIMULATED: 2.0,
     }  # fmt: skip
-    return pl.DataFrame([row | changed])
+    return pl.DataFrame([{"world": world} | row | changed for world in worlds])
 
 
 def test_each_cohort_is_judged_on_its_own(study: Study) -> None:
@@ -146,6 +147,13 @@ class TestPooled:
         assert "pooled" not in study.run({"a": whole, "b": whole, "c": part})
         assert "pooled" in study.run({"a": whole, "b": whole, "c": whole, "d": part})
 
+    def test_a_cohort_on_another_scale_is_none_of_the_three(self, study: Study) -> None:
+        def on(scale: str) -> list[Estimate]:
+            return instrument.named(escalation(-1.0, -1.0, se=0.02), scale)
+
+        assert "pooled" not in study.run({"a": on("NRS"), "b": on("NRS"), "c": on("PEG")})
+        assert "pooled" in study.run({"a": on("NRS"), "b": on("NRS"), "c": on("NRS"), "d": on("PEG")})
+
     def test_what_only_two_cohorts_have_is_not_measurable_pooled(self, study: Study) -> None:
         """The per-protocol effect of two cohorts is pooled in estimates.csv, yet no verdict rests on it."""
         whole = escalation(-0.2, 1.0, se=0.02)
@@ -171,9 +179,32 @@ class TestCalibration:
             "one": True, "two": False, "three": False, "pooled": False,
         }  # fmt: skip
         assert found["one"]["consistent_with"] == "consistent with no effect"
-        [row] = study.rates.to_dicts()
-        assert (row["cohort"], row["world"], row["no_effect"]) == ("one", "null", 0.97)
+        assert {name: record["uncalibrated"] for name, record in found.items()} == {
+            "one": None, "two": calibration.UNLIKE, "three": calibration.UNLIKE, "pooled": step.NO_POOLED,
+        }  # fmt: skip
+        assert study.rates["world"].to_list() == [*calibration.NEEDED]
+        row = study.rates.to_dicts()[0]
+        assert (row["cohort"], row["persons"], row["replicates"], row["no_effect"]) == ("one", 2, 200, 0.97)
+        assert list(row) == [*step.RATES]
         assert not [name for name in row if name.startswith(calibration.PREFIX)]
+
+    def test_a_table_that_tells_too_little_is_shown_and_calibrates_nothing(self, study: Study) -> None:
+        rows = {"one": escalation(0.0, 0.0)}
+        for rates, why in (
+            (table(replicates=40), "40 cohorts simulated in a world; error rates take 100"),
+            (table(worlds=("null", "relief", "noisy_null")), "not simulated: tolerance, hyperalgesia"),
+            (table(**{calibration.SIMULATED: 1.0}), "the simulated cohorts were of far fewer people"),
+        ):
+            found = study.run(rows, facts={"one": FACTS}, rates=rates)["one"]
+            assert (found["calibrated"], found["uncalibrated"]) == (False, why)
+            assert found["consistent_with"] == "consistent with no effect (uncalibrated)"
+            assert study.rates.height == rates.height
+
+    def test_a_whole_shipped_table_goes_before_the_studys_own_half(self, study: Study) -> None:
+        io.write_frame(table(no_effect=0.5), study.folder / "shipped" / "calibration" / "demo.csv")
+        found = study.run({"one": escalation(0.0, 0.0)}, facts={"one": FACTS}, rates=table(replicates=40))["one"]
+        assert found["calibrated"] is True
+        assert study.rates["no_effect"].to_list() == [0.5] * 5
 
     def test_who_calibrates_and_who_judges_read_the_same_config(self) -> None:
         """Of a cohort with shifted dates too, whose calendar years are in no model."""
@@ -195,6 +226,6 @@ class TestCalibration:
         io.write_frame(table(no_effect=0.5), study.folder / "shipped" / "calibration" / "demo.csv")
         rows = {"one": escalation(0.0, 0.0)}
         assert study.run(rows, facts={"one": FACTS})["one"]["calibrated"] is True
-        assert study.rates["no_effect"].to_list() == [0.5]
+        assert study.rates["no_effect"].to_list() == [0.5] * 5
         study.run(rows, facts={"one": FACTS}, rates=table())
-        assert study.rates["no_effect"].to_list() == [0.97]
+        assert study.rates["no_effect"].to_list() == [0.97] * 5

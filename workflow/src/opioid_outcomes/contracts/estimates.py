@@ -54,6 +54,8 @@ class Estimate:
     A number that is not finite makes the row *not evaluable*: infinities never travel silently.
     ``persons`` and ``events`` are the counts behind the number, by which disclosure control judges it, and
     ``smallest_cell`` the smallest positive count of people or events in any arm of it; that one is never published.
+    ``instrument`` is what the outcome was measured with where cohorts may differ in it (the pain scale), for pooling;
+    what is published of it is in the note.
     """
 
     analysis: str
@@ -72,6 +74,7 @@ class Estimate:
     events: int | None = None
     person_years: float | None = None
     smallest_cell: int | None = None
+    instrument: str = ""
     gate: str = "pass"
     note: str = ""
 
@@ -91,8 +94,8 @@ class Estimate:
                 object.__setattr__(self, name, None)
 
 
-# Until disclosure, rows also carry what it judges them by.
-INTERNAL = SCHEMA | {"smallest_cell": pl.Int64()}
+# Until disclosure, rows also carry what it judges them by, and what pooling does.
+INTERNAL = SCHEMA | {"smallest_cell": pl.Int64(), "instrument": pl.String()}
 
 
 def smallest(*counts: int | None) -> int | None:

@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from opioid_outcomes.hyperalgesia import instrument
+
 HYPERALGESIA, NO_EFFECT, TOLERANCE, RELIEF = "hyperalgesia", "no_effect", "tolerance", "sustained_relief"
 READINGS = (HYPERALGESIA, NO_EFFECT, TOLERANCE, RELIEF)
 INCONCLUSIVE = "inconclusive"
@@ -133,14 +135,20 @@ def poolable(rows: pl.DataFrame, windows: Sequence[tuple[int, int]]) -> pl.DataF
     rows: of ``estimates.csv``, all cohorts. Fewer cohorts say nothing of how effects vary between them.
     """
     told = rows.filter(pl.col("gate") == "pass", pl.col("estimate").is_finite(), pl.col("se") > 0)
-    told = told.with_columns(pl.col("window").fill_null(""))
-    behind = told.filter(pl.col("cohort") != POOLED).group_by(ESTIMAND).agg(cohorts=pl.col("cohort").n_unique())
+    told = told.with_columns(pl.col("window").fill_null(""), scale_of_pain=_scale_of_pain())
+    same = [*ESTIMAND, "scale_of_pain"]
+    behind = told.filter(pl.col("cohort") != POOLED).group_by(same).agg(cohorts=pl.col("cohort").n_unique())
     pooled = told.filter(pl.col("cohort") == POOLED).join(
-        behind.filter(pl.col("cohorts") >= FEWEST_POOLED), on=ESTIMAND, how="semi", maintain_order="left"
-    )
+        behind.filter(pl.col("cohorts") >= FEWEST_POOLED), on=same, how="semi", maintain_order="left"
+    ).drop("scale_of_pain")  # fmt: skip
     labels = _labels(windows)
     long = Found(pooled.filter(pl.col("spec") == "main"), labels[0], labels[-1]).long(RECORDED)
     return pooled if long else pooled.clear()
+
+
+def _scale_of_pain() -> pl.Expr:
+    """Cohorts on another scale than the pooled ones are none of them."""
+    return pl.col("note").str.extract(instrument.SAID).fill_null("")
 
 
 def _labels(windows: Sequence[tuple[int, int]]) -> list[str]:

@@ -12,7 +12,7 @@ from opioid_outcomes import io
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.hyperalgesia import blip, blip_modifiers, confounders, trial, visits
+from opioid_outcomes.hyperalgesia import blip, blip_modifiers, confounders, instrument, trial, visits
 from opioid_outcomes.hyperalgesia import inputs as pain_inputs
 from opioid_outcomes.hyperalgesia.blip_decisions import Decisions
 from opioid_outcomes.hyperalgesia.inputs import Known
@@ -43,7 +43,7 @@ def analyse(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> 
         gate = f"not evaluable: nobody on a stable dose for {options.escalation.stable_days} days reported pain"
         return [*blip.empty(options, gate), *blip_modifiers.empty(options, gate)], 0
     told = (part.estimates(decisions, known.histories, options) for part in (blip, blip_modifiers))
-    return [row for rows in told for row in rows], len(decisions.step)
+    return instrument.named((row for rows in told for row in rows), known.scale), len(decisions.step)
 
 
 def _decisions(known: Known, options: Hyperalgesia) -> Decisions:

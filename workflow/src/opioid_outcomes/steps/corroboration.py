@@ -16,6 +16,7 @@ from opioid_outcomes.hyperalgesia import (
     baseline_excess,
     body,
     confounders,
+    instrument,
     modifier,
     noise,
     reduction,
@@ -46,13 +47,15 @@ def analyse(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> 
     excess = _excess(tables, settings)
     labels = [f"{first}-{last}" for first, last in options.windows_days]
     if found.gate:
-        return [
+        rows = [
             *reduction.empty(found.gate, _rules(options, settings, 0.0)),
             *body.empty(labels, found.gate),
             excess,
             *modifier.empty(labels[-1], found.gate),
         ]
-    return [*_trials(tables, settings, options, found), excess]
+    else:
+        rows = [*_trials(tables, settings, options, found), excess]
+    return instrument.named(rows, found.scale)
 
 
 def _trials(

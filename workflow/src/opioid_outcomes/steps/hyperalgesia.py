@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.displays import DISPLAYS
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.hyperalgesia import calibration, escalation, noise, pain_months, tipping
+from opioid_outcomes.hyperalgesia import calibration, escalation, instrument, noise, pain_months, tipping
 from opioid_outcomes.hyperalgesia.adherence import Followed, followed
 from opioid_outcomes.hyperalgesia.compared import forbidden
 from opioid_outcomes.hyperalgesia.confounders import build
@@ -62,7 +62,8 @@ def analyse(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> 
     found = known(tables, settings)
     if found.gate is not None:
         return _nothing(options, found.gate)
-    return of_histories(found, options, seed=settings["study_seed"])
+    made = of_histories(found, options, seed=settings["study_seed"])
+    return replace(made, rows=instrument.named(made.rows, found.scale))
 
 
 def of_histories(found: Known, options: Hyperalgesia, *, seed: int) -> Analysed:

@@ -12,6 +12,7 @@ from opioid_outcomes import io
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.hyperalgesia import inputs as trial_inputs
+from opioid_outcomes.hyperalgesia import instrument
 from opioid_outcomes.pain import after_stopping, new_user, therapy_interaction
 
 FURTHER = ("therapies", "trials")  # tables beside those of the pain trials
@@ -45,7 +46,8 @@ def analyse(tables: dict[str, pl.DataFrame], settings: dict[str, Any]) -> list[E
     rows += therapy_interaction.therapy_interaction(
         histories, status, tables["therapies"], baseline=known.covariates, missing=known.missing
     )
-    return [replace(row, note="; ".join(part for part in (row.note, known.note) if part)) for row in rows]
+    rows = [replace(row, note="; ".join(part for part in (row.note, known.note) if part)) for row in rows]
+    return instrument.named(rows, known.scale)
 
 
 def _nothing(comparators: list[str], gate: str) -> list[Estimate]:

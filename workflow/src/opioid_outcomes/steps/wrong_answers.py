@@ -12,7 +12,7 @@ from opioid_outcomes import io
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts import estimates
 from opioid_outcomes.contracts.estimates import Estimate
-from opioid_outcomes.hyperalgesia import confounders, event_study, naive, trial, visits, within_person
+from opioid_outcomes.hyperalgesia import confounders, event_study, instrument, naive, trial, visits, within_person
 from opioid_outcomes.hyperalgesia.inputs import TABLES, known
 
 
@@ -43,7 +43,7 @@ def analyse(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> 
     decisions = trial.escalations(chosen, terms, told, rule)
     windows = [trial.window(decisions, told, days, rule.grace_days) for days in options.windows_days]
     scores = naive.scores_with_dose(told)
-    return [
+    rows = [
         naive.slope(told, step_mme=step),
         *(naive.crude_contrast(decisions, each) for each in windows),
         *within_person.slopes(scores, step_mme=step),
@@ -51,6 +51,7 @@ def analyse(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> 
         *(within_person.change(decisions, each) for each in windows),
         *event_study.estimates(decisions, told),
     ]
+    return instrument.named(rows, found.scale)
 
 
 def _nothing(labels: list[str], step_mme: float, gate: str) -> list[Estimate]:

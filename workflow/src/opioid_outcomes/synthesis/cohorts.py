@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from opioid_outcomes.contracts.estimates import INTERNAL
+from opioid_outcomes.hyperalgesia import instrument
 from opioid_outcomes.synthesis import meta_analysis
 
 # Numbers that mean the same in every cohort and are roughly normal on their scale. Rates are not pooled so; shares are
@@ -30,7 +31,8 @@ ESTIMAND = ["analysis", "method", "population", "outcome", "contrast", "window",
 def pooled_rows(estimates: pl.DataFrame, study: str) -> pl.DataFrame:
     """One row for each estimand that passed its gate in two cohorts or more.
 
-    estimates: rows of ``estimates.csv`` of all cohorts. Counts add up over the cohorts pooled. Cost O(rows).
+    estimates: rows of ``estimates.csv`` of all cohorts. Of outcomes measured with different instruments, the one that
+    most cohorts have is pooled. Counts add up over the cohorts pooled. Cost O(rows).
     """
     usable = estimates.filter(
         pl.col("scale").is_in(POOLABLE)
@@ -41,10 +43,17 @@ def pooled_rows(estimates: pl.DataFrame, study: str) -> pl.DataFrame:
     )
     rows = [
         _pooled(group.sort("cohort"), estimates, study)
-        for _, group in usable.group_by(ESTIMAND, maintain_order=True)
+        for group in (of_one_instrument(asked) for _, asked in usable.group_by(ESTIMAND, maintain_order=True))
         if group["cohort"].n_unique() == len(group) > 1
     ]
     return pl.DataFrame(rows, schema=INTERNAL)
+
+
+def of_one_instrument(asked: pl.DataFrame) -> pl.DataFrame:
+    """The rows of one estimand with the instrument of most cohorts; of as many, of most people, then first by name."""
+    counted = asked.group_by("instrument").agg(rows=pl.len(), people=pl.col("persons").sum())
+    order = counted.sort("rows", "people", "instrument", descending=[True, True, False])
+    return asked.filter(pl.col("instrument") == order["instrument"][0])
 
 
 def _pooled(group: pl.DataFrame, estimates: pl.DataFrame, study: str) -> dict[str, object]:
@@ -59,8 +68,13 @@ def _pooled(group: pl.DataFrame, estimates: pl.DataFrame, study: str) -> dict[st
         "estimate": result.estimate, "ci_low": result.ci_low, "ci_high": result.ci_high, "se": result.se,
         "p_value": result.p_value, "persons": total(group["persons"]), "events": total(group["events"]),
         "person_years": total(group["person_years"]), "gate": "pass", "smallest_cell": group["smallest_cell"].min(),
-        "note": "; ".join([_note(result, group["cohort"].to_list()), *caveats(group, estimates)]),
+        "instrument": first["instrument"],
+        "note": "; ".join([_note(result, group["cohort"].to_list()), *_scale(first), *caveats(group, estimates)]),
     }  # fmt: skip
+
+
+def _scale(row: dict[str, object]) -> list[str]:
+    return [instrument.words(str(row["instrument"]))] if row["instrument"] else []
 
 
 def _exponentiated(result: meta_analysis.Pooled) -> meta_analysis.Pooled:
@@ -90,8 +104,11 @@ def _note(result: meta_analysis.Pooled, cohorts: list[str]) -> str:
 def caveats(group: pl.DataFrame, estimates: pl.DataFrame) -> list[str]:
     """Cohorts that asked the same and are not in the number; and whether those in it adjust for the same."""
     same = estimates.join(group.select(ESTIMAND).unique(), on=ESTIMAND, how="semi", nulls_equal=True)
-    withheld = sorted(set(same["cohort"]) - set(group["cohort"]))
+    told = (pl.col("gate") == "pass") & ~pl.col("instrument").is_in(group["instrument"].unique().to_list())
+    apart = dict(same.filter(told).sort("cohort").select("cohort", "instrument").iter_rows())
+    withheld = sorted(set(same["cohort"]) - set(group["cohort"]) - {*apart})
     caveats = [f"withheld in {', '.join(withheld)}"] if withheld else []
+    caveats += [f"not pooled with {name}, which is on {scale.replace('_', ' ')}" for name, scale in apart.items()]
     if group["note"].str.extract(r"(?:given|in one model:) (.*?)(?:, by days|;|$)").n_unique() > 1:
         caveats.append("the cohorts do not adjust for the same covariates: see their rows")
     return caveats
