@@ -77,6 +77,34 @@ def test_all_worlds_of_the_one_cohort_that_matches_are_given() -> None:
     assert calibration.matching(both, FACTS, SETTINGS)["cohort"].to_list() == ["another"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "worlds", "why"),
+    [
+        ({}, calibration.NEEDED, None),
+        ({}, (*calibration.NEEDED, "informative_visits"), None),
+        ({"replicates": 100, "like_simulated": 1200.0}, calibration.NEEDED, None),
+        ({}, ("null",), "not simulated: relief, tolerance, hyperalgesia, noisy null"),
+        ({"replicates": 99}, calibration.NEEDED, "99 cohorts simulated in a world; error rates take 100"),
+        ({"like_simulated": 1100.0}, calibration.NEEDED, "the simulated cohorts were of far fewer people"),
+    ],
+)
+def test_error_rates_are_known_from_enough_cohorts_of_every_world(
+    changed: dict[str, float], worlds: tuple[str, ...], why: str | None
+) -> None:
+    rows = pl.concat(
+        [table(world=world, **{"replicates": 200, "like_simulated": 1500.0} | changed) for world in worlds]
+    )
+    assert calibration.lacking(rows, FACTS, SETTINGS) == why
+    # fewer are enough where the config asks for no more
+    if "like_simulated" in changed:
+        capped = with_section(calibration={"persons": 1000})
+        assert calibration.lacking(rows, FACTS, capped) is None
+
+
+def test_no_rows_say_nothing() -> None:
+    assert calibration.lacking(table().clear(), FACTS, SETTINGS) == calibration.UNLIKE
+
+
 def test_facts_have_two_digits() -> None:
     study, options = pain_source.study(300, 12, 3), Hyperalgesia()
     decided = visits.eligible(study, stable_days=90)

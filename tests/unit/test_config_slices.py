@@ -115,8 +115,9 @@ REACHES: list[tuple[str, dict[str, Any], set[str]]] = [
     ("hyperalgesia", {"reduction": {"from_day": 43}}, {"estimate_corroboration", JUDGE}),
     (
         "hyperalgesia", {"calibration": {"worlds": ["null"], "replicates": 2}},
-        {"calibrate_world", "gather_calibration", JUDGE},
+        {"gather_calibration", JUDGE},  # what is simulated of the other worlds, and the first replicates, stay
     ),
+    ("hyperalgesia", {"calibration": {"persons": 100}}, {"calibrate_world", JUDGE}),
     (
         "covariates", {"baseline": ["sex", "age"]},
         {"build_cohort", "estimate_trajectories", "emulate_trials", "estimate_addiction", "estimate_pain", JUDGE, TOLD}

@@ -132,7 +132,7 @@ def calibration_batches():
         f"{DERIVED}/calibration/{cohort}/{world}-{batch}.parquet"
         for cohort in COHORTS
         for world in CONFIG.hyperalgesia.calibration.worlds
-        for batch in range(workflow_plan.calibration_batches(CONFIG))
+        for batch in workflow_plan.calibration_batches(CONFIG)
     ]
 
 

@@ -84,6 +84,7 @@ VERDICT = (
     ("consistent_with", "text", "the verdict in words, with what is not known of it"),
     ("corroborated", "true or false", "whether spread or threshold, and reductions by policy or formulary, agree"),
     ("calibrated", "true or false", "whether error rates are known for a cohort like this and this config"),
+    ("uncalibrated", "text or null", "why they are not known"),
     ("conditions", "list", "name (<reading>: <what must hold>), met (null: not measurable), value (what it is about)"),
     (
         "noise",
@@ -124,6 +125,7 @@ def _calibration() -> str:
     lines = [
         _line("cohort", "text", "the study's cohort for which the rates hold"),
         _line("world", "text", "the simulated world"),
+        _line("persons", "whole number", "people in each simulated cohort, to two significant digits"),
         _line("replicates", "whole number", "cohorts simulated"),
         *(_line(name, "number", "share of them with this verdict") for name in VERDICTS),
         *(_line(f"{name}_{lag}", "number", f"{lag} lag: {meaning}") for name, meaning in RATES for lag in LAGS),

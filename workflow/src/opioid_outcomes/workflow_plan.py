@@ -95,9 +95,13 @@ def contract_outputs(config: Config) -> list[str]:
     ]
 
 
-def calibration_batches(config: Config) -> int:
-    """Jobs into which the replicates of one world are split, so that they run beside each other."""
-    return -(-config.hyperalgesia.calibration.replicates // REPLICATES_A_JOB)
+def calibration_batches(config: Config) -> list[str]:
+    """Jobs into which the replicates of one world are split, so that they run beside each other: from, to (not in it).
+
+    Each is named by its replicates, so that more of them leave those that are there.
+    """
+    count = config.hyperalgesia.calibration.replicates
+    return [f"{first}to{min(first + REPLICATES_A_JOB, count)}" for first in range(0, count, REPLICATES_A_JOB)]
 
 
 def raw_files(cohort: Cohort) -> list[str]:

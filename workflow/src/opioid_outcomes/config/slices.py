@@ -198,7 +198,7 @@ SLICES: dict[str, tuple[str, ...]] = {
         "population.lookback_days",
         "exposure.long_term_definition",
     ),
-    "calibrate_world": (*PAIN_TRIALS, "hyperalgesia.lags_months", "hyperalgesia.calibration", "study_seed"),
+    "calibrate_world": (*PAIN_TRIALS, "hyperalgesia.lags_months", "hyperalgesia.calibration.persons", "study_seed"),
     "gather_calibration": ("hyperalgesia.calibration.worlds",),
     "judge_hyperalgesia": (
         "hyperalgesia",

@@ -29,6 +29,11 @@ FACTS = (
 PREFIX = "like_"  # of the columns that hold the facts of the cohort a table was made for
 CONFIG = "config"
 DIFFERENCE = 0.1  # by which a fact may differ, of the larger
+NEEDED = ("null", "relief", "tolerance", "hyperalgesia", "noisy_null")  # worlds without which errors are not known
+FEWEST_REPLICATES = 100  # in each: the limits of a share of 5 % are 2 to 11 %
+LEAST_SIZE = 0.75  # of the study's people, or of the most that are simulated
+SIMULATED = f"{PREFIX}simulated"
+UNLIKE = "no cohort like it was simulated with these settings"
 DIGITS = 2  # significant: no count of a few people stands in a table
 
 
@@ -88,6 +93,23 @@ def matching(table: pl.DataFrame, facts: Mapping[str, float], settings: Mapping[
     alike = same.filter(*(_near(name, facts[name]) for name in FACTS))
     cohorts = sorted(alike["cohort"].unique().to_list())
     return alike.filter(pl.col("cohort") == cohorts[0]) if cohorts else table.clear()
+
+
+def lacking(rows: pl.DataFrame, facts: Mapping[str, float], settings: Mapping[str, Any]) -> str | None:
+    """Why the rows that hold for a cohort (``matching``) do not tell how often its verdict errs; None if they do."""
+    if rows.is_empty():
+        return UNLIKE
+    absent = [world for world in NEEDED if world not in rows["world"].to_list()]
+    if absent:
+        return f"not simulated: {', '.join(world.replace('_', ' ') for world in absent)}"
+    least = int(rows.filter(pl.col("world").is_in(NEEDED))["replicates"].min() or 0)  # type: ignore[arg-type]
+    if least < FEWEST_REPLICATES:
+        return f"{least} cohorts simulated in a world; error rates take {FEWEST_REPLICATES}"
+    most = Hyperalgesia(**settings["hyperalgesia"]).calibration.persons
+    size = rows[SIMULATED].min()
+    if size is None or float(size) < LEAST_SIZE * min(facts["people"], most):  # type: ignore[arg-type]
+        return "the simulated cohorts were of far fewer people"
+    return None
 
 
 def covers(table: pl.DataFrame, facts: Mapping[str, float], settings: Mapping[str, Any]) -> bool:

@@ -15,13 +15,12 @@ from opioid_outcomes.hyperalgesia import inputs as reading
 from opioid_outcomes.hyperalgesia.calibrate import replicates, source
 from opioid_outcomes.hyperalgesia.calibrate.replicates import SCHEMA, Setting
 
-REPLICATES_A_JOB = 50
 FACTS = {f"{calibration.PREFIX}{name}": pl.Float64() for name in calibration.FACTS}
-MADE_FOR = {**FACTS, f"{calibration.PREFIX}simulated": pl.Float64(), calibration.CONFIG: pl.String()}
+MADE_FOR = {**FACTS, calibration.SIMULATED: pl.Float64(), calibration.CONFIG: pl.String()}
 
 
 def calibrate_world(inputs: dict[str, Path], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
-    """Writes one row per replicate of one cohort, world and batch; these stand in the output's place and name.
+    """Writes one row per replicate of one cohort and world, which stand in the output's place and name (world-0to50).
 
     A cohort that cannot be simulated has one row that says why.
     """
@@ -32,8 +31,7 @@ def calibrate_world(inputs: dict[str, Path], outputs: dict[str, Path], settings:
         io.write_frame(_empty_facts(replicates.skipped(cohort, world, made)), outputs["replicates"])
         return f"{world}: skipped: {made}"
     setting, made_for = made
-    first = int(batch) * REPLICATES_A_JOB
-    last = min(first + REPLICATES_A_JOB, options.calibration.replicates)
+    first, last = (int(number) for number in batch.split("to"))
     rows = replicates.run(setting, range(first, last), cohort=cohort)
     rows = rows.with_columns(pl.lit(value, MADE_FOR[name]).alias(name) for name, value in made_for.items())
     io.write_frame(rows, outputs["replicates"])
@@ -82,7 +80,7 @@ def _setting(
     seed = replicates.seed_of(settings["study_seed"], settings["cohort_name"], world)
     setting = Setting(made, world, options, error.variance, seed)
     made_for: dict[str, float | str] = {f"{calibration.PREFIX}{name}": value for name, value in facts.items()}
-    made_for[f"{calibration.PREFIX}simulated"] = calibration.significant(setting.persons)
+    made_for[calibration.SIMULATED] = calibration.significant(setting.persons)
     return setting, made_for | {calibration.CONFIG: calibration.fingerprint(settings)}
 
 

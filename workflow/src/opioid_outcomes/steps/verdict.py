@@ -12,15 +12,17 @@ from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.config.shipped import DATA
 from opioid_outcomes.contracts.estimates import SCHEMA
 from opioid_outcomes.hyperalgesia import calibration, escalation, verdict
+from opioid_outcomes.hyperalgesia.calibrate.replicates import CHARACTERISTICS, LAGS
 from opioid_outcomes.hyperalgesia.verdict import POOLED, VERDICTS, Verdict
 
 # Columns of the released table of error rates; what its cohort was like stays with the data
 RATES = {
-    "cohort": pl.String(), "world": pl.String(), "replicates": pl.Int64(), **dict.fromkeys(VERDICTS, pl.Float64()),
-    "bias_short": pl.Float64(), "bias_long": pl.Float64(), "coverage_short": pl.Float64(),
-    "coverage_long": pl.Float64(),
+    "cohort": pl.String(), "world": pl.String(), "persons": pl.Int64(), "replicates": pl.Int64(),
+    **dict.fromkeys((*VERDICTS, *(f"{name}_{lag}" for lag in LAGS for name in CHARACTERISTICS)), pl.Float64()),
+    calibration.CONFIG: pl.String(),
 }  # fmt: skip
 
+NO_POOLED = "no pooled study is simulated"
 SHOWN = ("sd", "reliability", "source", "note")  # of the error of a score
 
 
@@ -40,14 +42,16 @@ def judge_hyperalgesia(inputs: dict[str, Any], outputs: dict[str, Path], setting
         cohort, facts = path.parent.name, io.read_json(path)
         rates = _of_cohort(tables, facts, settings)
         own = released.filter(pl.col("cohort") == cohort)
-        found = _judge(own, options, calibrated=not rates.is_empty())
-        judged[cohort] = found.record() | {"noise": _shown(facts.get("noise")) if _some_pain_told(own) else None}
-        shown.append(rates.with_columns(cohort=pl.lit(cohort)))
+        why = calibration.lacking(rates, facts, settings)
+        found = _judge(own, options, calibrated=why is None)
+        noise = _shown(facts.get("noise")) if _some_pain_told(own) else None
+        judged[cohort] = found.record() | {"uncalibrated": why, "noise": noise}
+        shown.append(_released(rates, cohort))
     pooled = verdict.poolable(released, options.windows_days)
     if not pooled.is_empty():
-        judged[POOLED] = _judge(pooled, options, calibrated=False).record() | {"noise": None}
+        judged[POOLED] = _judge(pooled, options, calibrated=False).record() | {"uncalibrated": NO_POOLED, "noise": None}
     io.write_json(outputs["verdict"], judged)
-    io.write_frame(pl.concat([pl.DataFrame(schema=RATES), *shown], how="diagonal_relaxed"), outputs["calibration"])
+    io.write_frame(pl.concat([pl.DataFrame(schema=RATES), *shown]), outputs["calibration"])
     return "; ".join(f"{name}: {record['consistent_with']}" for name, record in judged.items())
 
 
@@ -78,10 +82,18 @@ def _rates(paths: list[Path]) -> list[pl.DataFrame]:
 
 
 def _of_cohort(tables: list[pl.DataFrame], facts: dict[str, Any], settings: dict[str, Any]) -> pl.DataFrame:
-    """The error rates of the first table that covers a cohort, without what its cohort was like."""
+    """The error rates of the first table that tells them of a cohort; if none does in full, of the first that holds."""
     own = {name: facts[name] for name in calibration.FACTS if name in facts}
-    for table in tables:
-        if len(own) == len(calibration.FACTS) and calibration.covers(table, own, settings):
-            found = calibration.matching(table, own, settings)
-            return found.drop([name for name in found.columns if name.startswith(calibration.PREFIX)])
-    return pl.DataFrame(schema=RATES)
+    if len(own) < len(calibration.FACTS):
+        return pl.DataFrame()
+    holding = [found for table in tables if (found := calibration.matching(table, own, settings)).height]
+    whole = [found for found in holding if calibration.lacking(found, own, settings) is None]
+    return next(iter([*whole, *holding]), pl.DataFrame())
+
+
+def _released(rates: pl.DataFrame, cohort: str) -> pl.DataFrame:
+    """Without what the cohort was like, except how many people were simulated (to two digits)."""
+    if rates.is_empty():
+        return pl.DataFrame(schema=RATES)
+    named = rates.with_columns(cohort=pl.lit(cohort), persons=pl.col(calibration.SIMULATED))
+    return named.select(pl.col(name).cast(kind) for name, kind in RATES.items())

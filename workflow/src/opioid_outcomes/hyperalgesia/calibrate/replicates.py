@@ -23,6 +23,10 @@ from opioid_outcomes.hyperalgesia.person_days import Floats
 from opioid_outcomes.hyperalgesia.verdict import VERDICTS
 
 LAGS = ("short", "long")
+# By lag, of the replicates of a world (``characteristics``)
+CHARACTERISTICS = (
+    "truth", "bias", "bias_se", "sd", "mean_se", "coverage", "coverage_se", "bias_corrected", "evaluable",
+)  # fmt: skip
 TRUTH = 1_000_000_000  # stream of the truth's random numbers, beyond those of the replicates
 NUMBERS = ("estimate", "se", "ci_low", "ci_high", "truth", "corrected")
 SCHEMA: dict[str, pl.DataType] = {
