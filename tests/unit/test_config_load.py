@@ -109,6 +109,11 @@ WRONG = [
     ("hyperalgesia: {windows_days: [[1, 30], [30, 90]]}", ["windows overlap"]),
     ("hyperalgesia: {windows_days: [[31, 90], [1, 30]]}", ["out of order"]),
     ("hyperalgesia: {windows_days: [[30, 1]]}", ["ends before it starts"]),
+    ("hyperalgesia: {windows_days: [[1, 30], [400, 500]]}", ["lags_months: ends before the last", "at least 14"]),
+    ("hyperalgesia: {lags_months: 6}", ["lags_months: ends before the last of windows_days", "at least 7"]),
+    ("hyperalgesia: {windows_days: [[1, 30], [91, 119]]}", ["windows_days: no month after a step", "longer"]),
+    ("hyperalgesia: {escalation: {grace_days: 31}}", ["grace_days: lasts beyond the first", "at most 30"]),
+    ("hyperalgesia: {calibration: {worlds: [null]}}", ["calibration.worlds: is nothing", 'write "null", in quotes']),
     ("hyperalgesia: {windows_days: [1, 30]}", ["is a number where a pair"]),
     ("hyperalgesia: {windows_days: [[1, 30, 60]]}", ["windows_days: "]),
     ("mortality: {horizons_days: [365, 30]}", ["the horizons do not rise"]),
@@ -195,7 +200,11 @@ def with_days(key: str, days: int) -> str:
         ONE
         + "".join(f"{section}: {{" for section in sections)
         + f"{name}: {lists.get(key, days)}"
-        + "}" * len(sections)
+        + (
+            f"}}, windows_days: [[1, {CENTURY}]]}}"
+            if name == "grace_days" and len(sections) == 2
+            else "}" * len(sections)
+        )
     )
 
 

@@ -22,6 +22,7 @@ from opioid_outcomes.simulate.world import WORLDS
 
 TAKEN = ("pooled", "main")
 MAX_OFFSET = 50_000  # days: as far from day 0 as a cohort's own may lie
+DAYS_A_LAG = 30  # lags_months: a month of hyperalgesia.blip
 LOGS = "logs"  # stands beside the cohorts' folders
 
 
@@ -83,12 +84,33 @@ def order(config: Config, problems: KeyProblems) -> None:
     elif any(before[1] >= after[0] for before, after in pairwise(windows)):
         fix = "order them so that each starts after the one before has ended, as [[1, 30], [31, 90]]"
         problems.add(("hyperalgesia", "windows_days"), "windows overlap or are out of order", fix)
+    else:
+        _verdict_in_reach(config, problems)
     horizons = config.mortality.horizons_days
     if horizons[0] <= 0 or any(low >= high for low, high in pairwise(horizons)):
         problems.add(("mortality", "horizons_days"), "the horizons do not rise from above 0", "write them rising")
     low, high = config.mortality.truncation[0], config.mortality.truncation[-1]
     if low >= high:
         problems.add(("mortality", "truncation"), "the percentiles do not rise", "write them rising, as [1, 99]")
+
+
+def _verdict_in_reach(config: Config, problems: KeyProblems) -> None:
+    """A first window with days that count, and a lag of the structural model inside the last one: else no verdict of
+    hyperalgesia could come of any data. (One window alone is a choice: the report says that nothing is concluded.)"""
+    options = config.hyperalgesia
+    end = options.windows_days[0][1]
+    if options.escalation.grace_days > end:
+        what = "lasts beyond the first of windows_days, so that no score in it counts"
+        fix = f"write at most {end}, or begin windows_days with a later window"
+        problems.add(("hyperalgesia", "escalation", "grace_days"), what, fix)
+    first, last = options.windows_days[-1]
+    least = -(-max(first, 1) // DAYS_A_LAG)  # month
+    if DAYS_A_LAG * least > last:
+        what = "no month after a step (day 30, 60, 90, ...) lies in the last window, and the verdict asks for one"
+        problems.add(("hyperalgesia", "windows_days"), what, "make the last window longer")
+    elif options.lags_months < least:
+        what = "ends before the last of windows_days, for which the verdict asks"
+        problems.add(("hyperalgesia", "lags_months"), what, f"write at least {least}")
 
 
 def days(config: Config, problems: KeyProblems) -> None:

@@ -57,7 +57,7 @@ def wrong_value(details: list[ErrorDetails]) -> tuple[str, str]:
     context = first.get("ctx", {})
     kind = first["type"]
     if kind == "literal_error":
-        return f"{_shown(first['input'])} is not one of its choices", f"write one of {context['expected']}"
+        return _no_choice(first["input"], context["expected"])
     if kind == "string_pattern_mismatch":
         return "is no valid name", NAME_RULE
     if kind in ("too_short", "string_too_short"):
@@ -70,6 +70,12 @@ def wrong_value(details: list[ErrorDetails]) -> tuple[str, str]:
         return "is out of range", f"write a number {words.get(kind, 'at most')} {limit}"
     wants = " or ".join(dict.fromkeys(_wants(detail) for detail in closest))
     return f"is {kind_of(first['input'])} where {wants} is wanted", ""
+
+
+def _no_choice(value: Any, expected: str) -> tuple[str, str]:
+    if value is None and "'null'" in expected:
+        return "is nothing: without quotes, null is no text", 'write "null", in quotes'
+    return f"{_shown(value)} is not one of its choices", f"write one of {expected}"
 
 
 NAME_RULE = "use small letters, digits, - and _, at most 41, beginning with a letter or digit"
