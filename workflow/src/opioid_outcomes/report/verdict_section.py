@@ -37,6 +37,11 @@ def verdict(released: Released) -> list[Block]:
 def _rule(released: Released) -> str:
     config = released.config.hyperalgesia
     first, last = (f"{low} to {high}" for low, high in (config.windows_days[0], config.windows_days[-1]))
+    if len(config.windows_days) == 1:
+        return (
+            f"No verdict is possible with one window of days ({first}): it compares a short with a long lag. "
+            "hyperalgesia.windows_days takes two windows or more."
+        )
     return (
         "The rule was fixed before any outcome was read. It asks of the effect of raising the dose, "
         f"{released.scales['mean_difference_per_step'].unit} of separation achieved, at short lag (days {first}) and "
@@ -128,11 +133,11 @@ def _state(line: Row) -> str:
 
 def _calibration(released: Released) -> list[Block]:
     blocks: list[Block] = [Heading("How often this test errs")]
-    uncalibrated = [
-        name
+    uncalibrated = {
+        name: judged.get("uncalibrated")
         for name, judged in _judged(released).items()
         if not judged["calibrated"] and any(condition["met"] is not None for condition in judged["conditions"])
-    ]
+    }
     panels = {
         name: cells
         for name in released.cohorts
@@ -141,9 +146,10 @@ def _calibration(released: Released) -> list[Block]:
     if panels:
         blocks += [Paragraph(_reading(released)), _heat_map(released, panels), _table(released)]
     if uncalibrated:
+        named = [f"{name} ({why})" if why and name != POOLED else name for name, why in uncalibrated.items()]
         blocks.append(
             Notice(
-                f"Uncalibrated: {listed(uncalibrated)}. How often this test says hyperalgesia where there is none, or "
+                f"Uncalibrated: {listed(named)}. How often this test says hyperalgesia where there is none, or "
                 "misses it, is not known for a cohort of that size, with those visits, doses and noise; "
                 "`snakemake calibrate` finds out"
                 + (", though not for pooled numbers: no pooled study is simulated." if POOLED in uncalibrated else ".")
