@@ -13,7 +13,7 @@ from report_release import settings, write
 from opioid_outcomes import codebook
 from opioid_outcomes.config.model import Config
 from opioid_outcomes.contracts.displays import DISPLAYS
-from opioid_outcomes.hyperalgesia import event_study, tipping, verdict, within_person
+from opioid_outcomes.hyperalgesia import event_study, instrument, tipping, verdict, within_person
 from opioid_outcomes.hyperalgesia.calibrate import replicates, worlds
 from opioid_outcomes.hyperalgesia.calibration import FACTS
 from opioid_outcomes.report import (
@@ -245,7 +245,8 @@ def test_lags_are_months_beside_the_shapes_that_mechanisms_predict(study: Releas
     }
     assert [values[0] for values in by_course.values()] == [-0.8, -0.8]
     assert by_course[pain_charts.RELIEF][-1] == pytest.approx(-0.8 * 2.718281828 ** (-11 / 2))
-    assert by_course[pain_charts.HARM][-1] > 0.5
+    assert by_course[pain_charts.HARM][-1] - by_course[pain_charts.RELIEF][-1] == pytest.approx(1, abs=1e-12)
+    assert [row["value"] for row in pain_charts.predicted(-0.8, 1)] == [-0.8, -0.8]
     assert {row["value"] for row in pain_charts.predicted(0.3, 12) if row["course"] == pain_charts.RELIEF} == {0.0}
 
 
@@ -407,3 +408,26 @@ def test_the_codebook_tells_every_column_of_the_error_rates_and_facts() -> None:
     rates = replicates.characteristics(pl.concat([empty, replicates.skipped("clinic", "null", "why")]))
     for name in (*rates, *FACTS, *report_pain.calibration().columns, "consistent_with", "conditions", "noise"):
         assert f"\n  {name} " in told, name
+
+
+@pytest.mark.parametrize(
+    ("scales", "said"),
+    [
+        (("NRS", "NRS"), "It is the NRS, 0–10."),
+        (("NRS", "PEG"), "Pain is on NRS in clinic and PEG in other, all 0–10; cohorts on different scales are not"),
+    ],
+)
+def test_methods_name_the_scale_of_pain(study: Released, scales: tuple[str, str], said: str) -> None:
+    cohorts = dict(zip(("clinic", "other"), scales, strict=True))
+    rows = [
+        row | {"cohort": name, "note": instrument.words(scale)}
+        for name, scale in cohorts.items()
+        for row in study.estimates
+        if row["cohort"] == "clinic" and row["analysis"] == "hyperalgesia.escalation"
+    ]
+    own = settings()["cohorts"]["clinic"]
+    found = replace(study, config=Config(**settings(cohorts=dict.fromkeys(cohorts, own))), estimates=rows)
+    found = replace(
+        found, release=study.release | {"cohorts": dict.fromkeys(cohorts, study.release["cohorts"]["clinic"])}
+    )
+    assert said in words(methods(found))

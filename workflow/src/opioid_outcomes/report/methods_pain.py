@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
+from opioid_outcomes.hyperalgesia import instrument
 from opioid_outcomes.report.released import Released
 from opioid_outcomes.report.words import listed, number, plural, present
 
@@ -15,7 +18,7 @@ def pain(released: Released) -> list[str]:
     done = any(present(row["estimate"]) for row in released.rows(analysis="hyperalgesia.escalation"))
     return [
         "" if done else "This was planned; no cohort of this study could support it.",
-        _decisions(options),
+        f"{_decisions(options)}{_scales(released)}",
         _estimates(options),
         _noise(options),
         _blip(options),
@@ -43,6 +46,21 @@ def _decisions(h: Hyperalgesia) -> str:
             else "Pain is on the commonest scale; with more than a tenth of scores on others nothing is estimated."
         )
     )
+
+
+def _scales(released: Released) -> str:
+    """Which scale each cohort's pain is on, as the notes of its rows say; "" where none do."""
+    found: dict[str, str] = {}
+    for row in released.rows():
+        said = re.search(instrument.SAID, row["note"] or "")
+        if said and row["cohort"] in released.cohorts:
+            found.setdefault(row["cohort"], said[1])
+    if not found:
+        return ""
+    if len(set(found.values())) == 1:
+        return f" It is the {next(iter(found.values()))}, 0–10."
+    told = listed([f"{scale} in {cohort}" for cohort, scale in found.items()])
+    return f" Pain is on {told}, all 0–10; cohorts on different scales are not pooled."
 
 
 def _estimates(h: Hyperalgesia) -> str:
