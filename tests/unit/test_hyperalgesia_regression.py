@@ -1,4 +1,4 @@
-"""Clustered least squares and Fieller's limits, against R (tests/reference/hyperalgesia/make_reference.R)."""
+"""Clustered least squares, against R (tests/reference/hyperalgesia/make_reference.R)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from opioid_outcomes.hyperalgesia.regression import Effects, effects, fieller
+from opioid_outcomes.hyperalgesia.regression import Effects, effects
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "hyperalgesia"
 NAMES = ["before", "dose"]
@@ -47,25 +47,6 @@ def test_coefficients_and_clustered_covariance_are_those_of_sandwich(
     assert fit.critical() == pytest.approx(expected["critical"], rel=1e-12)
     assert fit.p_value() == pytest.approx(expected["p_pain"], rel=1e-9)
     assert fit.clusters == 60
-
-
-def test_fieller_limits_solve_their_definition(data: pl.DataFrame, expected: dict[str, float]) -> None:
-    fit = fitted(data)
-    assert fit is not None
-    ratio = fieller(fit.estimate[0], fit.estimate[1], fit.covariance, fit.critical())
-    assert ratio is not None
-    found = (ratio.estimate, ratio.low, ratio.high)
-    assert found == pytest.approx([expected[name] for name in ("ratio", "ratio_low", "ratio_high")], rel=1e-8)
-
-
-def test_fieller_is_the_plain_interval_when_the_denominator_is_exact() -> None:
-    ratio = fieller(-3.0, 2.0, np.array([[0.25, 0.0], [0.0, 0.0]]), 2.0)
-    assert ratio is not None
-    assert (ratio.estimate, ratio.low, ratio.high, ratio.se) == pytest.approx((-1.5, -2.0, -1.0, 0.25))
-
-
-def test_no_ratio_when_the_denominator_may_be_zero() -> None:
-    assert fieller(1.0, 1.0, np.array([[0.01, 0.0], [0.0, 0.26]]), 2.0) is None
 
 
 def test_constant_and_repeated_confounders_are_dropped_by_name_and_change_nothing(data: pl.DataFrame) -> None:

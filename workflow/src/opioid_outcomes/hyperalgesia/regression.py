@@ -96,31 +96,3 @@ def _remove(values: Floats, basis: list[Floats]) -> Floats:
     for direction in basis:
         values = values - direction * float(np.einsum("i,i->", direction, values))
     return values
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio of two estimates with Fieller's limits."""
-
-    estimate: float
-    se: float  # delta method
-    low: float
-    high: float
-
-
-def fieller(numerator: float, denominator: float, covariance: Floats, critical: float) -> Ratio | None:
-    """Fieller's limits of numerator / denominator; None where the denominator's own interval includes 0.
-
-    ``covariance`` 2 x 2 of (numerator, denominator). Source: Fieller EC. J R Stat Soc B 1954;16:175-185: the values r
-    with (numerator - r denominator)^2 <= critical^2 var(numerator - r denominator).
-    """
-    vn, cnd, vd = float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])
-    square = critical**2
-    a = denominator**2 - square * vd
-    if a <= 0:
-        return None
-    b = numerator * denominator - square * cnd
-    root = float(np.sqrt(max(b**2 - a * (numerator**2 - square * vn), 0.0)))
-    ratio = numerator / denominator
-    variance = vn - 2 * ratio * cnd + ratio**2 * vd
-    return Ratio(ratio, float(np.sqrt(max(variance, 0.0))) / abs(denominator), (b - root) / a, (b + root) / a)
