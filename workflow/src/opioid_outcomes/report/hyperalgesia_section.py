@@ -257,7 +257,8 @@ def _lags(released: Released) -> list[Block]:
             "blip_lags", drawn,
             f"{title}, {step} (linear structural nested mean model by g-estimation; 95 % confidence intervals). "
             f"Shaded: smaller than {smallest:g}. Dashed: shapes that two mechanisms predict from the first month's "
-            "effect on, relief that wanes and harm that grows to one point; they are schematic and fitted to nothing.",
+            "effect on, relief that wanes, and harm that by the last month has grown to one point above it; they are "
+            "schematic and fitted to nothing.",
             alt, note=released.rule,
         ),
     ]  # fmt: skip

@@ -15,21 +15,24 @@ RELIEF, HARM = "tolerance: relief that wanes", "hyperalgesia: harm that grows"
 MONTH = 30  # days
 MET = {True: "met", False: "not met", None: "not measurable"}
 STATES = (GREEN, VERMILION, QUIET)  # colours of these
+SHAPES = ("circle", "circle", "stroke")  # full, open, a dash: told apart without colour
 CONDITION_WIDTH = 430  # pixels
+CELL_WIDTH = 108  # pixels: a mark and "not measurable", and a gap before the next mark
 
 
 def predicted(first: float, months: int) -> Rows:
     """Two schematic courses from the effect found in the first month: relief that wanes, and with it harm that grows.
 
-    ``first``: points of pain; where it is not below 0 there is no relief to wane, and harm starts from there.
+    ``first``: points of pain; where it is not below 0 there is no relief to wane, and harm starts at 0. Both courses
+    start alike; harm brings the last month one point above where relief alone leaves it.
     """
     relief = min(first, 0.0)
-    # harm that brings the last month one point above where relief alone would leave it
-    rise = 1 / -math.expm1(-months / GROWING)
+    start = math.exp(-1 / GROWING)  # what the first month's effect already holds
+    rise = start - math.exp(-months / GROWING)
     rows = []
     for month in range(1, months + 1):
         waned = relief * math.exp(-(month - 1) / WANING)
-        grown = rise * (-math.expm1(-month / GROWING) + math.expm1(-1 / GROWING))
+        grown = (start - math.exp(-month / GROWING)) / rise if rise else 0.0
         rows += [
             {"month": month, "course": RELIEF, "value": waned},
             {"month": month, "course": HARM, "value": waned + grown},
@@ -91,7 +94,7 @@ def verdict_conditions(by_cohort: dict[str, Rows]) -> Any:
     import altair as alt
 
     lines = _condition_lines(next(iter(by_cohort.values())))
-    column = max(96, max(len(name) for name in by_cohort) * 6)
+    column = max(CELL_WIDTH, max(len(name) for name in by_cohort) * 6 + 28)
     order = [row["line"] for row in lines]
     y = alt.Y("line:N", sort=order, axis=None)
     texts = alt.Chart(values(lines)).encode(y=y, text="text:N")
@@ -102,13 +105,16 @@ def verdict_conditions(by_cohort: dict[str, Rows]) -> Any:
     scale = alt.Scale(domain=[*states, ""], range=[*STATES, INK])
     colour = alt.Color("state:N", legend=None, scale=scale)
     fill = alt.Fill("state:N", legend=None, scale=alt.Scale(domain=states, range=[STATES[0], "white", "white"]))
+    shape = alt.Shape("state:N", legend=None, scale=alt.Scale(domain=states, range=list(SHAPES)))
     for place, (cohort, rows) in enumerate(by_cohort.items()):
         start = CONDITION_WIDTH + place * column
         base = alt.Chart(values(_cells(cohort, rows))).encode(y=y)
         marks = base.transform_filter("datum.state").mark_point(size=45, strokeWidth=1.6, opacity=1)
         told = base.mark_text(align="left").encode(x=alt.value(start + 12), text="value:N", color=colour)
         layers += [
-            marks.encode(x=alt.value(start), fill=fill, stroke=alt.Stroke("state:N", legend=None, scale=scale)),
+            marks.encode(
+                x=alt.value(start), fill=fill, shape=shape, stroke=alt.Stroke("state:N", legend=None, scale=scale)
+            ),
             told,
         ]
     return alt.layer(*layers).properties(width=CONDITION_WIDTH + len(by_cohort) * column, height=alt.Step(15))
