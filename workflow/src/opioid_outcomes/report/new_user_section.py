@@ -87,9 +87,8 @@ def methods_of(released: Released) -> dict[str, str]:
 
 def rows_of(released: Released, cohort: str, comparator: str) -> Rows:
     """Estimates of one comparison."""
-    return released.rows(
-        cohort=cohort, analysis=ANALYSIS, contrast=NEW_USER_CONTRASTS[comparator], outcome="death"
-    )  # fmt: skip
+    contrast = NEW_USER_CONTRASTS[comparator]
+    return released.rows(cohort=cohort, analysis=ANALYSIS, contrast=contrast, outcome="death")
 
 
 def pair(rows: Rows, method: str, days: int) -> tuple[Row | None, Row | None, Row | None]:
@@ -143,8 +142,7 @@ def contrasts(released: Released) -> list[Block]:
     if lines:
         widths = (2.1, 0.8, 0.9, 1.5, 1.3, 1.4, 1.2)
         blocks.append(Table("new_user_risks", caption, heads, tuple(lines), 6, released.rule, widths, wide=True))
-    withheld = reasons(absent)
-    if withheld:
+    if withheld := reasons(absent):
         blocks += [Paragraph("Not shown, and why:"), Bullets(withheld)]
     drawn = _forest(released, days)
     return [*([drawn] if drawn else [_nothing(days)]), *blocks]
@@ -273,9 +271,9 @@ def curve_words(panel: str, rows: Rows) -> str:
 
 
 def _gates(released: Released, cohort: str, comparator: str) -> str:
-    rows = [row for row in rows_of(released, cohort, comparator) if row["method"] == released.config.mortality.weights]
-    judged = [row for row in rows if row["window"] == f"0-{primary_horizon(released.config)}"]
-    return judged[0]["gate"] if judged else MISSING
+    own, window = released.config.mortality.weights, f"0-{primary_horizon(released.config)}"
+    rows = rows_of(released, cohort, comparator)
+    return next((row["gate"] for row in rows if (row["method"], row["window"]) == (own, window)), MISSING)
 
 
 def _diagnostics(released: Released) -> list[Block]:
