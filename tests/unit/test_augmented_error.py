@@ -14,6 +14,7 @@ import pytest
 
 from opioid_outcomes.causal import augmented
 from opioid_outcomes.causal.augmented import RegressionFailure
+from opioid_outcomes.hyperalgesia.comparable import why
 
 PERSONS, MONTHS, EARLIER = 100_000, 24, 5
 VISITS = np.arange(EARLIER, MONTHS - 6, 2)
@@ -165,8 +166,30 @@ def test_an_error_larger_than_the_variance_is_a_failure() -> None:
     x, unit, treated, _ = small(rng, 300, 4)
     person = np.repeat(np.arange(300), 4)
     too_large = augmented.Error(np.arange(2), unit, 1.2 * float(x[:, 0].var()), NOTHING)
-    with pytest.raises(RegressionFailure, match="error"):
+    with pytest.raises(RegressionFailure, match="error") as failure:
         augmented.assignment(x, treated, names=["last", "mean"], person=person, error=too_large)
+    assert failure.value.reason == "error"
+    assert why(failure.value, "escalated") == "the declared error is more than the recorded pain varies"
+
+
+@pytest.mark.parametrize(("steep", "reason"), [(2.0, None), (10.0, "no root")])
+def test_decisions_too_steep_for_an_error_that_is_less_than_the_variance(steep: float, reason: str | None) -> None:
+    """Decisions on the record: were they on the truth, recorded pain of half error could not tell them so well."""
+    rng = np.random.default_rng(9)
+    truth = rng.normal(size=2000)
+    x = truth[:, None] + np.sqrt(0.8) * rng.normal(size=(2000, 1))
+    treated = rng.random(2000) < 1 / (1 + np.exp(-steep * (truth if reason is None else x[:, 0])))
+    given = augmented.Error(np.arange(1), np.ones((2000, 1, 1)), 0.8, NOTHING)
+    asked = {"names": ["last"], "person": np.arange(2000), "error": given}
+    if reason is None:
+        assert augmented.assignment(x, treated, **asked).params[1] == pytest.approx(steep * truth.std(), rel=0.5)
+        return
+    with pytest.raises(RegressionFailure) as failure:
+        augmented.assignment(x, treated, **asked)
+    assert failure.value.reason == reason
+    assert why(failure.value, "escalated") == (
+        "decisions follow pain too steeply for an error of this size to be taken out"
+    )
 
 
 def test_an_error_larger_than_the_variance_of_those_observed_is_a_failure() -> None:

@@ -66,7 +66,8 @@ def assignment(
     on the truth; None, or of variance 0, where on what is recorded.
 
     Raises RegressionFailure: "no events" (nobody treated), "everybody", "separation", "no convergence", "error" (the
-    error is larger than the recorded variance allows). Cost: as a logistic regression, twice with error.
+    error is larger than the recorded variance allows), "no root" (decisions too steep in the truth for such an error).
+    Cost: as a logistic regression, twice with error.
     """
     one = np.asarray(treated, dtype=np.float64)
     columns = np.asarray(x)

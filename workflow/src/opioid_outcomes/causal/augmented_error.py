@@ -95,7 +95,8 @@ def conditional_score(
     Stefanski & Carroll (1987) Biometrika 74:703: given Delta = W + Sigma g (A - 1/2) the truth says nothing more of A,
     and logit P(A = 1 | Delta) = g'(1, Delta); the scores (A - P) (1, Delta) have mean 0 whatever the truth's
     distribution. start: coefficients that take the recorded for the truth, from which the nearest root is sought.
-    Raises RegressionFailure "error" where the error is larger than the variance, or no root is found.
+    Raises RegressionFailure "error" where the error is larger than the variance, "no root" where none is found:
+    decisions so steep in the truth that recorded pain with such an error could not follow from it.
     """
     return _Search(design, treated, weights, noisy).run(start)
 
@@ -121,12 +122,24 @@ class _Search:
                     break
                 step = step / 2
             else:
-                raise RegressionFailure("error")
+                raise self._no_root()
             gamma, score, slope, information = gamma + step, next_score, next_slope, next_information
             if float(np.abs(step).max()) < CLOSE * max(1.0, float(np.abs(gamma).max())):
                 _refuse(slope, information)
                 return gamma, np.asarray(np.linalg.inv(slope), dtype=np.float64)
-        raise RegressionFailure("error")
+        raise self._no_root()
+
+    def _no_root(self) -> RegressionFailure:
+        """Why there is none: the error is larger than the variance, else the decisions follow the truth too steeply."""
+        size = len(self.design.active) + 1
+        moments = np.zeros((size, size))
+        for part, recorded in self.design.blocks():
+            moments += cross(recorded, recorded, self.weights[part])
+        try:
+            less_error(moments, self.noisy, self.weights, 1, np.arange(size))
+        except RegressionFailure as failure:
+            return failure
+        return RegressionFailure("no root")
 
     def _at(self, gamma: Floats) -> tuple[Floats, Floats, Floats]:
         """Score, minus its slope, and the information of Delta taken for the truth."""
@@ -154,7 +167,7 @@ def _solve(matrix: Floats, right: Floats) -> Floats:
     try:
         return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
     except np.linalg.LinAlgError:
-        raise RegressionFailure("error") from None
+        raise RegressionFailure("no root") from None
 
 
 def _refuse(corrected: Floats, recorded: Floats) -> None:

@@ -24,6 +24,7 @@ FAILURES = {
     "separation": "who {verb} is told for sure by {columns}",
     "no convergence": "the model of who {verb} does not converge",
     "error": "the declared error is more than the recorded pain varies",
+    "no root": "decisions follow pain too steeply for an error of this size to be taken out",
 }
 
 
