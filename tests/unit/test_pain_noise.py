@@ -127,6 +127,44 @@ def test_an_sd_by_scale() -> None:
     assert noise.of(histories_, visits, Options(error_sd=by_scale), scale="VRS").source == "repeated scores"
 
 
+@pytest.mark.parametrize(
+    ("ends", "people", "told"),
+    [
+        ([0.0] * 8 + [10.0] * 7, 15, "; about 5 % of the scores at the eligible visits lie at an end of the scale"),
+        ([10.0] * 6, 6, ""),  # few people
+        ([10.0] * 15, 10, ""),
+        ([0.1] * 8 + [9.9] * 7, 15, ""),
+    ],
+)
+def test_scores_at_an_end_of_the_scale_are_said(ends: list[float], people: int, told: str) -> None:
+    """15 of 300 visits; not where there are few people behind them, or no error is taken out."""
+    pain = np.concatenate([ends, np.tile([4.0, 6.0], 150)[: 300 - len(ends)]])
+    who = np.concatenate([np.arange(len(ends)) % people, np.arange(len(ends), 300)])
+    visits = Visits(who, who, pain, pain, pain)
+    found = noise.of(known(repeated(10)), visits, Options(error_sd=1.0)).note
+    assert ("end of the scale" in found) == bool(told)
+    assert told in found
+    assert found.count("(0 or 10): where scores end, the correction takes out too much") == bool(told)
+    assert "end of the scale" not in noise.of(known(repeated(10)), visits, Options(error_sd=0.0)).note
+
+
+def test_one_in_fifty_scores_at_an_end_are_said_and_fewer_are_not() -> None:
+    for visits, told in ((600, "about 2 %"), (601, None)):
+        pain = np.where(np.arange(visits) < 12, 10.0, np.arange(visits) % 5 + 3.0)
+        who = np.arange(visits)
+        found = noise.of(known(repeated(10)), Visits(who, who, pain, pain, pain), Options(error_sd=1.0)).note
+        assert (told in found) if told else ("end of the scale" not in found)
+
+
+def test_an_sd_declared_for_other_scales_is_not_told_as_none() -> None:
+    histories_, visits = known(repeated(10)), at_visits([2.0, 4.0, 6.0])
+    other = noise.of(histories_, visits, Options(error_sd={"PEG": 0.7}), scale="NRS")
+    assert other.source == "assumed"
+    assert "ASSUMED: neither a reliability nor an error SD is declared for the scale NRS, and too few" in other.note
+    none = noise.of(histories_, visits, Options(), scale="NRS")
+    assert "ASSUMED: neither a reliability nor an error SD is declared, and too few" in none.note
+
+
 def test_an_error_above_all_variance_and_constant_pain_are_said() -> None:
     histories_ = known(repeated(10))
     found = noise.of(histories_, at_visits([4.0, 5.0]), Options(error_sd=2.0))

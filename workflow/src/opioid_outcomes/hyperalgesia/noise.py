@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from opioid_outcomes.counts import SMALL, tellable
 from opioid_outcomes.hyperalgesia.histories import DoseHistory, Histories
 from opioid_outcomes.hyperalgesia.person_days import Bools, Floats, Ints
 from opioid_outcomes.hyperalgesia.visits import Visits
@@ -19,6 +20,8 @@ from opioid_outcomes.hyperalgesia.visits import Visits
 CLOSEST_DAYS, FARTHEST_DAYS = 1, 7  # between repeats (ANALYSES 5.6)
 FEWEST_REPEATED = 50  # people with repeats, below which nothing is estimated from them
 ASSUMED_SD = 1.0  # points; reliability 0.79 in METHODS D2b
+ENDS = (0.0, 10.0)  # of every scale, as scores are read
+AT_AN_END = 0.02  # share of the scores at an end of the scale from which on it is said
 
 
 class Options(Protocol):
@@ -54,15 +57,37 @@ def of(histories: Histories, visits: Visits, options: Options, *, scale: str | N
     stretches).
     """
     recorded = _variance(visits.pain)
+    chosen = options.scale or scale
+    variance, source = _best(histories, recorded, options, chosen)
+    # the error SD may be declared for other scales
+    told = _TOLD[source].format(of=f" for the scale {chosen}" if options.error_sd is not None and chosen else "")
+    return _noise(variance, recorded, source, f"{told}{_at_an_end(visits) if variance > 0 else ''}")
+
+
+def _best(histories: Histories, recorded: float, options: Options, scale: str | None) -> tuple[float, str]:
+    """The error variance, and where it is from."""
     if options.reliability is not None:
-        return _noise((1 - options.reliability) * recorded, recorded, "declared reliability")
-    declared = _declared(options.error_sd, options.scale or scale)
+        return (1 - options.reliability) * recorded, "declared reliability"
+    declared = _declared(options.error_sd, scale)
     if declared is not None:
-        return _noise(declared**2, recorded, "declared error SD")
+        return declared**2, "declared error SD"
     differences, person = repeats(histories)
     if len(np.unique(person)) >= FEWEST_REPEATED:
-        return _noise(float(np.mean(differences**2)) / 2, recorded, "repeated scores")
-    return _noise(ASSUMED_SD**2, recorded, "assumed")
+        return float(np.mean(differences**2)) / 2, "repeated scores"
+    return ASSUMED_SD**2, "assumed"
+
+
+def _at_an_end(visits: Visits) -> str:
+    """What share of the scores is 0 or 10, where it is no small one and of no few people: errors there go one way."""
+    at_end = np.isin(visits.pain, ENDS)
+    share = float(at_end.mean()) if len(at_end) else 0.0
+    people, others = (len(np.unique(visits.person[rows])) for rows in (at_end, ~at_end))
+    if share < AT_AN_END or people < SMALL or not tellable(others):
+        return ""
+    return (
+        f"; about {100 * share:.0f} % of the scores at the eligible visits lie at an end of the scale "
+        f"({ENDS[0]:g} or {ENDS[1]:g}): where scores end, the correction takes out too much"
+    )
 
 
 def repeats(histories: Histories) -> tuple[Floats, Ints]:
@@ -101,15 +126,15 @@ _TOLD = {
     "declared error SD": "as declared",
     "repeated scores": f"estimated from scores of one person {CLOSEST_DAYS}-{FARTHEST_DAYS} days apart without a change"
     " of dose between (a true change within the week counts as error)",
-    "assumed": "ASSUMED: neither a reliability nor an error SD is declared, and too few people have scores"
+    "assumed": "ASSUMED: neither a reliability nor an error SD is declared{of}, and too few people have scores"
     f" {CLOSEST_DAYS}-{FARTHEST_DAYS} days apart to estimate it",
 }
 
 
-def _noise(variance: float, recorded: float, source: str) -> Noise:
+def _noise(variance: float, recorded: float, source: str, told: str) -> Noise:
     reliability = 1 - variance / recorded if recorded > 0 else None
     sd = math.sqrt(variance)
-    note = f"error of one pain score: SD {sd:.2f} points, {_TOLD[source]}"
+    note = f"error of one pain score: SD {sd:.2f} points, {told}"
     if reliability is not None and reliability > 0:
         note += f"; reliability at the eligible visits {reliability:.2f}"
     elif reliability is not None:
