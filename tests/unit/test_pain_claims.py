@@ -342,6 +342,24 @@ def test_every_row_of_the_step() -> None:
     assert told["new user vs nsaid", "pain"].gate == "not evaluable: nobody in group 'new user'"
 
 
+def test_a_dose_that_is_never_known_is_being_on_opioids_all_the_same() -> None:
+    """Buprenorphine has no MME: starting it, and therapies on it and off it, ask for no dose."""
+    unknown = pl.lit(None, dtype=pl.Float64), pl.lit(1)
+    daily = started()["daily_dose"].with_columns(mme=unknown[0], mme_incomplete=unknown[1])
+    told = by(analysed(daily_dose=daily), lambda row: (row.contrast, row.outcome))
+    assert told["new user vs non user", "pain"].gate == "pass"
+    assert (
+        told["new user vs non user", "pain"]
+        == by(analysed(), lambda row: (row.contrast, row.outcome))["new user vs non user", "pain"]
+    )
+    daily = exercised()["daily_dose"].with_columns(mme=unknown[0], mme_incomplete=unknown[1])
+    rows = of_therapies(exercised() | {"daily_dose": daily})
+    for state, effect in (("on", -0.2), ("off", -0.8)):
+        row = rows[f"exercise vs none, {state} opioids"]
+        assert row.gate == "pass"
+        assert row.estimate == pytest.approx(effect, abs=0.09)
+
+
 def test_scores_on_another_scale_are_left_out() -> None:
     pain = started()["pain"]
     few = pain.with_columns(scale=pl.when(pl.col("person_id") % 50 == 0).then(pl.lit("PEG")).otherwise(pl.lit("NRS")))

@@ -39,19 +39,20 @@ class Known:
         return self.histories
 
 
-def known(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Known:
+def known(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any], *, doses: bool = True) -> Known:
     """What is known of pain, dose and covariates, on one scale.
 
     ``tables``: those of TABLES; without ``persons`` the covariates are those of the cohort table. ``settings``: the
     step's slice, of which hyperalgesia.scale, covariates and population.lookback_days are read. Covariates at the
-    visit are the baseline ones and those updated over time; the pain covariate is left to the terms of pain.
+    visit are the baseline ones and those updated over time; the pain covariate is left to the terms of pain. doses:
+    whether a dose must be known on some day; what asks for being on opioids or off them does without (buprenorphine).
     """
     wanted = settings["covariates"]
     names = list(dict.fromkeys([*wanted["baseline"], *wanted.get("time_varying", [])]))
     names = [name for name in names if name != "pain"]
     cohort = tables["cohort"]
     chosen = scales.choose(tables["pain"], cohort, settings["hyperalgesia"]["scale"])
-    gate = _no_doses(tables) or chosen.gate
+    gate = _nothing(tables) or (_no_doses(tables) if doses else None) or chosen.gate
     found = None
     if gate is None:
         sources = _sources(tables, cohort) if "persons" in tables else None
@@ -62,13 +63,17 @@ def known(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Kn
     return Known(found, gate, names, wanted["missing"], chosen.scale, chosen.note)
 
 
-def _no_doses(tables: Mapping[str, pl.DataFrame]) -> str | None:
+def _nothing(tables: Mapping[str, pl.DataFrame]) -> str | None:
     if tables["cohort"].is_empty():
         return "not evaluable: nobody is eligible"
     if tables["pain"].is_empty():
         return "not evaluable: no pain scores"
     if tables["daily_dose"].is_empty():
         return "not evaluable: nobody has a dispensing that gives a daily dose"
+    return None
+
+
+def _no_doses(tables: Mapping[str, pl.DataFrame]) -> str | None:
     if tables["daily_dose"].filter(pl.col("mme").is_not_null(), pl.col("mme_incomplete") == 0).is_empty():
         return "not evaluable: the dose is unknown on every day with supply"
     return None

@@ -29,7 +29,7 @@ def estimate_pain(inputs: dict[str, Path], outputs: dict[str, Path], settings: d
 
 def analyse(tables: dict[str, pl.DataFrame], settings: dict[str, Any]) -> list[Estimate]:
     """The rows of ``pain.*``. tables: those of the pain trials, therapies and the index dates of new users."""
-    known = trial_inputs.known(tables, settings)
+    known = trial_inputs.known(tables, settings, doses=False)
     comparators = settings["mortality"]["comparators"]
     if known.gate is not None:
         return _nothing(comparators, known.gate)
