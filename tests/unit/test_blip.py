@@ -211,10 +211,17 @@ def test_fifty_people_who_raise_and_fifty_who_keep(raised: int, gate: str) -> No
     assert gates(visit_of(200, raised, [20]))[0] == gate
 
 
+def test_few_who_kept_the_dose_is_said_before_what_tells_who_raised_it() -> None:
+    found = visit_of(200, 151, [20])
+    found["cohort"] = found["cohort"].with_columns(arm=pl.Series([1.0] * 151 + [0.0] * 49))
+    rows, _ = analyse(found, SETTINGS | {"covariates": SETTINGS["covariates"] | {"baseline": ["arm"]}})
+    assert {row.gate for row in rows[: len(LABELS)]} == {FEW}
+
+
 def test_a_lag_without_scores_leaves_the_others_alone() -> None:
-    """Only who kept the dose is stable, and decides again, on day 120, 70 days before a score."""
+    """Only who kept the dose is stable on day 120, 70 days before a score: a decision unlike any at which one rose."""
     found = gates(visit_of(200, 100, [20, 90]))
-    assert found[:4] == ["pass", FEW, "pass", NO_SCORES]
+    assert found[:4] == ["pass", NO_SCORES, "pass", NO_SCORES]
     assert found[12:16] == ["pass", "pass", NO_SCORES, NO_SCORES]
     rows, _ = analyse(visit_of(200, 100, [20, 90]), SETTINGS)
     assert rows[13].note.startswith("mean over 3 months (without 2, not evaluable)")

@@ -136,8 +136,9 @@ def test_decisions_unlike_any_taken_are_left_out_and_nobody_who_took_is() -> Non
     )  # fmt: skip
     assert DOSE in given.names
     kept, names = where_taken(given, taken)
-    assert kept.tolist() == [True, True, True, True, True, False, False, True]
-    assert names == [DOSE, "rare"]
+    # of those who maintained, only the last has pain, years and a dose that somebody who took it had, and not the rare
+    assert kept.tolist() == [True, True, False, False, False, False, False, True]
+    assert names == ["pain", DOSE, "rare", "years"]
     everybody, none = where_taken(given, np.zeros(8, dtype=bool))
     assert everybody.all()
     assert none == []
