@@ -165,9 +165,11 @@ def calibration() -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
-                "cohort": "clinic", "world": world, "replicates": 200,
+                "cohort": "clinic", "world": world, "persons": 1400, "replicates": 200,
                 **{name: 0.9 if name == said else 0.1 * (name == "inconclusive") for name in verdict.VERDICTS},
                 "bias_short": 0.01, "bias_long": -0.02, "coverage_short": 0.95, "coverage_long": 0.945,
+                "bias_se_short": 0.004, "bias_se_long": 0.0123, "coverage_se_short": 0.015, "coverage_se_long": 0.016,
+                "evaluable_short": 1.0, "evaluable_long": 0.93,
             }
             for world, said in right.items()
         ]

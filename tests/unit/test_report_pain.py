@@ -177,9 +177,13 @@ def test_a_cohort_without_error_rates_is_said_to_have_none(study: Released) -> N
 def test_error_rates_are_a_heat_map_and_a_table(study: Released) -> None:
     figure, found = (named(pain(study), "calibration", kind) for kind in (Figure, Table))
     assert "noisy null, no effect 90 %; noisy null, inconclusive 10 %" in figure.alt
-    assert found.rows[0] == (
-        "clinic", "null", "200", "90 %", "0.0 %", "0.01", f"{MINUS}0.02", "95.0 %", "94.5 %",
+    assert found.rows[:2] == (
+        ("clinic",),
+        ("null", "200 of 1,400", "90 %", "0.0 % (≤ 1.8 %)", "100 % / 93 %", "0.01 (0.004)", f"{MINUS}0.02 (0.012)",
+         "95.0 % (1.5)", "94.5 % (1.6)"),
     )  # fmt: skip
+    # there it is right
+    assert [row[3] for row in found.rows if row[0] == "hyperalgesia"] == ["90.0 %"]
     # 1 - 0.025 ** (1 / 200): none of 200
     assert "hyperalgesia was said of at most 0.0 % of 200 cohorts (95 % upper limit 1.8 %)" in words(pain(study))
     always = replace(study, calibration=[row | {"hyperalgesia": 1.0} for row in study.calibration])
@@ -208,17 +212,42 @@ def test_the_right_verdict_of_a_world_is_what_its_effect_calls_for(world: str) -
 
 def test_worlds_that_were_not_simulated_have_no_line(study: Released) -> None:
     section = pain(of_three(study))
-    rows = [row for row in named(section, "calibration").rows if row[0] == "claims"]
-    assert [row[1] for row in rows] == ["tolerance", "hyperalgesia", "informative visits"]
+    rows = [row[0] for row in named(section, "calibration").rows]
+    at = rows.index("claims")
+    assert rows[at + 1 : at + 5] == ["tolerance", "hyperalgesia", "informative visits", rows[-7]]
+    assert rows[-7] == "a-third-cohort-with-a-long-name"
     only = replace(study, calibration=[row for row in study.calibration if row["world"] in ("relief", "tolerance")])
     assert "noisy null" not in named(pain(only), "calibration", Figure).caption
     assert "hyperalgesia was said of at most" not in words(pain(only))
 
 
 def test_a_rate_that_no_simulated_cohort_has_is_a_dash(study: Released) -> None:
-    rows = [row | {"bias_long": None, "coverage_long": None} for row in study.calibration]
-    first = named(pain(replace(study, calibration=rows)), "calibration").rows[0]
+    none = dict.fromkeys(("bias_long", "bias_se_long", "coverage_long", "coverage_se_long"))
+    first = named(pain(replace(study, calibration=[row | none for row in study.calibration])), "calibration").rows[1]
     assert (first[6], first[8]) == ("–", "–")
+
+
+def test_an_assumed_error_of_scores_is_said_with_how_to_know_it(study: Released) -> None:
+    assert "error of a score was assumed" not in words(pain(study))
+    noise = {"source": "assumed", "note": "error of one pain score: SD 1.00 points, ASSUMED"}
+    judged = study.verdict["clinic"] | {
+        "noise": noise, "consistent_with": "consistent with tolerance (error of scores assumed)",
+    }  # fmt: skip
+    section = pain(replace(study, verdict={**study.verdict, "clinic": judged}))
+    assert named(section, "verdict").rows[0][1] == "Consistent with tolerance (error of scores assumed)"
+    told = words(section)
+    assert "The error of a score was assumed in clinic: that the verdict holds" in told
+    for way in ("`hyperalgesia.error_sd`", "`hyperalgesia.reliability`", "50 people or more", "within 7 days"):
+        assert way in told
+
+
+def test_what_cannot_be_measured_differs_from_what_is_not_met_without_colour(study: Released) -> None:
+    figure = named(pain(of_three(study)), "verdict", Figure)
+    states = dict(zip(pain_charts.MET, pain_charts.SHAPES, strict=True))
+    assert states[None] not in (states[True], states[False])
+    assert "dash: not measurable" in figure.caption
+    # the longest text of a cell ends before the mark of the next column: 11 px, 0.56 of it a letter
+    assert 12 + len("not measurable") * 11 * 0.56 < pain_charts.CELL_WIDTH - 6
 
 
 def test_every_figure_of_pain_is_drawn_for_several_cohorts(study: Released) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from opioid_outcomes.hyperalgesia.noise import FARTHEST_DAYS, FEWEST_REPEATED
 from opioid_outcomes.hyperalgesia.verdict import POOLED, VERDICTS
 from opioid_outcomes.report import pain_charts
 from opioid_outcomes.report.document import Block, Figure, Heading, Notice, Paragraph, Table
@@ -19,6 +20,7 @@ RIGHT = {
     "null": "no_effect", "noisy_null": "no_effect", "informative_visits": "no_effect", "relief": "sustained_relief",
     "tolerance": "tolerance", "hyperalgesia": "hyperalgesia",
 }  # fmt: skip
+LAGS = ("short", "long")
 NO_EFFECT_WORLDS = tuple(world for world, right in RIGHT.items() if right == "no_effect")
 
 
@@ -71,6 +73,17 @@ def _answers(released: Released) -> list[Block]:
     ]
     if POOLED not in released.verdict:
         told.append(Paragraph("No verdict is pooled: that takes three cohorts or more that can each be judged."))
+    assumed = [name for name, judged in _judged(released).items() if _source(judged) == "assumed"]
+    if assumed:
+        told.append(
+            Notice(
+                f"The error of a score was assumed in {listed(assumed)}: that the verdict holds with the error taken "
+                "out rests on an assumption, and the error may be larger. Declare it (`hyperalgesia.error_sd`, or "
+                "`hyperalgesia.reliability` from a test-retest study), or measure it: "
+                f"{FEWEST_REPEATED} people or more with scores repeated within {FARTHEST_DAYS} days, no change of "
+                "dose between."
+            )
+        )
     return told
 
 
@@ -81,6 +94,11 @@ def _judged(released: Released) -> dict[str, Row]:
 def _noise(judged: Row) -> str:
     noise = judged.get("noise")
     return str(noise.get("note", MISSING)) if isinstance(noise, dict) else str(noise or MISSING)
+
+
+def _source(judged: Row) -> str:
+    noise = judged.get("noise")
+    return str(noise.get("source", "")) if isinstance(noise, dict) else ""
 
 
 def _capital(text: str) -> str:
@@ -105,8 +123,8 @@ def _conditions(released: Released) -> list[Block]:
         blocks.append(
             Figure(
                 "verdict", svg(pain_charts.verdict_conditions(panels), "verdict", title, alt),
-                f"{title} (full: met, open: not met), with the number each is about: {step}, under "
-                "corroboration in the unit of what was measured "
+                f"{title} (full: met, open: not met, dash: not measurable), with the number each is about: {step}, "
+                "under corroboration in the unit of what was measured "
                 "(sites of pain; threshold or tolerance; points). The verdict is the first reading all of whose "
                 "conditions are met; what cannot be measured is not met. Corroboration is no condition: it says "
                 "whether what else hyperalgesia should do was looked for and seen.",
@@ -215,21 +233,45 @@ def _heat_map(released: Released, panels: dict[str, Rows]) -> Figure:
 
 
 def _table(released: Released) -> Table:
-    lines = tuple(
-        (
-            row["cohort"], plain(row["world"]), number(row["replicates"]), percent(row[RIGHT[row["world"]]], 0),
-            percent(row["hyperalgesia"], 1), number(row["bias_short"], 2), number(row["bias_long"], 2),
-            percent(row["coverage_short"], 1), percent(row["coverage_long"], 1),
-        )
-        for row in released.calibration
-        if row["world"] in RIGHT
-    )  # fmt: skip
+    lines: list[tuple[str, ...]] = []
+    for name in released.cohorts:
+        told = [_rates(row) for row in _worlds(released, name) if row["world"] in RIGHT]
+        lines += [(name,), *told] if told else []
     heads = (
-        "Cohort", "World", "Cohorts simulated", "Right verdict", "Says hyperalgesia", "Bias, short lag",
-        "Bias, long lag", "Coverage, short lag", "Coverage, long lag",
+        "World", "Cohorts of people", "Right verdict", "Says hyperalgesia", "Evaluable, short / long lag",
+        "Bias, short lag", "Bias, long lag", "Coverage, short lag", "Coverage, long lag",
     )  # fmt: skip
     caption = (
-        "Operating characteristics of the primary estimate (AIPW on pain as recorded, per step): bias in points, and "
-        "share of 95 % intervals that hold the truth (should be 95 %)."
+        "Operating characteristics of the verdict and of the primary estimate (AIPW on pain as recorded, per step). "
+        "Cohorts simulated, and people in each. Says hyperalgesia: where that is false, with the upper limit of its "
+        "95 % interval. Evaluable: cohorts in which the estimate may be read, on which bias and coverage rest. Bias, "
+        "in points, and coverage, the share of 95 % intervals that hold the truth (should be 95 %), each with its "
+        "Monte Carlo standard error (coverage: in percentage points)."
     )
-    return Table("calibration", caption, heads, lines, 7, "", (0.8, 1.3, 0.9, 0.8, 1, 0.8, 0.8, 0.9, 0.9))
+    widths = (1.3, 1.1, 0.7, 1.2, 1.2, 1, 1, 1, 1)
+    return Table("calibration", caption, heads, tuple(lines), 8, "", widths, wide=True)
+
+
+def _rates(row: Row) -> tuple[str, ...]:
+    """The cells of one world."""
+    right, said = RIGHT[row["world"]], percent(row["hyperalgesia"], 1)
+    if right != "hyperalgesia" and present(row["hyperalgesia"]):
+        said += f" (≤ {percent(_upper_limit(row['hyperalgesia'], int(row['replicates'])))})"
+    return (
+        plain(row["world"]), f"{number(row['replicates'])} of {number(row['persons'])}", percent(row[right], 0), said,
+        f"{percent(row['evaluable_short'], 0)} / {percent(row['evaluable_long'], 0)}",
+        *(
+            number(row[f"bias_{lag}"], 2) + _beside(number(row[f"bias_se_{lag}"], 3), row[f"bias_se_{lag}"])
+            for lag in LAGS
+        ),
+        *(
+            percent(row[f"coverage_{lag}"], 1)
+            + _beside(number(100 * (row[f"coverage_se_{lag}"] or 0), 1), row[f"coverage_se_{lag}"])
+            for lag in LAGS
+        ),
+    )  # fmt: skip
+
+
+def _beside(text: str, error: float | None) -> str:
+    """A Monte Carlo error in brackets, where there is one: it takes two cohorts."""
+    return f" ({text})" if present(error) else ""
