@@ -126,6 +126,32 @@ def test_fifty_people_in_each_arm(escalated: int, gate: str) -> None:
     assert (row.estimate is None) == (gate != "pass")
 
 
+def test_few_who_maintained_is_said_before_what_tells_who_escalated() -> None:
+    tables = trial_of(200, 151)
+    tables["cohort"] = tables["cohort"].with_columns(arm=pl.Series([1.0] * 151 + [0.0] * 49))
+    for name, scale in (("aipw", "mean_difference"), ("aipw_noise_corrected", "mean_difference_per_step")):
+        row = rows_of(tables, ["arm"])[name, scale, "1-30"]
+        assert row.gate == "not evaluable: fewer than 50 people maintained and have a score in the window"
+
+
+@pytest.mark.parametrize("slope", [-0.8, 0.8])
+@pytest.mark.parametrize(("achieved", "evaluable"), [(10.0 + 1e-3, True), (10.0 - 1e-3, False)])
+def test_both_bounds_of_noise_stand_or_fall_with_the_recorded_separation(
+    achieved: float, evaluable: bool, slope: float
+) -> None:
+    """Doses drift with recorded pain: taken for truth, which differs between the arms, another separation, above or
+    below that of the recorded rows."""
+    tables, raised = trial_of(400, 200), np.arange(400) < 200
+    pain = tables["pain"].filter(pl.col("date") == 100)["score"].to_numpy()
+    after = 53.0 + slope * (pain - pain[raised].mean()) + achieved * raised
+    daily = tables["daily_dose"].with_columns(mme=pl.Series(np.concatenate([np.full(400, 50.0), after])))
+    rows = rows_of(tables | {"daily_dose": daily}, error_sd=1.0)
+    for name in ("aipw", "aipw_noise_corrected"):
+        row = rows[name, "mean_difference_per_step", "1-30"]
+        assert (row.estimate is not None) == evaluable
+        assert row.gate == ("pass" if evaluable else "not evaluable: achieved separation in dose below 10 MME/day")
+
+
 def test_the_difference_per_step_needs_ten_mme_of_separation() -> None:
     for rise, evaluable in ((30.0, True), (11.0, True), (10.0, True), (10.0 - 0.1, None)):
         rows = rows_of(trial_of(200, 100, rise=rise))

@@ -9,7 +9,7 @@ from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.hyperalgesia import adherence, blip, escalation, trial
 from opioid_outcomes.hyperalgesia.comparable import Assigned, assign
-from opioid_outcomes.hyperalgesia.compared import SCALES, Measured, compare, contrast_rows
+from opioid_outcomes.hyperalgesia.compared import SCALES, Measured, as_recorded, compare, contrast_rows
 from opioid_outcomes.hyperalgesia.confounders import Confounders
 from opioid_outcomes.hyperalgesia.escalation import ESCALATED, VERDICT
 from opioid_outcomes.hyperalgesia.fitted import CORRECTED, RECORDED, Fitted
@@ -64,6 +64,7 @@ def _fit(decided: Trial, windows: list[Window], error_variance: float) -> Fitted
     compared = {
         source: [compare(decided, given, each, ESCALATED) for each in measured] for source, given in assigned.items()
     }
+    compared[CORRECTED] = as_recorded(compared[CORRECTED], compared[RECORDED])
     return Fitted(assigned, compared)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -75,13 +75,18 @@ class Measured:
 
 @dataclass(frozen=True)
 class Compared:
-    """Effects in one window: on the outcome, and on outcome and dose where both are known; None, and why not."""
+    """Effects in one window: on the outcome, and on outcome and dose where both are known; None, and why not.
+
+    judged: those by which the separation in dose is judged, where they are not ``both``: as recorded, where pain is
+    corrected for its error, as there is none in the dose.
+    """
 
     measured: Measured
     outcome: Effects | None
     both: Effects | None
     outcome_gate: str
     both_gate: str
+    judged: Effects | None = None
 
     def part(self, part: Part) -> Effects | None:
         return self.outcome if part == "outcome" else self.both
@@ -184,7 +189,7 @@ def contrast_rows(
         elif part == "outcome":
             rows.append(numbered(row, joint.combination(np.eye(len(joint.values))[0])))
         else:
-            rows.append(_per_step(question, row, joint))
+            rows.append(_per_step(question, row, joint, separation(question, compared, method)))
     return rows
 
 
@@ -193,21 +198,25 @@ def forbidden(assigned: Assigned, effects: Effects, verb: str) -> str:
     return assigned.gate if assigned.gate != "pass" else effective(effects, verb)
 
 
-def separation(question: Question, joint: Joint) -> tuple[float, str | None]:
-    """Achieved mean separation in dose, in the question's direction, and why it is too small to be divided by."""
-    achieved = question.direction * float(joint.values[1])
-    if achieved < LEAST_SEPARATION - ROUNDING:
-        return achieved, f"not evaluable: achieved separation in dose below {LEAST_SEPARATION:g} MME/day"
-    return achieved, None
+def as_recorded(corrected: Sequence[Compared], recorded: Sequence[Compared]) -> list[Compared]:
+    """Windows corrected for error, their separation in dose judged by that of the same windows as recorded."""
+    return [replace(each, judged=other.both) for each, other in zip(corrected, recorded, strict=True)]
 
 
-def _per_step(question: Question, row: Estimate, joint: Joint) -> Estimate:
-    achieved, gate = separation(question, joint)
+def separation(question: Question, compared: Compared, method: Method) -> str | None:
+    """Why the achieved mean separation in dose, in the question's direction, is too small to be divided by."""
+    judged = compared.judged or compared.both
+    if judged is not None and question.direction * judged.values(method)[1] < LEAST_SEPARATION - ROUNDING:
+        return f"not evaluable: achieved separation in dose below {LEAST_SEPARATION:g} MME/day"
+    return None
+
+
+def _per_step(question: Question, row: Estimate, joint: Joint, gate: str | None) -> Estimate:
     told = {"persons": row.persons, "events": row.events, "smallest_cell": row.smallest_cell}
     if gate:
         return question.row(row.method, row.window, row.scale, gate=gate, note=row.note, **told)
     step = question.direction * question.step_mme
-    words = f"per {step:+g} MME/day; achieved separation {question.direction * achieved:+.1f} MME/day; Fieller limits"
+    words = f"per {step:+g} MME/day; achieved separation {joint.values[1]:+.1f} MME/day; Fieller limits"
     exact = joint.combination(np.array([0.0, 1.0])).reason is not None  # the same in everybody: nothing to estimate
     ratio = (
         joint.combination(np.array([step / joint.values[1], 0.0]))

@@ -262,7 +262,7 @@ def _lag_gate(asked: Question, fitted: Fitted, source: str, pair: tuple[Compared
         if compared.both is not None:
             gate = forbidden(fitted.assigned[source], compared.both, ESCALATED)
             if gate == "pass":
-                gate = separation(asked, compared.both.joint("aipw"))[1] or "pass"
+                gate = separation(asked, compared, "aipw") or "pass"
         if gate != "pass":
             kind, _, reason = gate.partition(": ")
             return f"{kind}: {which}: {reason}"

@@ -12,7 +12,7 @@ from opioid_outcomes.causal.augmented import METHODS, Effects, Method
 from opioid_outcomes.causal.contrasts import Joint
 from opioid_outcomes.hyperalgesia.adherence import Followed
 from opioid_outcomes.hyperalgesia.comparable import Assigned, assign, corrected
-from opioid_outcomes.hyperalgesia.compared import Compared, Measured, Part, compare
+from opioid_outcomes.hyperalgesia.compared import Compared, Measured, Part, as_recorded, compare
 from opioid_outcomes.hyperalgesia.person_days import Floats
 from opioid_outcomes.hyperalgesia.trial import Trial, Window
 from opioid_outcomes.survival.person_bootstrap import ENOUGH_REPLICATES, Persons, persons
@@ -110,6 +110,7 @@ def fit(
         ]
         for source, asked in measured.items()
     }  # fmt: skip
+    compared[CORRECTED] = as_recorded(compared[CORRECTED], compared[RECORDED])
     return Fitted(assigned, compared)
 
 

@@ -18,7 +18,7 @@ from opioid_outcomes.causal.augmented import Method
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.hyperalgesia import trial as trials
 from opioid_outcomes.hyperalgesia.comparable import assign, corrected
-from opioid_outcomes.hyperalgesia.compared import Measured, Question, compare, contrast_rows
+from opioid_outcomes.hyperalgesia.compared import Measured, Question, as_recorded, compare, contrast_rows
 from opioid_outcomes.hyperalgesia.confounders import Confounders
 from opioid_outcomes.hyperalgesia.escalation import POPULATION
 from opioid_outcomes.hyperalgesia.histories import Histories, score_history
@@ -130,11 +130,16 @@ def _rows(question: Question, decisions: Trial, histories: Histories, rules: Rul
     unlike = f"; {trials.unlike_any(decisions, 'lowered')}" if decisions.unlike else ""
     recorded = assign(decisions, verb=VERB)
     under_error = assign(decisions, verb=VERB, error_variance=rules.error_variance)
+    measured = [Measured(each.label, each.pain, each.mme, each.alive) for each in windows]
+    as_found = [compare(decisions, recorded, each, VERB) for each in measured]
+    under_error = corrected(recorded, under_error)
+    less_error = as_recorded([compare(decisions, under_error, each, VERB) for each in measured], as_found)
     rows = []
-    for name, assigned in ((METHOD, recorded), (f"{METHOD}_noise_corrected", corrected(recorded, under_error))):
-        for window in windows:
-            measured = Measured(window.label, window.pain, window.mme, window.alive)
-            found = compare(decisions, assigned, measured, VERB)
+    for name, assigned, compared in (
+        (METHOD, recorded, as_found),
+        (f"{METHOD}_noise_corrected", under_error, less_error),
+    ):
+        for window, found in zip(windows, compared, strict=True):
             told = f"{_changes(decisions, window)}; {note}{unlike}" if found.outcome else f"{note}{unlike}"
             rows += contrast_rows(question, found, assigned, decisions, method=METHOD, name=name, note=told)
     return rows
