@@ -325,3 +325,11 @@ class TestPooled:
         [condition] = [each for each in found.conditions if each.name.startswith("no_effect: long lag")]
         assert condition.value == pytest.approx(0.21 + 0.1645, abs=1e-6)
         assert found.verdict == "no_effect"
+
+
+def test_an_assumed_error_of_scores_stands_beside_what_rests_on_it() -> None:
+    told = [
+        verdict.Verdict(reading, False, True, (), assumed=True).consistent_with
+        for reading in (verdict.TOLERANCE, verdict.NO_EFFECT, verdict.INCONCLUSIVE)
+    ]
+    assert told == ["consistent with tolerance (error of scores assumed)", "consistent with no effect", "inconclusive"]

@@ -55,11 +55,9 @@ class Study:
         for name in cohorts:
             paths.append(self.folder / name / "hyperalgesia_facts.json")
             io.write_json(paths[-1], (facts or {}).get(name, {}))
-        tables = []
         if rates is not None:
-            tables.append(self.folder / "calibration.csv")
-            io.write_frame(rates, tables[0])
-        inputs = {"estimates": self.folder / "estimates.csv", "facts": paths, "calibration": tables}
+            io.write_frame(rates, self.folder / calibration.OWN_TABLE)
+        inputs = {"estimates": self.folder / "estimates.csv", "facts": paths}
         outputs = {"verdict": self.folder / "verdict.json", "calibration": self.folder / "tables" / "calibration.csv"}
         self.said = step.judge_hyperalgesia(inputs, outputs, SETTINGS)
         return json.loads(outputs["verdict"].read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ REPORTS = f"reports/{CONFIG.study.name}"
 COHORT = f"{DERIVED}/{{cohort}}"
 LOGS = f"{DERIVED}/logs"
 STEP = "../scripts/step.py"
+OWN_CALIBRATION = f"{DERIVED}/calibration.csv"
 SIMULATED = {
     cohort.path: name for name, cohort in CONFIG.cohorts.items() if cohort.simulate
 }
@@ -47,6 +48,9 @@ def own_files(step, cohort):
     """The study's own files that a step reads: raw tables, code lists, factor tables. Simulated tables have no say."""
     if step == "ingest_cohort" and not CONFIG.cohorts[cohort].simulate:
         return workflow_plan.raw_files(CONFIG.cohorts[cohort])
+    if step == "judge_hyperalgesia":
+        # no input: a change of config would else calibrate again, for hours, unasked
+        return [OWN_CALIBRATION] if Path(OWN_CALIBRATION).exists() else []
     return [str(path) for path in slices.user_files(CONFIG, step)]
 
 
@@ -116,14 +120,6 @@ def report_files():
     return files | {
         "figures": [f"{REPORTS}/{path}" for path in workflow_plan.DRAWN_FIGURES]
     }
-
-
-OWN_CALIBRATION = f"{DERIVED}/calibration.csv"
-
-
-def own_calibration():
-    """The study's own table of error rates, once `snakemake calibrate` has written it."""
-    return [OWN_CALIBRATION] if Path(OWN_CALIBRATION).exists() else []
 
 
 def calibration_batches():

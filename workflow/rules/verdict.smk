@@ -2,7 +2,6 @@ rule judge_hyperalgesia:
     input:
         estimates=f"{REPORTS}/estimates.csv",
         facts=of_every_cohort(f"{COHORT}/hyperalgesia_facts.json"),
-        calibration=own_calibration(),
     output:
         verdict=f"{REPORTS}/{workflow_plan.VERDICT}",
         calibration=f"{REPORTS}/{workflow_plan.CALIBRATION}",

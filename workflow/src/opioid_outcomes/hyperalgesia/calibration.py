@@ -28,6 +28,7 @@ FACTS = (
 )  # fmt: skip
 PREFIX = "like_"  # of the columns that hold the facts of the cohort a table was made for
 CONFIG = "config"
+OWN_TABLE = "calibration.csv"  # of ``snakemake calibrate``, among the study's derived files
 DIFFERENCE = 0.1  # by which a fact may differ, of the larger
 NEEDED = ("null", "relief", "tolerance", "hyperalgesia", "noisy_null")  # worlds without which errors are not known
 FEWEST_REPLICATES = 100  # in each: the limits of a share of 5 % are 2 to 11 %

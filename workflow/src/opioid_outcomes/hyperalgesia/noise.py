@@ -19,6 +19,7 @@ from opioid_outcomes.hyperalgesia.visits import Visits
 
 CLOSEST_DAYS, FARTHEST_DAYS = 1, 7  # between repeats (ANALYSES 5.6)
 FEWEST_REPEATED = 50  # people with repeats, below which nothing is estimated from them
+ASSUMED = "assumed"  # source of an error that is neither declared nor estimated
 ASSUMED_SD = 1.0  # points; reliability 0.79 in METHODS D2b
 ENDS = (0.0, 10.0)  # of every scale, as scores are read
 AT_AN_END = 0.02  # share of the scores at an end of the scale from which on it is said
@@ -74,7 +75,7 @@ def _best(histories: Histories, recorded: float, options: Options, scale: str | 
     differences, person = repeats(histories)
     if len(np.unique(person)) >= FEWEST_REPEATED:
         return float(np.mean(differences**2)) / 2, "repeated scores"
-    return ASSUMED_SD**2, "assumed"
+    return ASSUMED_SD**2, ASSUMED
 
 
 def _at_an_end(visits: Visits) -> str:
@@ -126,7 +127,7 @@ _TOLD = {
     "declared error SD": "as declared",
     "repeated scores": f"estimated from scores of one person {CLOSEST_DAYS}-{FARTHEST_DAYS} days apart without a change"
     " of dose between (a true change within the week counts as error)",
-    "assumed": "ASSUMED: neither a reliability nor an error SD is declared{of}, and too few people have scores"
+    ASSUMED: "ASSUMED: neither a reliability nor an error SD is declared{of}, and too few people have scores"
     f" {CLOSEST_DAYS}-{FARTHEST_DAYS} days apart to estimate it",
 }
 

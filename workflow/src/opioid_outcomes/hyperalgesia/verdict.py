@@ -34,6 +34,7 @@ HYPERALGESIA, NO_EFFECT, TOLERANCE, RELIEF = "hyperalgesia", "no_effect", "toler
 READINGS = (HYPERALGESIA, NO_EFFECT, TOLERANCE, RELIEF)
 INCONCLUSIVE = "inconclusive"
 VERDICTS = (*READINGS, INCONCLUSIVE)
+BOUNDED = (HYPERALGESIA, TOLERANCE, RELIEF)  # that have to hold with the error of scores taken out too
 CORROBORATION = "corroboration"
 POOLED = "pooled"
 FEWEST_POOLED = 3  # cohorts (ANALYSES 5.9)
@@ -69,12 +70,13 @@ class Condition:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the estimates of one cohort, or of all, are consistent with."""
+    """What the estimates of one cohort, or of all, are consistent with; ``assumed``: the error of scores is a guess."""
 
     verdict: str
     corroborated: bool
     calibrated: bool
     conditions: tuple[Condition, ...]
+    assumed: bool = False
 
     @property
     def consistent_with(self) -> str:
@@ -83,6 +85,8 @@ class Verdict:
         marks = []
         if self.verdict == HYPERALGESIA:
             marks.append("corroborated" if self.corroborated else "uncorroborated")
+        if self.assumed and self.verdict in BOUNDED:
+            marks.append("error of scores assumed")
         if not self.calibrated:
             marks.append("uncalibrated")
         return f"{words} ({', '.join(marks)})" if marks else words

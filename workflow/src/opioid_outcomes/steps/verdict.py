@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from opioid_outcomes.config.shipped import DATA
 from opioid_outcomes.contracts.estimates import SCHEMA
 from opioid_outcomes.hyperalgesia import calibration, escalation, verdict
 from opioid_outcomes.hyperalgesia.calibrate.replicates import CHARACTERISTICS, LAGS
+from opioid_outcomes.hyperalgesia.noise import ASSUMED
 from opioid_outcomes.hyperalgesia.verdict import POOLED, VERDICTS, Verdict
 
 # Columns of the released table of error rates; what its cohort was like stays with the data
@@ -29,13 +31,15 @@ SHOWN = ("sd", "reliability", "source", "note")  # of the error of a score
 def judge_hyperalgesia(inputs: dict[str, Any], outputs: dict[str, Path], settings: dict[str, Any]) -> str:
     """Writes ``verdict.json``, and the error rates of the test in cohorts like those judged.
 
-    inputs: the released ``estimates``, ``facts`` of every cohort (in a folder of its name), ``calibration`` of the
-    study if it was made; shipped tables count too. Each cohort is judged on its own; all together on the pooled rows,
-    from three cohorts on whose effect at long lag was released, and never calibrated: no pooled study was simulated.
+    inputs: the released ``estimates``, ``facts`` of every cohort (in a folder of its name). The study's own table of
+    error rates stands beside these folders if it was made; shipped tables count too. Each cohort is judged on its own;
+    all together on the pooled rows, from three cohorts on whose effect at long lag was released, and never calibrated:
+    no pooled study was simulated.
     """
     options = Hyperalgesia(**settings["hyperalgesia"])
     released = pl.read_csv(inputs["estimates"], schema=pl.Schema(SCHEMA))
-    tables = _rates([*inputs["calibration"], *sorted((DATA / "calibration").glob("*.csv"))])
+    made = inputs["facts"][0].parent.parent / calibration.OWN_TABLE
+    tables = _rates([*([made] if made.exists() else []), *sorted((DATA / "calibration").glob("*.csv"))])
     judged: dict[str, dict[str, Any]] = {}
     shown = []
     for path in sorted(inputs["facts"], key=lambda path: path.parent.name):
@@ -44,6 +48,8 @@ def judge_hyperalgesia(inputs: dict[str, Any], outputs: dict[str, Path], setting
         own = released.filter(pl.col("cohort") == cohort)
         why = calibration.lacking(rates, facts, settings)
         found = _judge(own, options, calibrated=why is None)
+        assumed = (facts.get("noise") or {}).get("source") == ASSUMED
+        found = replace(found, assumed=assumed)
         noise = _shown(facts.get("noise")) if _some_pain_told(own) else None
         judged[cohort] = found.record() | {"uncalibrated": why, "noise": noise}
         shown.append(_released(rates, cohort))
