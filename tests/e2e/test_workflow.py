@@ -19,10 +19,10 @@ COHORT = {"build_cohort", "describe_trajectories", "classify_trajectories"}
 MORTALITY = {
     "estimate_mortality", "estimate_new_user", "estimate_msm", "estimate_sustained", "estimate_negative_controls",
 }  # fmt: skip
-ANALYSES = MORTALITY | {"estimate_trajectories", "emulate_trials", "estimate_addiction", "estimate_hyperalgesia"}
-AFTER = {
-    "synthesize_estimates", "explain_exposure", "describe_target_trials", "disclose_results", "write_report",
-}  # fmt: skip
+PAIN_TRIALS = {"estimate_hyperalgesia", "estimate_blip", "estimate_corroboration", "estimate_wrong_answers"}
+ANALYSES = MORTALITY | PAIN_TRIALS | {"estimate_trajectories", "emulate_trials", "estimate_addiction", "estimate_pain"}
+RELEASE = {"disclose_results", "judge_hyperalgesia", "write_report"}
+AFTER = {"synthesize_estimates", "explain_exposure", "describe_target_trials"} | RELEASE
 
 
 @pytest.fixture(scope="module")
@@ -95,15 +95,13 @@ def test_nothing_changed_nothing_runs(study: Checkout) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("title: Two small simulated cohorts", "title: Other words", {"disclose_results", "write_report"}),
-        ("gap_days: 25", "gap_days: 26", {
-            "describe_episodes", "explain_exposure", "disclose_results", "write_report", "describe_target_trials",
-        }),
+        ("title: Two small simulated cohorts", "title: Other words", RELEASE),
+        ("gap_days: 25", "gap_days: 26", {"describe_episodes", "explain_exposure", "describe_target_trials"} | RELEASE),
         ("carry_over_days: 30", "carry_over_days: 29", EXPOSURE | COHORT | ANALYSES | AFTER),
         ("lookback_days: 180", "max_followup_days: 3000, lookback_days: 180", COHORT | ANALYSES | AFTER),
         ("covariates: {", "trajectories: {analyses: [drift]}\ncovariates: {", {"estimate_trajectories"} | AFTER),
         ("lookback_days: 180", "lookback_days: 179", COHORT | ANALYSES | AFTER),
-        ("covariates: {", "hyperalgesia: {step_mme: 10}\ncovariates: {", {"estimate_hyperalgesia"} | AFTER),
+        ("covariates: {", "hyperalgesia: {step_mme: 10}\ncovariates: {", PAIN_TRIALS | AFTER),
         ("covariates: {", "mortality: {analyses: [rate]}\ncovariates: {", MORTALITY | AFTER),
         ("covariates: {", "mortality: {weights: att}\ncovariates: {", {"estimate_new_user"} | AFTER),
         ("covariates: {", "mortality: {lags_days: [0]}\ncovariates: {", {"estimate_mortality"} | AFTER),
