@@ -84,7 +84,7 @@ def _shown(noise: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _rates(paths: list[Path]) -> list[pl.DataFrame]:
     """The tables of error rates there are, the study's own first."""
-    return [pl.read_csv(path, comment_prefix="#") for path in paths]
+    return [pl.read_csv(path.read_bytes(), comment_prefix="#") for path in paths]
 
 
 def _of_cohort(tables: list[pl.DataFrame], facts: dict[str, Any], settings: dict[str, Any]) -> pl.DataFrame:
