@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pain_world
 import polars as pl
 import pytest
 
-from known import pain_world
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.hyperalgesia import body, confounders, histories, modifier, trial, visits

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import reduction_world
 
-from known import reduction_world
 from opioid_outcomes import io
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts.canonical import CANONICAL

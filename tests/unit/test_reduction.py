@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import reduction_world
 
-from known import reduction_world
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts.estimates import Estimate
 from opioid_outcomes.hyperalgesia import confounders, histories, reduction, trial, visits

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pain_world
 import polars as pl
 import pytest
 
-from known import pain_world
 from opioid_outcomes import io
 from opioid_outcomes.config.hyperalgesia import Hyperalgesia
 from opioid_outcomes.contracts.canonical import CANONICAL
