@@ -71,7 +71,7 @@ class Risks:
     def share(self, horizon: float) -> dict[str, Contrast]:
         """Of each cause in the difference of any cause; added in order exactly 1 (METHODS: same weights and risk sets).
 
-        The largest share takes what rounding leaves.
+        The largest share, or the next, takes what rounding leaves.
 
         Not evaluable where that difference is not told apart from none, or where a cause differs the other way.
         """
@@ -140,17 +140,23 @@ class Risks:
 
 
 def _exact(shares: dict[str, Contrast]) -> dict[str, Contrast]:
-    """Shares that add up to 1 to the last digit: the largest is moved by what rounding has left, a few units of it."""
-    largest = max(shares, key=lambda cause: abs(shares[cause].estimate))
-    rest = 1 - math.fsum(share.estimate for cause, share in shares.items() if cause != largest)
-    near = [rest]
-    for direction in (-math.inf, math.inf):
-        value = rest
-        for _ in range(NUDGES):
-            value = math.nextafter(value, direction)
-            near.append(value)
-    for value in near:
-        told = shares | {largest: replace(shares[largest], estimate=value)}
-        if sum(share.estimate for share in told.values()) == 1:
-            return told
-    return shares | {largest: replace(shares[largest], estimate=rest)}
+    """Shares that add up to 1 to the last digit: one is moved by what rounding has left, a few units of it.
+
+    The largest, or where its own units are too coarse the next.
+    """
+    first = shares
+    for moved in sorted(shares, key=lambda cause: -abs(shares[cause].estimate)):
+        rest = 1 - math.fsum(share.estimate for cause, share in shares.items() if cause != moved)
+        near = [rest]
+        for direction in (-math.inf, math.inf):
+            value = rest
+            for _ in range(NUDGES):
+                value = math.nextafter(value, direction)
+                near.append(value)
+        for value in near:
+            told = shares | {moved: replace(shares[moved], estimate=value)}
+            if sum(share.estimate for share in told.values()) == 1:
+                return told
+        if first is shares:
+            first = shares | {moved: replace(shares[moved], estimate=rest)}
+    return first
